@@ -1,0 +1,4 @@
+//! The protocol-neutral vocabulary of a call.
+
+pub mod cancellation;
+pub mod deadline;
