@@ -4,9 +4,9 @@
 //! beside the [`MethodSpec`] of its method. Nothing here knows gRPC framing, HTTP, JSON or user types.
 
 mod body;
-mod cancellation;
+pub mod cancellation;
 mod context;
-mod deadline;
+pub mod deadline;
 mod method;
 mod reply;
 mod request;
