@@ -22,7 +22,7 @@ mod caller;
 mod dispatch;
 mod grpc;
 mod handler;
-mod http;
+// mod http;
 mod local;
 pub mod scheduler;
 pub mod server;
