@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::codegen::{Features, ServiceWriter};
 use crate::docs::DocMarks;
 use crate::error::Error;
+use crate::layout::join_type_arguments;
 use crate::output::Output;
 use crate::proto_path::ProtoPath;
 use crate::sources::Sources;
@@ -238,7 +239,7 @@ impl Builder {
         let files: Vec<_> = files.collect();
         let packages = self.config.generate(files).map_err(Error::messages)?;
         for (package, code) in &packages {
-            output.write_package(package, &marks.expand(code))?;
+            output.write_package(package, &join_type_arguments(&marks.expand(code)))?;
         }
         match &self.include_file {
             Some(name) => output.write_include_file(name, packages.keys()),

@@ -50,7 +50,9 @@ pub(crate) fn find(
             for message in taken.service(service, features) {
                 problems.push(sources.problem(file, &path, format!("service {name}"), message));
             }
-            for (method, message) in method_clashes(service) {
+            for (method, message) in
+                method_clashes(service).into_iter().chain(type_clashes(file, service, features))
+            {
                 let path = [&path[..], &[step::SERVICE_METHOD, method]].concat();
                 let method = service.method[method as usize].name();
                 problems.push(sources.problem(file, &path, format!("method {name}.{method}"), message));
@@ -129,6 +131,28 @@ fn method_clashes(service: &ServiceDescriptorProto) -> Vec<(i32, String)> {
         }
     }
     clashes
+}
+
+/// Methods with a message that is called like the type parameter of the client. Everything else
+/// in generated code leaves short names to the messages.
+fn type_clashes(
+    file: &FileDescriptorProto,
+    service: &ServiceDescriptorProto,
+    features: Features,
+) -> Vec<(i32, String)> {
+    if !features.client {
+        return Vec::new();
+    }
+    let hidden = format!(".{}", full_name(file, "T"));
+    let methods = service.method.iter().zip(0..);
+    methods
+        .filter(|(method, _)| method.input_type() == hidden || method.output_type() == hidden)
+        .map(|(_, index)| {
+            let message = "the message `T` is called like the type parameter of the client; rename the message, \
+                           or generate no clients with .client(false)";
+            (index, message.to_owned())
+        })
+        .collect()
 }
 
 fn full_name(file: &FileDescriptorProto, name: &str) -> String {

@@ -42,6 +42,7 @@ mod clashes;
 mod codegen;
 mod docs;
 mod error;
+mod layout;
 mod location;
 mod output;
 mod proto_path;
