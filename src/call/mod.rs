@@ -21,4 +21,4 @@ pub use reply::{Reply, Trailers};
 pub use request::Call;
 pub(crate) use request::Head;
 
-pub(crate) use context::Scoped;
+pub(crate) use context::{Scoped, cancelled_status};

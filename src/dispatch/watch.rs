@@ -14,9 +14,7 @@ use tonic::Status;
 
 use super::in_flight::Place;
 use super::panic::caught;
-use crate::call::{
-    Body, CancelReason, Context, MessageStream, MethodSpec, Reply, Scoped, cancelled_status,
-};
+use crate::call::{Body, CancelReason, Context, MessageStream, MethodSpec, Reply, Scoped, cancelled_status};
 use crate::handler::ReplyFuture;
 
 /// What is watched besides the call's own work.

@@ -66,9 +66,9 @@ impl Transport for Channel {
                     .await
                     .map_err(|_| cancelled_status(CancelReason::DeadlineExceeded))??,
             };
-            if let (Body::Stream(messages), Some(deadline)) = (&mut reply.body, deadline) {
-                let messages = std::mem::replace(messages, Body::Message(Bytes::new()).into_stream());
-                reply.body = Body::stream(Bounded { messages: Some(messages), sleep: sleep(deadline) });
+            if let Some(deadline) = deadline {
+                let messages = Some(reply.body.into_stream());
+                reply.body = Body::stream(Bounded { messages, sleep: sleep(deadline) });
             }
             Ok(reply)
         })
@@ -84,7 +84,9 @@ async fn send(channel: tonic::transport::Channel, call: Call) -> Result<Reply, S
         metadata.insert(GRPC_TIMEOUT, timeout.parse().expect("digits and a unit are ASCII"));
     }
     let mut grpc = tonic::client::Grpc::new(channel);
-    grpc.ready().await.map_err(|error| Status::unavailable(format!("the server is not reachable: {error}")))?;
+    grpc.ready()
+        .await
+        .map_err(|error| Status::unavailable(format!("the server is not reachable: {error}")))?;
     let request = Request::from_parts(metadata, tonic::Extensions::default(), Sent(body.into_stream()));
     let response = grpc.streaming(request, path, BytesCodec).await?;
     let (metadata, messages, extensions) = response.into_parts();

@@ -175,7 +175,12 @@ impl<'a> Decoder<'a, '_> {
     }
 
     /// Refuses or skips a member that the message has no field for.
-    fn unknown_member(&mut self, table: &MessageTable, key: &RawString<'_>, name: &str) -> Result<(), JsonError> {
+    fn unknown_member(
+        &mut self,
+        table: &MessageTable,
+        key: &RawString<'_>,
+        name: &str,
+    ) -> Result<(), JsonError> {
         if self.options.ignore_unknown_fields {
             return self.skip();
         }
