@@ -108,11 +108,13 @@ impl SchemaBuilder {
         let mut features = FeatureMap::default();
         let mut set = Vec::new();
         for file in self.files {
-            let file = features.lower(file).map_err(|error: LowerError| SchemaError::Decode(error.to_string()))?;
+            let file =
+                features.lower(file).map_err(|error: LowerError| SchemaError::Decode(error.to_string()))?;
             prost::encoding::bytes::encode(1, &file, &mut set);
         }
         let mut pool = DescriptorPool::new();
-        pool.decode_file_descriptor_set(set.as_slice()).map_err(|error| SchemaError::Link(Box::new(error)))?;
+        pool.decode_file_descriptor_set(set.as_slice())
+            .map_err(|error| SchemaError::Link(Box::new(error)))?;
         Ok(Schema { tables: Arc::new(Tables::build(pool, &features)) })
     }
 }

@@ -107,8 +107,12 @@ pub(crate) enum WellKnown {
     Duration,
     FieldMask,
     /// Both carry the index of `Value`, which they hold.
-    Struct { value: u32 },
-    ListValue { value: u32 },
+    Struct {
+        value: u32,
+    },
+    ListValue {
+        value: u32,
+    },
     Value,
     Empty,
     Wrapper(Kind),
@@ -130,7 +134,11 @@ pub(crate) struct EnumTable {
 impl Tables {
     pub(crate) fn build(pool: DescriptorPool, features: &FeatureMap) -> Self {
         let links = Links {
-            messages: pool.all_messages().enumerate().map(|(i, m)| (m.full_name().into(), i as u32)).collect(),
+            messages: pool
+                .all_messages()
+                .enumerate()
+                .map(|(i, m)| (m.full_name().into(), i as u32))
+                .collect(),
             enums: pool.all_enums().enumerate().map(|(i, e)| (e.full_name().into(), i as u32)).collect(),
             features,
         };
@@ -337,7 +345,8 @@ impl Links<'_> {
         let delimited = features.is_some_and(|features| features.delimited) && !declared.is_map;
         let kind = self.kind(&declared.kind, declared.is_group || delimited);
         let shape = if declared.is_map {
-            let entry = declared.kind.as_message().expect("the descriptor pool gives map fields an entry type");
+            let entry =
+                declared.kind.as_message().expect("the descriptor pool gives map fields an entry type");
             Shape::Map {
                 key: self.kind(&entry.map_entry_key_field().kind(), false),
                 value: self.kind(&entry.map_entry_value_field().kind(), false),

@@ -449,7 +449,11 @@ fn is_in_order(table: &MessageTable, wire: &[u8], base: usize) -> Result<bool, W
 }
 
 /// The records of known fields, sorted by field, without members of a oneof that a later one replaced.
-fn occurrences<'w>(table: &MessageTable, wire: &'w [u8], base: usize) -> Result<Vec<Occurrence<'w>>, WireError> {
+fn occurrences<'w>(
+    table: &MessageTable,
+    wire: &'w [u8],
+    base: usize,
+) -> Result<Vec<Occurrence<'w>>, WireError> {
     let mut found = Vec::new();
     // For each oneof: its current member, and where in `found` that member began.
     let mut members: Vec<Option<(usize, usize)>> = vec![None; table.oneof_names.len()];

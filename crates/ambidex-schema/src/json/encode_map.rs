@@ -58,9 +58,11 @@ impl<'w> Key<'w> {
 
     fn read(value: WireValue<'w>, offset: usize, kind: Kind) -> Result<Self, WireError> {
         Ok(match (kind, value) {
-            (Kind::String, WireValue::Bytes(bytes)) => Key::Text(std::str::from_utf8(bytes).map_err(|_| {
-                WireError::new(WireErrorKind::InvalidUtf8, offset, "the map key is not valid UTF-8")
-            })?),
+            (Kind::String, WireValue::Bytes(bytes)) => {
+                Key::Text(std::str::from_utf8(bytes).map_err(|_| {
+                    WireError::new(WireErrorKind::InvalidUtf8, offset, "the map key is not valid UTF-8")
+                })?)
+            }
             (Kind::Bool, WireValue::Varint(value)) => Key::Bool(value != 0),
             (Kind::Int32, WireValue::Varint(value)) => Key::Signed(i64::from(value as i32)),
             (Kind::Int64, WireValue::Varint(value)) => Key::Signed(value as i64),

@@ -174,10 +174,7 @@ mod tests {
             .in_element(3)
             .in_field("items")
             .located(json);
-        assert_eq!(
-            error.to_string(),
-            "line 2, column 23: items[3].price: expected a number, found a string"
-        );
+        assert_eq!(error.to_string(), "line 2, column 23: items[3].price: expected a number, found a string");
     }
 
     #[test]

@@ -250,7 +250,9 @@ mod tests {
 
     #[test]
     fn text_outside_the_json_grammar_is_no_number() {
-        for text in ["", " 1", "1 ", "+1", "01", "-01", "1.", ".5", "1e", "1e+", "0x10", "--1", "-", "1_0", "٣"] {
+        for text in
+            ["", " 1", "1 ", "+1", "01", "-01", "1.", ".5", "1e", "1e+", "0x10", "--1", "-", "1_0", "٣"]
+        {
             assert_eq!(int(text), Err(NumberError::NotANumber), "{text}");
             assert_eq!(parse_double(text), Err(NumberError::NotANumber), "{text}");
         }
@@ -258,8 +260,13 @@ mod tests {
 
     #[test]
     fn overflow_is_out_of_range() {
-        for text in ["9223372036854775808", "-9223372036854775809", "1e30", "99999999999999999999999999", "1e999999999"]
-        {
+        for text in [
+            "9223372036854775808",
+            "-9223372036854775809",
+            "1e30",
+            "99999999999999999999999999",
+            "1e999999999",
+        ] {
             assert_eq!(int(text), Err(NumberError::OutOfRange), "{text}");
         }
         assert_eq!(Integer::parse("-1").unwrap().to_u64(), Err(NumberError::OutOfRange));

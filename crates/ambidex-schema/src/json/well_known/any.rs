@@ -25,8 +25,9 @@ impl Decoder<'_, '_> {
             self.scanner.position()
         };
         let Some((type_url, offset)) = self.find_type()? else { return Ok(()) };
-        let name = message_name(&type_url)
-            .ok_or_else(|| unknown_type(offset, "a type URL ends with a slash and the full name of a message"))?;
+        let name = message_name(&type_url).ok_or_else(|| {
+            unknown_type(offset, "a type URL ends with a slash and the full name of a message")
+        })?;
         let tables = self.tables;
         let index = tables.message_index(name).ok_or_else(|| {
             unknown_type(offset, format!("the schema has no message `{}`", shortened(name)))

@@ -102,7 +102,22 @@ mod tests {
 
     #[test]
     fn other_spellings_are_refused() {
-        for text in ["", "s", "1", "1S", "+1s", " 1s", "1 s", "1.s", ".5s", "1e3s", "--1s", "1.5.5s", "1.1234567890s", "1.-5s"] {
+        for text in [
+            "",
+            "s",
+            "1",
+            "1S",
+            "+1s",
+            " 1s",
+            "1 s",
+            "1.s",
+            ".5s",
+            "1e3s",
+            "--1s",
+            "1.5.5s",
+            "1.1234567890s",
+            "1.-5s",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

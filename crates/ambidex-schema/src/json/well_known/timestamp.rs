@@ -56,7 +56,9 @@ fn offset_seconds(zone: &[u8]) -> Result<i64, &'static str> {
     if zone == b"Z" {
         return Ok(0);
     }
-    let [sign, h1, h2, b':', m1, m2] = zone else { return Err("the timestamp needs Z or an offset like +01:00") };
+    let [sign, h1, h2, b':', m1, m2] = zone else {
+        return Err("the timestamp needs Z or an offset like +01:00");
+    };
     let (hours, minutes) = (digits(&[*h1, *h2])?, digits(&[*m1, *m2])?);
     if hours > 23 || minutes > 59 {
         return Err("the timestamp has no such offset");
