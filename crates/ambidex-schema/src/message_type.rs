@@ -48,6 +48,10 @@ impl MessageType {
         Some(self.field_at(index))
     }
 
+    pub(crate) fn field_by_proto_name(&self, name: &str) -> Option<FieldHandle> {
+        Some(self.field_at(self.table().field_by_proto_name(name)?))
+    }
+
     /// The field with this number.
     pub fn field_by_number(&self, number: u32) -> Option<FieldHandle> {
         Some(self.field_at(self.table().field_by_number(number)?))

@@ -135,13 +135,9 @@ impl<'a> Reader<'a> {
         self.position >= self.bytes.len()
     }
 
-    /// Position inside the bytes of this reader, fit for [`seek`](Self::seek).
+    /// Position inside the bytes of this reader.
     pub(crate) fn position(&self) -> usize {
         self.position
-    }
-
-    pub(crate) fn seek(&mut self, position: usize) {
-        self.position = position;
     }
 
     pub(crate) fn offset(&self) -> usize {

@@ -5,8 +5,6 @@
 //! where it is the default: the edge binds paths and queries by concatenation, and an explicit default must
 //! be able to override. Single values are in `decode_scalar`, special messages in `well_known`.
 
-use std::borrow::Cow;
-
 use super::error::{JsonError, JsonErrorKind};
 use super::options::{DEPTH_CEILING, DecodeOptions};
 use super::scanner::{RawString, Scanner};
@@ -281,7 +279,7 @@ impl<'a> Decoder<'a, '_> {
         key_kind: Kind,
         value_kind: Kind,
         key: &RawString<'_>,
-        name: &Cow<'_, str>,
+        name: &str,
     ) -> Result<(), JsonError> {
         const KEY: u8 = 1;
         const VALUE: u8 = 2;

@@ -28,4 +28,6 @@ pub(crate) mod well_known;
 pub use self::error::{JsonError, JsonErrorKind};
 pub use self::options::{DecodeOptions, EncodeOptions};
 
+pub(crate) use self::error::shortened;
+pub(crate) use self::options::DEPTH_CEILING;
 pub(crate) use self::text::quoted;

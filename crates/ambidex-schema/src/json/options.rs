@@ -1,7 +1,7 @@
 //! What a caller may choose about ProtoJSON, and the limits that hold whatever the caller chooses.
 
 /// However deep the options allow, recursion stops here, because every level takes stack.
-pub(super) const DEPTH_CEILING: usize = 256;
+pub(crate) const DEPTH_CEILING: usize = 256;
 
 /// How JSON text is read.
 ///

@@ -298,8 +298,8 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
     let (chunks, rest) = bytes.as_chunks::<8>();
     for (index, chunk) in chunks.iter().enumerate() {
         let word = u64::from_le_bytes(*chunk);
-        let quotes = zero_bytes(word ^ ONES * b'"' as u64);
-        let backslashes = zero_bytes(word ^ ONES * b'\\' as u64);
+        let quotes = zero_bytes(word ^ (ONES * b'"' as u64));
+        let backslashes = zero_bytes(word ^ (ONES * b'\\' as u64));
         let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
         let special = quotes | backslashes | controls;
         if special != 0 {
