@@ -22,7 +22,7 @@ mod caller;
 mod dispatch;
 mod grpc;
 mod handler;
-// mod http;
+mod http;
 mod local;
 pub mod scheduler;
 pub mod server;
@@ -43,6 +43,7 @@ pub use tokio_stream::Stream;
 pub mod client {
     pub use crate::caller::{Caller, Transport};
     pub use crate::grpc::client::{Channel, ConnectError};
+    pub use crate::handler::ReplyFuture;
     pub use crate::local::Local;
 }
 

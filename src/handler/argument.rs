@@ -21,7 +21,7 @@ pub trait Argument<R: Rpc, Form>: Sized {
 }
 
 /// The forms an argument can have.
-pub mod form {
+pub(super) mod form {
     /// The message itself.
     #[derive(Debug)]
     pub struct Bare;

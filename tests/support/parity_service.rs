@@ -172,7 +172,8 @@ impl Parity for ParityService {
         request: CountRequest,
     ) -> Result<impl Iterator<Item = Result<CountResponse, Status>>, Status> {
         let plan = request.plan.unwrap_or_default();
-        let end = std::iter::once_with(move || self.follow_blocking(&plan)).filter_map(|end| end.err().map(Err));
+        let end =
+            std::iter::once_with(move || self.follow_blocking(&plan)).filter_map(|end| end.err().map(Err));
         let numbers = (1..=request.to).map(move |number| {
             std::thread::sleep(Duration::from_millis(request.pause_ms as u64));
             Ok(CountResponse { number })
