@@ -187,7 +187,7 @@ impl Scheduler {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        if self.owns_this_thread() {
+        if worker::is_thread_of(self.pool()) {
             still_wanted(&job)?;
             return isolation::isolate(&job.name, work);
         }
@@ -242,10 +242,6 @@ impl Scheduler {
     /// [`RunError::Draining`]. Threads that do not return are left behind. The scheduler does not open again.
     pub async fn drain(&self, deadline: Deadline) -> DrainOutcome {
         drain::drain(self.pool(), deadline).await
-    }
-
-    fn owns_this_thread(&self) -> bool {
-        worker::pool_of_this_thread().is_some_and(|pool| Arc::ptr_eq(&pool, self.pool()))
     }
 
     fn pool(&self) -> &Arc<Pool> {

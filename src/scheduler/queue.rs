@@ -360,6 +360,17 @@ mod tests {
 
     use super::*;
 
+    fn push_all(
+        queue: &mut Queue<u32>,
+        items: impl Iterator<Item = u32>,
+        stands: impl Fn(u32) -> (usize, Admission, Instant),
+    ) {
+        for item in items {
+            let (lane, admission, came) = stands(item);
+            queue.push(lane, admission, came, item);
+        }
+    }
+
     fn drain_in_order(queue: &mut Queue<u32>) -> Vec<u32> {
         std::iter::from_fn(|| queue.pop()).collect()
     }
@@ -368,7 +379,7 @@ mod tests {
     fn one_lane_is_first_in_first_out() {
         let mut queue = Queue::new();
         let now = Instant::now();
-        (0..4).for_each(|n| drop(queue.push(0, Admission::Fresh, now, n)));
+        push_all(&mut queue, 0..4, |_| (0, Admission::Fresh, now));
         assert_eq!(drain_in_order(&mut queue), [0, 1, 2, 3]);
     }
 
@@ -376,7 +387,7 @@ mod tests {
     fn lanes_take_turns_whatever_their_length() {
         let mut queue = Queue::new();
         let now = Instant::now();
-        (0..4).for_each(|n| drop(queue.push(0, Admission::Fresh, now, n)));
+        push_all(&mut queue, 0..4, |_| (0, Admission::Fresh, now));
         queue.push(1, Admission::Fresh, now, 10);
         queue.push(2, Admission::Fresh, now, 20);
         assert_eq!(drain_in_order(&mut queue), [0, 10, 20, 1, 2, 3]);
@@ -426,7 +437,7 @@ mod tests {
         let mut queue = Queue::new();
         let now = Instant::now();
         queue.bound(0, Some(1));
-        (1..=2).for_each(|n| drop(queue.push(0, Admission::Fresh, now, n)));
+        push_all(&mut queue, 1..=2, |_| (0, Admission::Fresh, now));
         assert_eq!(drain_in_order(&mut queue), [1]);
         queue.bound(0, None);
         assert_eq!(queue.pop(), Some(2));
@@ -447,8 +458,8 @@ mod tests {
     fn the_overdue_are_found_behind_those_who_may_stay() {
         let mut queue = Queue::new();
         let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        (0..4).for_each(|n| drop(queue.push(0, Admission::Fresh, at(n), n)));
+        let at = |ms: u32| start + Duration::from_millis(ms.into());
+        push_all(&mut queue, 0..4, |n| (0, Admission::Fresh, at(n)));
         queue.push(0, Admission::Continuing, at(0), 100);
         assert_eq!(queue.older_than(at(3), false, |&n| n != 0), [1, 2]);
         assert_eq!(queue.older_than(at(3), true, |_| true), [0, 100]);
