@@ -106,7 +106,9 @@ impl TakenNames {
         if features.client {
             take(names.client, "client", ", or generate no clients with .client(false)");
         }
-        take(names.rpc_module, "module of methods", "");
+        if features.server || features.client {
+            take(names.rpc_module, "module of methods", "");
+        }
         clashes
     }
 }

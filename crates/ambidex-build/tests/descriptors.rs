@@ -73,3 +73,27 @@ fn what_exists_elsewhere_is_not_generated() {
     let code = fs::read_to_string(directory.path().join("names.v1.rs")).unwrap();
     assert!(code.contains("::ambidex::Request<::library::v1::Book>"));
 }
+
+#[test]
+fn files_are_called_like_packages_whatever_rust_thinks_of_the_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let proto = "syntax = \"proto3\";\npackage type.V1;\nmessage M {}\n";
+    fs::write(directory.path().join("type.proto"), proto).unwrap();
+    configure()
+        .include_file("mod.rs")
+        .out_dir(directory.path())
+        .compile(&["type.proto"], &[directory.path()])
+        .unwrap();
+    assert!(directory.path().join("type.V1.rs").exists());
+    assert!(directory.path().join("type.V1.bin").exists());
+    let modules = fs::read_to_string(directory.path().join("mod.rs")).unwrap();
+    assert!(modules.contains("pub mod r#type {"), "{modules}");
+}
+
+#[test]
+fn messages_alone_where_neither_servers_nor_clients_are_wanted() {
+    let directory = compile(configure().server(false).client(false), &["shop/shop.proto"]);
+    let code = fs::read_to_string(directory.path().join("shop.rs")).unwrap();
+    assert!(code.contains("pub struct Order"));
+    assert!(!code.contains("shop_rpc"));
+}
