@@ -13,7 +13,7 @@ use crate::layout::join_type_arguments;
 use crate::output::{ModuleTree, Output, file_name};
 use crate::proto_path::ProtoPath;
 use crate::sources::Sources;
-use crate::{bundle, clashes};
+use crate::{bundle, clashes, http_rules};
 
 /// Settings for generating code, made by [`configure`].
 #[derive(Debug)]
@@ -217,7 +217,8 @@ impl Builder {
             }
         }
         let is_generated = |full_name: &str| !self.is_extern(full_name);
-        let problems = clashes::find(sources, self.features(), is_generated);
+        let mut problems = clashes::find(sources, self.features(), is_generated);
+        problems.extend(http_rules::find(sources, is_generated)?);
         Error::from_problems(&problems)
     }
 

@@ -48,14 +48,22 @@ pub(crate) fn find(
             }
             let path = [step::FILE_SERVICE, index];
             for message in taken.service(service, features) {
-                problems.push(sources.problem(file, &path, format!("service {name}"), message));
+                problems.push(Problem {
+                    location: sources.location(file, &path),
+                    subject: format!("service {name}"),
+                    message,
+                });
             }
             for (method, message) in
                 method_clashes(service).into_iter().chain(type_clashes(file, service, features))
             {
                 let path = [&path[..], &[step::SERVICE_METHOD, method]].concat();
                 let method = service.method[method as usize].name();
-                problems.push(sources.problem(file, &path, format!("method {name}.{method}"), message));
+                problems.push(Problem {
+                    location: sources.location(file, &path),
+                    subject: format!("method {name}.{method}"),
+                    message,
+                });
             }
         }
     }

@@ -11,7 +11,7 @@ use protox::Compiler;
 use protox::file::{ChainFileResolver, GoogleFileResolver, IncludeFileResolver};
 
 use crate::bundle::BundleResolver;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::location::line_and_column;
 
 /// Everything that was compiled: the files asked for and all they import.
@@ -72,23 +72,16 @@ impl Sources {
         self.pool.services()
     }
 
-    /// A problem with what stands at `path` in `file`.
-    pub(crate) fn problem(
-        &self,
-        file: &FileDescriptorProto,
-        path: &[i32],
-        subject: impl Into<String>,
-        message: impl Into<String>,
-    ) -> Problem {
-        let name = file.name();
-        let mut location = match self.disk_paths.get(name) {
+    /// Where in a proto `path` is, with the path to the file as the user knows it.
+    pub(crate) fn location(&self, file: &FileDescriptorProto, path: &[i32]) -> String {
+        let mut location = match self.disk_paths.get(file.name()) {
             Some(path) => path.display().to_string(),
-            None => name.to_owned(),
+            None => file.name().to_owned(),
         };
         if let Some((line, column)) = line_and_column(file, path) {
             location.push_str(&format!(":{line}:{column}"));
         }
-        Problem { location, subject: subject.into(), message: message.into() }
+        location
     }
 
     /// The files that were read from disk, imports included.
