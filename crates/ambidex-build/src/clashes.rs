@@ -128,7 +128,7 @@ fn method_clashes(service: &ServiceDescriptorProto) -> Vec<(i32, String)> {
     let mut taken = HashMap::from([("Methods".to_owned(), "a trait of the generated code")]);
     for (method, index) in service.method.iter().zip(0..) {
         let rust_name = rpc_type(&method.name().to_snake_case());
-        if rust_name.is_empty() || rust_name == "Self" {
+        if rust_name.is_empty() {
             clashes.push((index, "Rust has no way to write this name; rename the method".to_owned()));
         } else if let Some(by) = taken.get(&rust_name) {
             let by = by.to_string();

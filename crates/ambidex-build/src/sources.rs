@@ -125,6 +125,8 @@ fn describe(error: &protox::Error, includes: &[&Path]) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::Sources;
     use std::path::Path;
 

@@ -1,6 +1,8 @@
 //! HTTP rules that cannot be served. Each test asserts that the error says where, what, and what
 //! to do about it.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::fs;
 
 use ambidex_build::configure;

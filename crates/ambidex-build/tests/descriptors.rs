@@ -1,5 +1,7 @@
 //! The descriptors beside the code: what is in them and what they are called.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::fs;
 use std::path::Path;
 
@@ -96,4 +98,12 @@ fn messages_alone_where_neither_servers_nor_clients_are_wanted() {
     let code = fs::read_to_string(directory.path().join("shop.rs")).unwrap();
     assert!(code.contains("pub struct Order"));
     assert!(!code.contains("shop_rpc"));
+}
+
+#[test]
+fn the_user_says_where_google_types_are() {
+    let directory = compile(configure().extern_path(".google.rpc", "::mine"), &["library/v1/library.proto"]);
+    let code = fs::read_to_string(directory.path().join("library.v1.rs")).unwrap();
+    assert!(code.contains("::mine::Status"));
+    assert!(code.contains("::ambidex::google::api::HttpBody"));
 }
