@@ -52,10 +52,10 @@ impl Handler {
         check_generics(&function.sig, &name, problems);
         check_receiver(&function.sig, &name, problems);
         let argument = read_argument(&function.sig, &name, problems);
-        if let Some(argument) = &argument {
-            if !execution.blocking {
-                refuse_blocking_stream(argument, &name, problems);
-            }
+        if let Some(argument) = &argument
+            && !execution.blocking
+        {
+            refuse_blocking_stream(argument, &name, problems);
         }
         let reply = read_reply(&function.sig, &name, problems);
         match reply {

@@ -26,7 +26,7 @@ pub(crate) fn service(arguments: TokenStream, item: TokenStream) -> TokenStream 
     let mut expansion = match syn::parse2::<Item>(item) {
         Ok(item) => match Service::read(item, &mut problems) {
             Ok(service) => expand::expand(&service),
-            Err(item) => item.into_token_stream(),
+            Err(item) => item,
         },
         Err(error) => {
             problems.push(error);
@@ -48,15 +48,15 @@ fn check_arguments(arguments: &TokenStream, problems: &mut Problems) {
 }
 
 impl Service {
-    /// Reads the impl; hands the item back if it is no impl of a trait.
-    pub(crate) fn read(item: Item, problems: &mut Problems) -> Result<Self, Item> {
+    /// Reads the impl. If the item is no impl of a trait, the error is the item as it may stay.
+    pub(crate) fn read(item: Item, problems: &mut Problems) -> Result<Self, TokenStream> {
         let Item::Impl(mut implementation) = item else {
             problems.add(
                 signature_of(&item),
                 "`#[ambidex::service]` belongs on `impl Bookshop for Shop { … }`, where `Bookshop` is the \
                  handler trait of a proto service",
             );
-            return Err(item);
+            return Err(item.into_token_stream());
         };
         if implementation.trait_.is_none() {
             problems.add(
@@ -67,7 +67,7 @@ impl Service {
                     implementation.self_ty.to_token_stream()
                 ),
             );
-            return Err(Item::Impl(without_our_attributes(implementation)));
+            return Err(without_our_attributes(implementation).into_token_stream());
         }
         for attribute in implementation.attrs.extract_if(.., |attribute| is_async_trait(attribute)) {
             problems.add(&attribute, format!("this impl needs no boxed futures: {NATIVE}"));
