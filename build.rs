@@ -1,1 +1,14 @@
-fn main() {}
+//! Hands `proto/` to `ambidex-build`: Google's common messages for the library itself, and the services of the
+//! demo and of the tests where they are there (a published crate does not carry them).
+
+use std::path::Path;
+
+fn main() -> Result<(), ambidex_build::Error> {
+    ambidex_build::configure()
+        .without_google_extern_paths()
+        .bytes([".google.api.HttpBody"])
+        .compile(&["google/api/httpbody.proto"], &[] as &[&str])?;
+    let services = ["proto/bookshop/v1/bookshop.proto", "proto/parity/v1/parity.proto"];
+    let here: Vec<_> = services.into_iter().filter(|proto| Path::new(proto).exists()).collect();
+    if here.is_empty() { Ok(()) } else { ambidex_build::compile(&here, &["proto"]) }
+}

@@ -1,1 +1,88 @@
-//! x
+//! Services that speak gRPC and HTTP from one definition, with async and blocking handlers side by side.
+//!
+//! A user writes a `.proto`, implements the trait that is generated from it, and starts a [`Server`]: every
+//! method is callable over gRPC and HTTP on one port. A method is an `async fn` or a plain `fn` that may block;
+//! one [`scheduler`] runs each where it belongs. The README is the tour; this page is the map.
+//!
+//! In reading order:
+//!
+//! - [`service`], [`Execution`], [`RequestExt`], [`Streaming`] and [`BlockingStreaming`]: what a handler is
+//!   written with, beside tonic's own [`Request`], [`Response`] and [`Status`].
+//! - [`call`]: what a handler, an interceptor or deep code may ask of the call it runs for.
+//! - [`Server`] and [`server::Config`]: putting a server together, with every limit and its default.
+//! - [`interceptor`]: what runs before every call of every protocol.
+//! - [`client`]: calling services, over a connection or in the same process.
+//! - [`scheduler`]: the threads that run blocking code, usable without a server too.
+
+// Generated code says `::ambidex`, here as in a user's crate.
+extern crate self as ambidex;
+
+pub mod call;
+mod caller;
+mod dispatch;
+mod grpc;
+mod handler;
+mod http;
+mod local;
+pub mod scheduler;
+pub mod server;
+
+pub use ambidex_macros::service;
+pub use tonic::{Code, Request, Response, Status, metadata};
+pub use {prost_types, tonic, tonic_types};
+
+pub use call::{Idempotency, MethodKind, MethodSpec};
+pub use dispatch::interceptor;
+pub use handler::{BlockingStreaming, Execution, RequestExt, Service, Streaming};
+pub use local::Local;
+pub use scheduler::Scheduler;
+pub use server::{Error, Server};
+pub use tokio_stream::Stream;
+
+/// Calling services: over a gRPC connection, or in the same process.
+pub mod client {
+    pub use crate::caller::{Caller, Transport};
+    pub use crate::grpc::client::{Channel, ConnectError};
+    pub use crate::handler::ReplyFuture;
+    pub use crate::local::Local;
+}
+
+/// The messages of Google's common protos that handlers meet.
+pub mod google {
+    /// `google.api`: raw HTTP bodies and the types of annotations.
+    pub mod api {
+        #![allow(missing_docs, clippy::all, reason = "generated from protos that document themselves")]
+        include!(concat!(env!("OUT_DIR"), "/google.api.rs"));
+    }
+
+    /// `google.rpc`: the types of error details.
+    pub mod rpc {
+        pub use tonic_types::pb::*;
+    }
+}
+
+/// What generated code and `#[ambidex::service]` are written with. Not for use by hand.
+#[doc(hidden)]
+pub mod codegen {
+    pub use crate::handler::{
+        Argument, AsyncReply, BlockingReply, Input, Many, Methods, One, Replies, ReplyShape, ReplyStream,
+        Rpc, argument, async_reply, blocking_reply,
+    };
+    pub use prost;
+    pub use prost_types;
+    pub use std::sync::Arc;
+    pub use tokio_stream::Stream;
+    pub use tonic::{IntoRequest, IntoStreamingRequest};
+}
+
+/// Includes the code that `ambidex-build` generated from a proto package.
+///
+/// ```ignore
+/// ambidex::include_proto!("bookshop.v1"); // messages, the handler trait, the server, the client
+/// ```
+#[macro_export]
+macro_rules! include_proto {
+    ($package:literal) => {
+        include!(concat!(env!("OUT_DIR"), "/", $package, ".rs"));
+    };
+}

@@ -1,0 +1,74 @@
+//! The messages of a call or a reply as protobuf wire bytes: one of them, or a stream.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use tokio_stream::StreamExt;
+use tonic::Status;
+
+/// Wire bytes of one message, or a stream of them.
+///
+/// A request arrives as a stream even for a unary method: it is read, decompressed and decoded only when
+/// the handler asks, so an interceptor that refuses a call has cost nobody a decompression.
+#[derive(Debug)]
+pub enum Body {
+    /// Exactly one message, already here.
+    Message(Bytes),
+    /// Messages as they come.
+    Stream(MessageStream),
+}
+
+impl Body {
+    /// A body of messages as they come.
+    pub fn stream(messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static) -> Self {
+        Self::Stream(MessageStream(Box::pin(messages)))
+    }
+
+    /// Reads the only message of a unary side.
+    ///
+    /// # Errors
+    ///
+    /// The stream's own error, or UNIMPLEMENTED when there is no message or more than one: gRPC's code for
+    /// a peer that disagrees about the method's kind.
+    pub async fn single(self) -> Result<Bytes, Status> {
+        let mut messages = match self {
+            Self::Message(message) => return Ok(message),
+            Self::Stream(messages) => messages,
+        };
+        let first = messages.next().await.transpose()?;
+        let message =
+            first.ok_or_else(|| Status::unimplemented("the method takes one message, and none was sent"))?;
+        match messages.next().await.transpose()? {
+            None => Ok(message),
+            Some(_) => Err(Status::unimplemented("the method takes one message, and more than one was sent")),
+        }
+    }
+
+    /// The messages as a stream, whichever form they have.
+    pub fn into_stream(self) -> MessageStream {
+        match self {
+            Self::Message(message) => MessageStream(Box::pin(tokio_stream::once(Ok(message)))),
+            Self::Stream(messages) => messages,
+        }
+    }
+}
+
+/// A stream of messages as wire bytes; an `Err` ends it.
+pub struct MessageStream(Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>);
+
+impl Stream for MessageStream {
+    type Item = Result<Bytes, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+impl fmt::Debug for MessageStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MessageStream")
+    }
+}

@@ -1,0 +1,293 @@
+//! What a call knows of itself, shared by everything that runs for it, and how deep code finds it.
+//!
+//! A [`Context`] is one allocation per call, handed around by reference count. While a handler, an
+//! interceptor or a stream is polled, on the runtime or on a scheduler thread, its context is the thread's
+//! current one: [`current`] answers without anything being passed down.
+
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Poll;
+
+use futures_core::Stream;
+use pin_project_lite::pin_project;
+use tonic::metadata::MetadataMap;
+
+use super::{CancelReason, Cancellation, Deadline, MethodSpec};
+
+/// The wire a call came in on. Handlers may ask; nothing between the edges may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// gRPC over HTTP/2.
+    Grpc,
+    /// A REST route of `google.api.http`.
+    Rest,
+    /// `POST /package.Service/Method` with JSON or protobuf.
+    Rpc,
+    /// In-process, without a socket.
+    Local,
+}
+
+impl Protocol {
+    /// The name logs and metrics use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Rest => "rest",
+            Self::Rpc => "rpc",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// Who called: the far end of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Peer {
+    /// The caller's address; none for a call that came over no socket.
+    pub address: Option<SocketAddr>,
+}
+
+impl Peer {
+    /// The far end of a socket.
+    pub const fn socket(address: SocketAddr) -> Self {
+        Self { address: Some(address) }
+    }
+
+    /// A caller in the same process.
+    pub const fn local() -> Self {
+        Self { address: None }
+    }
+}
+
+/// Values of the server that every call can reach, one per type: put in at start-up, then only read.
+#[derive(Clone, Default)]
+pub struct ServerState(Arc<HashMap<TypeId, Box<dyn Any + Send + Sync>>>);
+
+impl ServerState {
+    /// The state with `value` added, in place of an earlier value of the same type.
+    ///
+    /// # Panics
+    ///
+    /// When the state is already shared: it is put together before the server starts.
+    #[must_use]
+    pub fn with<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        Arc::get_mut(&mut self.0)
+            .expect("state is put together before it is shared")
+            .insert(TypeId::of::<T>(), Box::new(value));
+        self
+    }
+
+    /// The value of type `T`, if one was put in.
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.0.get(&TypeId::of::<T>())?.downcast_ref()
+    }
+}
+
+impl fmt::Debug for ServerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerState").field("values", &self.0.len()).finish()
+    }
+}
+
+/// Everything a call knows of itself. Cheap to clone; every clone is the same call.
+#[derive(Clone)]
+pub struct Context(Arc<Shared>);
+
+struct Shared {
+    method: &'static MethodSpec,
+    protocol: Protocol,
+    peer: Peer,
+    deadline: Option<Deadline>,
+    cancellation: Cancellation,
+    state: ServerState,
+    metadata: OnceLock<MetadataMap>,
+    trailers: Mutex<MetadataMap>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        method: &'static MethodSpec,
+        protocol: Protocol,
+        peer: Peer,
+        deadline: Option<Deadline>,
+        cancellation: Cancellation,
+        state: ServerState,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            method,
+            protocol,
+            peer,
+            deadline,
+            cancellation,
+            state,
+            metadata: OnceLock::new(),
+            trailers: Mutex::default(),
+        }))
+    }
+
+    /// The method that was called.
+    pub fn method(&self) -> &'static MethodSpec {
+        self.0.method
+    }
+
+    /// The wire the call came in on.
+    pub fn protocol(&self) -> Protocol {
+        self.0.protocol
+    }
+
+    /// Who called.
+    pub fn peer(&self) -> Peer {
+        self.0.peer
+    }
+
+    /// When the caller stops waiting; none when the caller would wait for ever.
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.0.deadline
+    }
+
+    /// The call's cancellation: set when the client has gone or the deadline has passed.
+    pub fn cancellation(&self) -> &Cancellation {
+        &self.0.cancellation
+    }
+
+    /// Whether nobody waits for this call any more.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancellation.is_cancelled()
+    }
+
+    /// `Err` with the fitting status as soon as nobody waits for this call any more: a line for loops of
+    /// blocking code, `call::current().check()?`.
+    ///
+    /// # Errors
+    ///
+    /// DEADLINE_EXCEEDED after the deadline, CANCELLED when the client left, UNAVAILABLE in a shutdown.
+    pub fn check(&self) -> Result<(), tonic::Status> {
+        match self.0.cancellation.reason() {
+            Some(reason) => Err(cancelled_status(reason)),
+            None if self.0.deadline.is_some_and(|deadline| deadline.has_passed()) => {
+                Err(cancelled_status(CancelReason::DeadlineExceeded))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The request metadata as the handler got it; empty for code that runs before the handler does.
+    pub fn metadata(&self) -> &MetadataMap {
+        static EMPTY: OnceLock<MetadataMap> = OnceLock::new();
+        self.0.metadata.get().unwrap_or_else(|| EMPTY.get_or_init(MetadataMap::new))
+    }
+
+    /// A value the server was given at start-up, by its type.
+    pub fn state<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.0.state.get()
+    }
+
+    /// Adds to the trailing metadata of the reply, also after a stream has begun.
+    pub fn edit_trailers(&self, edit: impl FnOnce(&mut MetadataMap)) {
+        edit(&mut self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn take_trailers(&self) -> MetadataMap {
+        std::mem::take(&mut self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Remembers the request metadata for deep code. Only the first call counts.
+    pub(crate) fn remember_metadata(&self, metadata: &MetadataMap) {
+        if !metadata.is_empty() {
+            self.0.metadata.get_or_init(|| metadata.clone());
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("method", &self.0.method.full_name())
+            .field("protocol", &self.0.protocol)
+            .field("peer", &self.0.peer)
+            .field("deadline", &self.0.deadline)
+            .field("cancelled", &self.0.cancellation.reason())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The status a caller gets for a call that was given up for `reason`.
+pub(crate) fn cancelled_status(reason: CancelReason) -> tonic::Status {
+    match reason {
+        CancelReason::DeadlineExceeded => tonic::Status::deadline_exceeded("the deadline of the call passed"),
+        CancelReason::Shutdown => tonic::Status::unavailable("the server is shutting down"),
+        _ => tonic::Status::cancelled("the caller left"),
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Context>> = const { RefCell::new(None) };
+}
+
+/// The context of the call that is running on this thread, if one is.
+///
+/// Works in handlers, interceptors and streams, in any function they call, on the runtime and on scheduler
+/// threads. A task spawned with `tokio::spawn` is nobody's call: hand it a clone of the context.
+pub fn current() -> Option<Context> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+pin_project! {
+    /// A future or stream that has a context: it is the thread's current one during each poll.
+    pub(crate) struct Scoped<T> {
+        context: Option<Context>,
+        #[pin]
+        inner: T,
+    }
+}
+
+impl<T> Scoped<T> {
+    pub(crate) fn new(context: Context, inner: T) -> Self {
+        Self { context: Some(context), inner }
+    }
+}
+
+/// Lends the context to the thread and takes it back on drop, so that a panic gives it back too.
+struct Lent<'a> {
+    home: &'a mut Option<Context>,
+    before: Option<Context>,
+}
+
+impl<'a> Lent<'a> {
+    fn new(home: &'a mut Option<Context>) -> Self {
+        let before = CURRENT.replace(home.take());
+        Self { home, before }
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        *self.home = CURRENT.replace(self.before.take());
+    }
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _lent = Lent::new(this.context);
+        this.inner.poll(cx)
+    }
+}
+
+impl<S: Stream> Stream for Scoped<S> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<S::Item>> {
+        let this = self.project();
+        let _lent = Lent::new(this.context);
+        this.inner.poll_next(cx)
+    }
+}

@@ -1,0 +1,24 @@
+//! The protocol-neutral vocabulary of a call: what every edge, interceptor and handler speaks of.
+//!
+//! A [`Call`] goes in, a [`Reply`] comes out, and between the edges a message is protobuf wire bytes
+//! beside the [`MethodSpec`] of its method. Nothing here knows gRPC framing, HTTP, JSON or user types.
+
+mod body;
+pub mod cancellation;
+mod context;
+pub mod deadline;
+mod method;
+mod reply;
+mod request;
+pub mod timeout;
+
+pub use body::{Body, MessageStream};
+pub use cancellation::{CancelReason, Cancellation, OnCancel};
+pub use context::{Context, Peer, Protocol, ServerState, current};
+pub use deadline::Deadline;
+pub use method::{Idempotency, MethodKind, MethodSpec};
+pub use reply::{Reply, Trailers};
+pub use request::Call;
+pub(crate) use request::Head;
+
+pub(crate) use context::{Scoped, cancelled_status};

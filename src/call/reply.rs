@@ -1,0 +1,63 @@
+//! A reply on its way out: the one shape between a handler and an edge.
+
+use bytes::Bytes;
+use tonic::Extensions;
+use tonic::metadata::MetadataMap;
+
+use super::{Body, Context};
+
+/// What a handler answered. An error before the first message is no reply but a `Status`.
+#[derive(Debug)]
+pub struct Reply {
+    /// Initial metadata.
+    pub metadata: MetadataMap,
+    /// The reply messages.
+    pub body: Body,
+    /// Trailing metadata, complete when the body has ended.
+    pub trailers: Trailers,
+    /// Typed values that travel from the handler's `Response` to the edge.
+    pub extensions: Extensions,
+}
+
+impl Reply {
+    /// A reply of one message without metadata.
+    pub fn message(message: Bytes) -> Self {
+        Self {
+            metadata: MetadataMap::new(),
+            body: Body::Message(message),
+            trailers: Trailers::default(),
+            extensions: Extensions::default(),
+        }
+    }
+}
+
+/// The trailing metadata of a reply. It can grow until the last message is out, so an edge takes it then.
+#[derive(Debug, Default)]
+pub struct Trailers {
+    call: Option<Context>,
+    own: MetadataMap,
+}
+
+impl Trailers {
+    /// Trailers that are already known.
+    pub fn known(own: MetadataMap) -> Self {
+        Self { call: None, own }
+    }
+
+    pub(crate) fn of(call: Context) -> Self {
+        Self { call: Some(call), own: MetadataMap::new() }
+    }
+
+    /// What there is now; a second call gets what came since.
+    pub fn take(&mut self) -> MetadataMap {
+        let own = std::mem::take(&mut self.own);
+        let Some(call) = &self.call else { return own };
+        let late = call.take_trailers();
+        if own.is_empty() {
+            return late;
+        }
+        let mut headers = own.into_headers();
+        headers.extend(late.into_headers());
+        MetadataMap::from_headers(headers)
+    }
+}

@@ -1,0 +1,63 @@
+//! A call on its way in: the one shape between an edge and a handler.
+
+use tonic::Extensions;
+use tonic::metadata::MetadataMap;
+
+use super::{Body, CancelReason, Cancellation, Context, Deadline, MethodSpec, Peer, Protocol, ServerState};
+
+/// A call on its way from an edge, through the interceptors, to its handler.
+///
+/// An interceptor may read and change the metadata, add typed values to the extensions (the handler finds
+/// them on its `Request`), replace the body, or answer without calling on.
+#[derive(Debug)]
+pub struct Call {
+    context: Context,
+    /// Request metadata: the headers of the wire without those of the protocol itself.
+    pub metadata: MetadataMap,
+    /// Typed values that travel with the call to the handler's `Request`.
+    pub extensions: Extensions,
+    /// The request messages.
+    pub body: Body,
+}
+
+/// What an edge says of a call it has just read the head of.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) method: &'static MethodSpec,
+    pub(crate) protocol: Protocol,
+    pub(crate) peer: Peer,
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) state: ServerState,
+}
+
+impl Call {
+    pub(crate) fn new(head: Head, metadata: MetadataMap, body: Body) -> Self {
+        let Head { method, protocol, peer, deadline, state } = head;
+        let context = Context::new(method, protocol, peer, deadline, Cancellation::new(), state);
+        Self { context, metadata, extensions: Extensions::default(), body }
+    }
+
+    /// What the call knows of itself; a clone of it outlives the call.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The method that is called.
+    pub fn method(&self) -> &'static MethodSpec {
+        self.context.method()
+    }
+
+    /// When the caller stops waiting.
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.context.deadline()
+    }
+
+    /// Gives the call up: whoever runs for it sees the reason.
+    pub fn cancel(&self, reason: CancelReason) {
+        self.context.cancellation().cancel(reason);
+    }
+
+    pub(crate) fn into_parts(self) -> (Context, MetadataMap, Extensions, Body) {
+        (self.context, self.metadata, self.extensions, self.body)
+    }
+}

@@ -1,0 +1,105 @@
+//! The one door between edges and handlers.
+//!
+//! Every call of every protocol passes here: the registry finds its method, the deadline and the count of
+//! calls in flight are applied, the interceptors run, then the handler. The registry and the chain of
+//! interceptors are put together once, at start-up, and frozen.
+
+mod in_flight;
+pub mod interceptor;
+mod panic;
+mod watch;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::Status;
+
+use crate::call::{Call, Deadline, MethodSpec, ServerState};
+use crate::handler::{Execution, Method};
+use in_flight::InFlight;
+use interceptor::{CallService, Wrap};
+pub(crate) use watch::Dispatched;
+
+/// The bounds every call is held to, whatever its protocol.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// Calls under way at once, over all protocols together.
+    pub(crate) in_flight_max: usize,
+    /// The deadline of a call whose caller states none.
+    pub(crate) timeout_default: Option<Duration>,
+    /// The longest a caller may ask for; a longer wish is cut to it.
+    pub(crate) timeout_max: Option<Duration>,
+}
+
+/// A method that can be called: found by its path when the call is routed.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) spec: &'static MethodSpec,
+    execution: Execution,
+    service: CallService,
+}
+
+/// The registry of methods with everything that runs before them. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Dispatcher(Arc<Registry>);
+
+#[derive(Debug)]
+struct Registry {
+    routes: HashMap<&'static str, Arc<Route>>,
+    limits: Limits,
+    in_flight: InFlight,
+    state: ServerState,
+}
+
+impl Dispatcher {
+    /// Freezes the methods behind their interceptors; the first interceptor is the outermost.
+    pub(crate) fn new(
+        methods: Vec<Method>,
+        interceptors: &[Wrap],
+        limits: Limits,
+        state: ServerState,
+    ) -> Self {
+        let routes = methods.into_iter().map(|Method { spec, execution, handler }| {
+            let handler = CallService::new(handler);
+            let service = interceptors.iter().rev().fold(handler, |inner, wrap| wrap(inner));
+            (spec.path(), Arc::new(Route { spec, execution, service }))
+        });
+        let in_flight = InFlight::new(limits.in_flight_max);
+        Self(Arc::new(Registry { routes: routes.collect(), limits, in_flight, state }))
+    }
+
+    /// The method at `/package.Service/Method`.
+    pub(crate) fn route(&self, path: &str) -> Option<&Arc<Route>> {
+        self.0.routes.get(path)
+    }
+
+    /// Every method there is, in no order.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.0.routes.values()
+    }
+
+    /// The values every call can reach.
+    pub(crate) fn state(&self) -> ServerState {
+        self.0.state.clone()
+    }
+
+    /// The deadline of a call to `route` whose caller asked for `timeout`.
+    pub(crate) fn deadline(&self, route: &Route, timeout: Option<Duration>) -> Option<Deadline> {
+        let limits = &self.0.limits;
+        let bounds =
+            [timeout.or(limits.timeout_default), limits.timeout_max, route.execution.timeout_limit()];
+        bounds.into_iter().flatten().min().map(Deadline::after)
+    }
+
+    /// Calls a method. The future ends at the call's deadline at the latest, and a stream it replies with
+    /// does too; dropping either gives the call up.
+    pub(crate) fn call(&self, route: &Route, call: Call) -> Dispatched {
+        let Some(place) = self.0.in_flight.enter() else {
+            let message = "the server has as many calls under way as it takes; try again later";
+            return Dispatched::refused(route.spec, Status::resource_exhausted(message));
+        };
+        let context = call.context().clone();
+        Dispatched::new(route.service.invoke(call), context, place)
+    }
+}

@@ -1,0 +1,155 @@
+//! The gRPC transport of generated clients, on tonic's channel.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::uri::PathAndQuery;
+use tonic::transport::Endpoint;
+use tonic::{Request, Status};
+
+use super::bytes_codec::BytesCodec;
+use crate::call::timeout::{GRPC_TIMEOUT, format_grpc};
+use crate::call::{
+    Body, Call, CancelReason, Deadline, MessageStream, Protocol, Reply, Trailers, cancelled_status,
+};
+use crate::client::Transport;
+use crate::handler::ReplyFuture;
+
+/// The server could not be reached, or its address is not one.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot connect to {endpoint}: {source}")]
+pub struct ConnectError {
+    endpoint: String,
+    source: tonic::transport::Error,
+}
+
+/// A gRPC connection to one server. Cheap to clone; clones share the connection.
+#[derive(Debug, Clone)]
+pub struct Channel(tonic::transport::Channel);
+
+impl Channel {
+    /// Connects to `http://host:port`.
+    ///
+    /// # Errors
+    ///
+    /// When the endpoint is not a URI, or nobody answers there.
+    pub async fn connect(endpoint: impl Into<String>) -> Result<Self, ConnectError> {
+        let endpoint = endpoint.into();
+        let connect = async { Endpoint::from_shared(endpoint.clone())?.connect().await };
+        match connect.await {
+            Ok(channel) => Ok(Self(channel)),
+            Err(source) => Err(ConnectError { endpoint, source }),
+        }
+    }
+
+    /// Uses a channel made with tonic: with TLS, several endpoints, or a connector of its own.
+    pub fn from_tonic(channel: tonic::transport::Channel) -> Self {
+        Self(channel)
+    }
+}
+
+impl Transport for Channel {
+    fn protocol(&self) -> Protocol {
+        Protocol::Grpc
+    }
+
+    fn call(&self, call: Call) -> ReplyFuture {
+        let channel = self.0.clone();
+        Box::pin(async move {
+            let deadline = call.deadline();
+            let answer = send(channel, call);
+            let mut reply = match deadline {
+                None => answer.await?,
+                Some(deadline) => tokio::time::timeout_at(deadline.instant(), answer)
+                    .await
+                    .map_err(|_| cancelled_status(CancelReason::DeadlineExceeded))??,
+            };
+            if let Some(deadline) = deadline {
+                let messages = Some(reply.body.into_stream());
+                reply.body = Body::stream(Bounded { messages, sleep: sleep(deadline) });
+            }
+            Ok(reply)
+        })
+    }
+}
+
+async fn send(channel: tonic::transport::Channel, call: Call) -> Result<Reply, Status> {
+    let path = PathAndQuery::from_static(call.method().path());
+    let deadline = call.deadline();
+    let (context, mut metadata, _, body) = call.into_parts();
+    if let Some(deadline) = deadline {
+        let timeout = format_grpc(deadline.remaining());
+        metadata.insert(GRPC_TIMEOUT, timeout.parse().expect("digits and a unit are ASCII"));
+    }
+    let mut grpc = tonic::client::Grpc::new(channel);
+    grpc.ready()
+        .await
+        .map_err(|error| Status::unavailable(format!("the server is not reachable: {error}")))?;
+    let request = Request::from_parts(metadata, tonic::Extensions::default(), Sent(body.into_stream()));
+    let response = grpc.streaming(request, path, BytesCodec).await?;
+    let (metadata, messages, extensions) = response.into_parts();
+    let messages = Received { messages, context: context.clone() };
+    Ok(Reply { metadata, body: Body::stream(messages), trailers: Trailers::of(context), extensions })
+}
+
+/// The reply messages. Their end is where tonic learns the trailing metadata, and we from it.
+struct Received {
+    messages: tonic::Streaming<Bytes>,
+    context: crate::call::Context,
+}
+
+impl Stream for Received {
+    type Item = Result<Bytes, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = std::task::ready!(Pin::new(&mut self.messages).poll_next(cx));
+        if item.is_none() {
+            let trailers = std::pin::pin!(self.messages.trailers()).poll(cx);
+            if let Poll::Ready(Ok(Some(trailers))) = trailers {
+                self.context.edit_trailers(|all| *all = trailers);
+            }
+        }
+        Poll::Ready(item)
+    }
+}
+
+/// The request messages. One that fails on our side ends the stream, as tonic has no way to send an error.
+struct Sent(MessageStream);
+
+impl Stream for Sent {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let item = std::task::ready!(Pin::new(&mut self.0).poll_next(cx));
+        Poll::Ready(item.and_then(Result::ok))
+    }
+}
+
+type Sleep = Pin<Box<tokio::time::Sleep>>;
+
+fn sleep(deadline: Deadline) -> Sleep {
+    Box::pin(tokio::time::sleep_until(deadline.instant()))
+}
+
+/// Reply messages under the call's deadline: a server that falls silent does not hold the caller.
+struct Bounded {
+    messages: Option<MessageStream>,
+    sleep: Sleep,
+}
+
+impl Stream for Bounded {
+    type Item = Result<Bytes, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { messages, sleep } = &mut *self;
+        let Some(stream) = messages else { return Poll::Ready(None) };
+        if let Poll::Ready(item) = Pin::new(stream).poll_next(cx) {
+            return Poll::Ready(item);
+        }
+        std::task::ready!(sleep.as_mut().poll(cx));
+        *messages = None;
+        Poll::Ready(Some(Err(cancelled_status(CancelReason::DeadlineExceeded))))
+    }
+}

@@ -1,0 +1,63 @@
+//! The erased form of a method that answers with a stream.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_core::Stream;
+use tokio_stream::StreamExt;
+use tonic::{Request, Status};
+
+use super::replies::{Event, Events, Replies};
+use super::{Execution, Handler, Many, Rpc, offload};
+use crate::call::{Body, Call, Reply, Scoped, Trailers};
+use crate::scheduler::Scheduler;
+
+type EventStream = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
+
+pub(super) fn erase<R, F, Fut>(scheduler: Scheduler, execution: Execution, function: F) -> Handler
+where
+    R: Rpc<Reply = Many>,
+    F: Fn(Request<R::Input>, Replies<R::Response>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let function = Arc::new(function);
+    let job = offload::job(&scheduler, R::SPEC, execution);
+    Arc::new(move |call: Call| {
+        let function = Arc::clone(&function);
+        let job = job.clone();
+        let scheduler = scheduler.clone();
+        Box::pin(async move {
+            let (context, metadata, extensions, body) = call.into_parts();
+            let body = offload::gather::<R::Input>(body).await?;
+            let trailers = Trailers::of(context.clone());
+            let job = job.map(|job| offload::job_of_call(&job, &context));
+            let scope = context.clone();
+            let events = Events::new(move |replies: Replies<R::Response>| async move {
+                match offload::request::<R::Input>(context, metadata, extensions, body) {
+                    Ok(request) => function(request, replies).await,
+                    Err(status) => replies.fail(status).await,
+                }
+            });
+            let mut events: EventStream = match job {
+                None => Box::pin(events),
+                Some(job) => Box::pin(
+                    scheduler
+                        .run_stream(job, Scoped::new(scope, events))
+                        .map(|event| event.unwrap_or_else(|error| Err(offload::refused(error)))),
+                ),
+            };
+            match events.next().await.transpose()? {
+                Some(Event::Head(metadata, extensions)) => {
+                    let messages = events.filter_map(|event| match event {
+                        Ok(Event::Message(message)) => Some(Ok(message)),
+                        Ok(Event::Head(..)) => None,
+                        Err(status) => Some(Err(status)),
+                    });
+                    Ok(Reply { metadata, body: Body::stream(messages), trailers, extensions })
+                }
+                // The handler's function returned without sending anything through its `Replies`.
+                Some(Event::Message(_)) | None => Err(Status::internal("the handler sent no reply")),
+            }
+        })
+    })
+}

@@ -1,0 +1,105 @@
+//! A method with one way to spell it in HTTP: a REST binding, or its RPC route.
+
+use std::sync::Arc;
+
+use ambidex_schema::{BodyBinding, FieldHandle, HttpBinding, MessageType};
+use http::{HeaderMap, StatusCode};
+use tonic::Status;
+
+use super::content::{self, Encoding, StreamForm};
+use crate::call::Protocol;
+use crate::dispatch::Route;
+
+/// A method with one way to spell it in HTTP.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) route: Arc<Route>,
+    pub(super) protocol: Protocol,
+    pub(super) request: RequestForm,
+    pub(super) reply: ReplyForm,
+}
+
+/// Where the fields of a request come from.
+#[derive(Debug)]
+pub(super) struct RequestForm {
+    pub(super) message: MessageType,
+    /// The rule of a REST route; on an RPC route the body is the whole message.
+    pub(super) binding: Option<HttpBinding>,
+    /// The body is a raw `google.api.HttpBody`: the request itself, or the field `body` names.
+    pub(super) raw_body: bool,
+    /// On PATCH: the mask that is filled from the body where the caller leaves it empty, and the resource it
+    /// speaks of.
+    pub(super) mask: Option<Mask>,
+}
+
+/// The mask of a PATCH and the type of the resource that it masks.
+#[derive(Debug)]
+pub(super) struct Mask {
+    pub(super) field: FieldHandle,
+    pub(super) resource: MessageType,
+}
+
+impl RequestForm {
+    /// What the body holds.
+    pub(super) fn body(&self) -> &BodyBinding {
+        self.binding.as_ref().map_or(&BodyBinding::Whole, |binding| &binding.body)
+    }
+}
+
+/// What of the reply message is the body of the response.
+#[derive(Debug)]
+pub(super) struct ReplyForm {
+    pub(super) message: MessageType,
+    pub(super) field: Option<FieldHandle>,
+    /// The reply is a raw `google.api.HttpBody`.
+    pub(super) raw_body: bool,
+}
+
+/// The spelling one request and its reply have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spelling {
+    pub(super) request: Encoding,
+    pub(super) reply: Encoding,
+    /// The layout of the reply where it is a stream of messages.
+    pub(super) stream: Option<StreamForm>,
+}
+
+impl Endpoint {
+    /// Agrees with the client on how messages are spelled, or says which HTTP status fits the disagreement.
+    pub(super) fn negotiate(&self, headers: &HeaderMap) -> Result<Spelling, (StatusCode, Status)> {
+        let kind = self.route.spec.kind();
+        let request = self.request_encoding(headers, kind.client_streams())?;
+        let streams = kind.server_streams() && !self.reply.raw_body;
+        let stream = streams.then(|| content::stream_form(headers).ok_or_else(not_acceptable)).transpose()?;
+        let takes_json = streams || self.reply.raw_body || content::accepts_type(headers, content::JSON);
+        // Connect answers in the codec it was asked in; its `Accept` says nothing.
+        if request == Encoding::Json && self.protocol == Protocol::Rest && !takes_json {
+            return Err(not_acceptable());
+        }
+        Ok(Spelling { request, reply: request, stream })
+    }
+
+    fn request_encoding(&self, headers: &HeaderMap, streams: bool) -> Result<Encoding, (StatusCode, Status)> {
+        if self.request.raw_body || matches!(self.request.body(), BodyBinding::None) {
+            return Ok(Encoding::Json);
+        }
+        let encoding = content::of_request(headers, streams);
+        // On a REST route the body may be one field: only JSON can spell that.
+        encoding.filter(|encoding| self.protocol == Protocol::Rpc || *encoding == Encoding::Json).ok_or_else(
+            || {
+                let expected = match (streams, self.protocol) {
+                    (true, _) => "application/x-ndjson",
+                    (false, Protocol::Rpc) => "application/json or application/proto",
+                    (false, _) => "application/json",
+                };
+                let status = Status::invalid_argument(format!("send the body as {expected}"));
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, status)
+            },
+        )
+    }
+}
+
+fn not_acceptable() -> (StatusCode, Status) {
+    let message = "none of the types in Accept can be answered with";
+    (StatusCode::NOT_ACCEPTABLE, Status::invalid_argument(message))
+}

@@ -1,0 +1,128 @@
+//! Errors as HTTP clients read them: [AIP-193](https://google.aip.dev/193) JSON on REST routes,
+//! [Connect's](https://connectrpc.com/docs/protocol/#error-end-stream) on RPC routes.
+//!
+//! Details are typed messages that travel as `google.rpc.Status` bytes. AIP-193 shows them as JSON; one whose
+//! type the server has no descriptor of is shown with its type and its bytes, rather than left out.
+
+use ambidex_schema::{EncodeOptions, Schema};
+use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use http::{HeaderValue, Response, header};
+use prost::Message;
+use tonic::Status;
+
+use super::json_text::push_string;
+use super::{metadata, status};
+
+/// The answer to a call on a REST route that failed.
+pub(super) fn aip_193(error: Status, schema: &Schema) -> Response<Body> {
+    let http_status = status::of_status(&error);
+    let mut json = Vec::with_capacity(128);
+    json.extend_from_slice(b"{\"error\":{\"code\":");
+    json.extend_from_slice(http_status.as_str().as_bytes());
+    json.extend_from_slice(b",\"message\":");
+    push_string(error.message(), &mut json);
+    json.extend_from_slice(b",\"status\":\"");
+    json.extend_from_slice(status::code_name(error.code()).as_bytes());
+    json.push(b'"');
+    push_details(&error, schema, &mut json);
+    json.extend_from_slice(b"}}");
+    respond(error, http_status, json)
+}
+
+/// The answer to a call on an RPC route that failed.
+pub(super) fn connect(error: Status) -> Response<Body> {
+    let mut json = Vec::with_capacity(128);
+    json.extend_from_slice(b"{\"code\":\"");
+    json.extend_from_slice(status::connect_code_name(error.code()).as_bytes());
+    json.push(b'"');
+    if !error.message().is_empty() {
+        json.extend_from_slice(b",\"message\":");
+        push_string(error.message(), &mut json);
+    }
+    let details = details(&error);
+    if !details.is_empty() {
+        json.extend_from_slice(b",\"details\":[");
+        for (index, any) in details.iter().enumerate() {
+            if index > 0 {
+                json.push(b',');
+            }
+            json.extend_from_slice(b"{\"type\":");
+            push_string(any.type_url.rsplit('/').next().unwrap_or_default(), &mut json);
+            json.extend_from_slice(b",\"value\":\"");
+            json.extend_from_slice(STANDARD_NO_PAD.encode(&any.value).as_bytes());
+            json.extend_from_slice(b"\"}");
+        }
+        json.push(b']');
+    }
+    json.push(b'}');
+    let http_status = status::of_status(&error);
+    respond(error, http_status, json)
+}
+
+/// The members of `google.rpc.Status` as JSON, for the record that ends a stream:
+/// `"code":5,"message":"…","details":[…]`.
+pub(super) fn push_status_members(error: &Status, schema: &Schema, json: &mut Vec<u8>) {
+    json.extend_from_slice(b"\"code\":");
+    json.extend_from_slice((error.code() as i32).to_string().as_bytes());
+    json.extend_from_slice(b",\"message\":");
+    push_string(error.message(), json);
+    push_details(error, schema, json);
+}
+
+fn push_details(error: &Status, schema: &Schema, json: &mut Vec<u8>) {
+    let details = details(error);
+    if details.is_empty() {
+        return;
+    }
+    json.extend_from_slice(b",\"details\":[");
+    for (index, any) in details.iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
+        }
+        push_any(any, schema, json);
+    }
+    json.push(b']');
+}
+
+fn push_any(any: &prost_types::Any, schema: &Schema, json: &mut Vec<u8>) {
+    let start = json.len();
+    if let Some(any_type) = schema.message("google.protobuf.Any") {
+        if any_type.wire_to_json(&any.encode_to_vec(), &EncodeOptions::default(), json).is_ok() {
+            return;
+        }
+        json.truncate(start);
+    }
+    json.extend_from_slice(b"{\"@type\":");
+    push_string(&any.type_url, json);
+    json.extend_from_slice(b",\"value\":\"");
+    json.extend_from_slice(STANDARD.encode(&any.value).as_bytes());
+    json.extend_from_slice(b"\"}");
+}
+
+/// The details of a status; bytes that are no `google.rpc.Status` are none.
+fn details(error: &Status) -> Vec<prost_types::Any> {
+    if error.details().is_empty() {
+        return Vec::new();
+    }
+    tonic_types::pb::Status::decode(error.details()).map(|status| status.details).unwrap_or_default()
+}
+
+fn respond(mut error: Status, status: http::StatusCode, json: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::from(json));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(seconds) = retry_after(&error) {
+        headers.insert(header::RETRY_AFTER, seconds);
+    }
+    metadata::outgoing(std::mem::take(error.metadata_mut()), headers);
+    response
+}
+
+/// gRPC's push-back in milliseconds as HTTP's in seconds, rounded up.
+fn retry_after(error: &Status) -> Option<HeaderValue> {
+    let millis: u64 = error.metadata().get("grpc-retry-pushback-ms")?.to_str().ok()?.parse().ok()?;
+    HeaderValue::try_from(millis.div_ceil(1000).to_string()).ok()
+}

@@ -1,0 +1,140 @@
+//! HTTP status ↔ gRPC code, both ways by table. The one place that knows HTTP status numbers.
+//!
+//! Out of the server the table is the one in
+//! [`google/rpc/code.proto`](https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto), which
+//! AIP-193 refers to; [Connect's](https://connectrpc.com/docs/protocol/#error-codes) is the same.
+
+use http::StatusCode;
+use tonic::{Code, Status};
+
+/// A request body over its limit: RESOURCE_EXHAUSTED everywhere, and 413 where HTTP has a word of its own
+/// for it. Kept as the source of the status, so that it survives the way through interceptors.
+#[derive(Debug, thiserror::Error)]
+#[error("the request body is larger than {limit_bytes} bytes")]
+pub(super) struct BodyTooLarge {
+    pub(super) limit_bytes: usize,
+}
+
+impl BodyTooLarge {
+    pub(super) fn into_status(self) -> Status {
+        let mut status = Status::resource_exhausted(self.to_string());
+        status.set_source(std::sync::Arc::new(self));
+        status
+    }
+}
+
+/// The client closed its connection before it had an answer. Nobody reads it; access logs show it.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// The HTTP status an error is answered with.
+pub(super) fn of_status(status: &Status) -> StatusCode {
+    let source = std::error::Error::source(status);
+    if source.is_some_and(|source| source.is::<BodyTooLarge>()) {
+        return StatusCode::PAYLOAD_TOO_LARGE;
+    }
+    of_code(status.code())
+}
+
+/// The HTTP status of a gRPC code.
+pub(super) fn of_code(code: Code) -> StatusCode {
+    match code {
+        Code::Ok => StatusCode::OK,
+        Code::Cancelled => {
+            StatusCode::from_u16(CLIENT_CLOSED_REQUEST).expect("three digits are a status code")
+        }
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The name of a code as AIP-193 prints it (`NOT_FOUND`).
+pub(super) fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// The name of a code as Connect prints it (`not_found`; one l in `canceled`).
+pub(super) fn connect_code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "ok",
+        Code::Cancelled => "canceled",
+        Code::Unknown => "unknown",
+        Code::InvalidArgument => "invalid_argument",
+        Code::DeadlineExceeded => "deadline_exceeded",
+        Code::NotFound => "not_found",
+        Code::AlreadyExists => "already_exists",
+        Code::PermissionDenied => "permission_denied",
+        Code::ResourceExhausted => "resource_exhausted",
+        Code::FailedPrecondition => "failed_precondition",
+        Code::Aborted => "aborted",
+        Code::OutOfRange => "out_of_range",
+        Code::Unimplemented => "unimplemented",
+        Code::Internal => "internal",
+        Code::Unavailable => "unavailable",
+        Code::DataLoss => "data_loss",
+        Code::Unauthenticated => "unauthenticated",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_the_status_that_code_proto_gives_it() {
+        let table = [
+            (Code::Ok, 200),
+            (Code::Cancelled, 499),
+            (Code::Unknown, 500),
+            (Code::InvalidArgument, 400),
+            (Code::DeadlineExceeded, 504),
+            (Code::NotFound, 404),
+            (Code::AlreadyExists, 409),
+            (Code::PermissionDenied, 403),
+            (Code::Unauthenticated, 401),
+            (Code::ResourceExhausted, 429),
+            (Code::FailedPrecondition, 400),
+            (Code::Aborted, 409),
+            (Code::OutOfRange, 400),
+            (Code::Unimplemented, 501),
+            (Code::Internal, 500),
+            (Code::Unavailable, 503),
+            (Code::DataLoss, 500),
+        ];
+        for (code, status) in table {
+            assert_eq!(of_code(code).as_u16(), status, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_over_its_limit_is_413() {
+        let status = BodyTooLarge { limit_bytes: 10 }.into_status();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(of_status(&status), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}

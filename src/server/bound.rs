@@ -1,0 +1,113 @@
+//! A server that listens: serving, and the drain at its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use super::front::Front;
+use super::{Config, Error, connections, shutdown};
+use crate::call::Deadline;
+use crate::local::Local;
+use crate::scheduler::Scheduler;
+
+/// A server that listens and does not accept yet.
+pub struct BoundServer {
+    listeners: Vec<(TcpListener, Front)>,
+    address: SocketAddr,
+    grpc_address: SocketAddr,
+    local: Local,
+    scheduler: Scheduler,
+    config: Config,
+}
+
+impl BoundServer {
+    /// The first listener is the main one; the last one serves gRPC.
+    pub(super) fn new(
+        listeners: Vec<(TcpListener, Front)>,
+        local: Local,
+        scheduler: Scheduler,
+        config: Config,
+    ) -> std::io::Result<Self> {
+        let mut addresses = listeners.iter().map(|(listener, _)| listener.local_addr());
+        let address = addresses.next().expect("a server has a main listener")?;
+        let grpc_address = addresses.next_back().transpose()?.unwrap_or(address);
+        Ok(Self { listeners, address, grpc_address, local, scheduler, config })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it listens for gRPC: the same address, unless gRPC has a port of its own.
+    pub fn grpc_address(&self) -> SocketAddr {
+        self.grpc_address
+    }
+
+    /// The same server in-process: its handlers, interceptors and limits.
+    pub fn local(&self) -> Local {
+        self.local.clone()
+    }
+
+    /// The scheduler that runs the blocking handlers.
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
+    /// Serves until SIGTERM or Ctrl-C, then drains.
+    ///
+    /// # Errors
+    ///
+    /// When calls had to be cut off at the end of the drain.
+    pub async fn serve(self) -> Result<(), Error> {
+        let signal = shutdown::signal()?;
+        self.serve_until(signal).await
+    }
+
+    /// Serves until `stop` resolves, then drains.
+    ///
+    /// # Errors
+    ///
+    /// When calls had to be cut off at the end of the drain.
+    pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        let Self { listeners, address, scheduler, config, .. } = self;
+        let (tell, told) = watch::channel(false);
+        let places = Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS)));
+        let http = connections::http(&config);
+        let mut accepting = Vec::new();
+        for (listener, front) in listeners {
+            let accept =
+                connections::accept(listener, front, Arc::clone(&places), told.clone(), http.clone());
+            accepting.push(tokio::spawn(accept));
+        }
+        stop.await;
+        tell.send_replace(true);
+        let deadline = Deadline::after(config.drain_timeout());
+        let mut cut = 0;
+        for accept in accepting {
+            let Ok(mut open) = accept.await else { continue };
+            let ended = async { while open.join_next().await.is_some() {} };
+            if tokio::time::timeout_at(deadline.instant(), ended).await.is_err() {
+                cut += open.len();
+                open.shutdown().await;
+            }
+        }
+        // Last, since calls in flight may still have been offloading.
+        scheduler.drain(deadline).await;
+        if cut > 0 {
+            return Err(Error::DrainTimeout { connections: cut, address });
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for BoundServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BoundServer")
+            .field("address", &self.address)
+            .field("grpc_address", &self.grpc_address)
+            .finish_non_exhaustive()
+    }
+}

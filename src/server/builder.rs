@@ -1,0 +1,237 @@
+//! Putting a server together.
+
+use std::any::Any;
+
+use ambidex_schema::Schema;
+use tokio::net::TcpListener;
+use tonic::Status;
+use tower::{Layer, Service as TowerService};
+
+use super::bound::BoundServer;
+use super::front::Front;
+use super::{Config, Error};
+use crate::call::{Call, Reply, ServerState};
+use crate::dispatch::Dispatcher;
+use crate::dispatch::interceptor::{self, CallService, Wrap};
+use crate::grpc::GrpcEdge;
+use crate::handler::{Methods, Service};
+use crate::http::HttpEdge;
+use crate::local::Local;
+use crate::scheduler::Scheduler;
+
+/// Serves services over gRPC and HTTP; made by [`Server::builder`].
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// Begins a server without services and with every default.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder {
+            services: Vec::new(),
+            interceptors: Vec::new(),
+            router: axum::Router::new(),
+            http_layers: Vec::new(),
+            grpc_address: None,
+            state: ServerState::default(),
+            config: Config::default(),
+        }
+    }
+}
+
+type Register = Box<dyn FnOnce(&mut Methods) + Send>;
+type HttpLayer = Box<dyn FnOnce(axum::Router) -> axum::Router + Send>;
+
+struct Registration {
+    name: &'static str,
+    descriptors: &'static [u8],
+    register: Register,
+}
+
+/// A server that is being put together.
+pub struct ServerBuilder {
+    services: Vec<Registration>,
+    interceptors: Vec<Wrap>,
+    router: axum::Router,
+    http_layers: Vec<HttpLayer>,
+    grpc_address: Option<String>,
+    state: ServerState,
+    config: Config,
+}
+
+/// What every edge of one server shares.
+struct Core {
+    dispatcher: Dispatcher,
+    schema: Schema,
+    scheduler: Scheduler,
+}
+
+impl ServerBuilder {
+    /// Adds a service: a generated server around your handler.
+    #[must_use]
+    pub fn service<S: Service + Send + 'static>(mut self, service: S) -> Self {
+        self.services.push(Registration {
+            name: S::NAME,
+            descriptors: S::FILE_DESCRIPTOR_SET,
+            register: Box::new(move |methods| service.register(methods)),
+        });
+        self
+    }
+
+    /// Adds an interceptor: a tower layer that sees every call of every protocol. The first one added sees a
+    /// call first. See [`interceptor`](crate::interceptor) for making one from a function.
+    #[must_use]
+    pub fn interceptor<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<CallService> + Send + Sync + 'static,
+        L::Service: TowerService<Call, Response = Reply, Error = Status> + Clone + Send + Sync + 'static,
+        <L::Service as TowerService<Call>>::Future: Send + 'static,
+    {
+        self.interceptors.push(interceptor::erase(layer));
+        self
+    }
+
+    /// Merges your own axum routes. They win over the services' routes; their paths must not be the same as
+    /// those of another router added before, which panics as in axum.
+    ///
+    /// # Panics
+    ///
+    /// When the router has a fallback of its own: what no route takes is the services'.
+    #[must_use]
+    pub fn router(mut self, router: axum::Router) -> Self {
+        self.router = self.router.merge(router);
+        self
+    }
+
+    /// Wraps a tower layer (from tower-http, say) around everything that is served as HTTP, your own routes
+    /// included. The last one added sees a request first, as in axum. gRPC calls pass it by: what concerns
+    /// every call is an [`interceptor`](Self::interceptor).
+    #[must_use]
+    pub fn http_layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<axum::routing::Route> + Clone + Send + Sync + 'static,
+        L::Service: TowerService<axum::extract::Request> + Clone + Send + Sync + 'static,
+        <L::Service as TowerService<axum::extract::Request>>::Response:
+            axum::response::IntoResponse + 'static,
+        <L::Service as TowerService<axum::extract::Request>>::Error: Into<std::convert::Infallible> + 'static,
+        <L::Service as TowerService<axum::extract::Request>>::Future: Send + 'static,
+    {
+        self.http_layers.push(Box::new(move |router| router.layer(layer)));
+        self
+    }
+
+    /// Keeps a value that every call can reach by its type, with [`Context::state`](crate::call::Context::state).
+    #[must_use]
+    pub fn state<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        self.state = self.state.with(value);
+        self
+    }
+
+    /// Replaces the limits and options.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Serves gRPC on a port of its own, and only HTTP on the other.
+    #[must_use]
+    pub fn grpc_address(mut self, address: impl Into<String>) -> Self {
+        self.grpc_address = Some(address.into());
+        self
+    }
+
+    /// Serves on `address` until SIGTERM or Ctrl-C, then drains: stops accepting, lets calls in flight end
+    /// within the drain timeout, and returns.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot start, or had to cut calls off at the end of the drain.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn serve(self, address: impl Into<String>) -> Result<(), Error> {
+        self.bind(address).await?.serve().await
+    }
+
+    /// Listens on `address` (port 0 lets the system choose) without accepting yet.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot start.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn bind(mut self, address: impl Into<String>) -> Result<BoundServer, Error> {
+        let address = address.into();
+        let core = self.core()?;
+        let grpc = GrpcEdge::new(core.dispatcher.clone(), self.config.grpc());
+        let http = HttpEdge::new(core.dispatcher.clone(), core.schema, self.config.http())?;
+        let router =
+            self.http_layers.into_iter().fold(http.into_router(self.router), |router, layer| layer(router));
+        let main = listen(address.clone()).await?;
+        let listeners = match self.grpc_address {
+            None => vec![(main, Front::both(grpc, router))],
+            Some(own) => vec![(main, Front::http(router)), (listen(own).await?, Front::grpc(grpc))],
+        };
+        BoundServer::new(listeners, Local::new(core.dispatcher), core.scheduler, self.config)
+            .map_err(|source| Error::Listen { address, source })
+    }
+
+    /// The server without sockets, for calls in the same process: the transport of a generated client.
+    ///
+    /// ```no_run
+    /// # fn example<S: ambidex::Service + Send + 'static>(service: S) -> Result<(), ambidex::Error> {
+    /// let local = ambidex::Server::builder().service(service).local()?;
+    /// // let shop = BookshopClient::new(local);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the services do not fit together.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn local(mut self) -> Result<Local, Error> {
+        let core = self.core()?;
+        // The routes are nobody's here, but a wrong one should fail the test before it fails the server.
+        HttpEdge::new(core.dispatcher.clone(), core.schema, self.config.http())?;
+        Ok(Local::new(core.dispatcher))
+    }
+
+    fn core(&mut self) -> Result<Core, Error> {
+        let scheduler = Scheduler::new(self.config.scheduler.clone(), tokio::runtime::Handle::current());
+        let mut methods = Methods::new(scheduler.clone());
+        let mut schema = Schema::builder();
+        let mut names = std::collections::HashSet::new();
+        for Registration { name, descriptors, register } in std::mem::take(&mut self.services) {
+            if !names.insert(name) {
+                return Err(Error::DuplicateService(name));
+            }
+            schema = schema.add_file_descriptor_set(descriptors)?;
+            register(&mut methods);
+        }
+        let state = std::mem::take(&mut self.state).with(scheduler.clone());
+        let dispatcher =
+            Dispatcher::new(methods.into_methods(), &self.interceptors, self.config.dispatch(), state);
+        Ok(Core { dispatcher, schema: schema.build()?, scheduler })
+    }
+}
+
+impl std::fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("services", &self.services.iter().map(|service| service.name).collect::<Vec<_>>())
+            .field("interceptors", &self.interceptors.len())
+            .field("grpc_address", &self.grpc_address)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn listen(address: String) -> Result<TcpListener, Error> {
+    TcpListener::bind(&address).await.map_err(|source| Error::Listen { address, source })
+}

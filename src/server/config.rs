@@ -1,0 +1,121 @@
+//! Every limit and every default of a server, with its unit in its name and its reason beside it.
+
+use std::time::Duration;
+
+use ambidex_schema::{DecodeOptions, EncodeOptions};
+
+use crate::scheduler::SchedulerConfig;
+use crate::{dispatch, grpc, http};
+
+/// The limits and options of a server. Start from [`Config::default`] and change what you need.
+///
+/// ```
+/// let mut config = ambidex::server::Config::default();
+/// config.body_max_bytes = 1024 * 1024;
+/// config.json_out.emit_unset_fields = true;
+/// let server = ambidex::Server::builder().config(config);
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Connections open at once, over all ports; the next one waits to be accepted.
+    pub connections_max: usize,
+    /// Streams, which is calls, under way at once on one HTTP/2 connection.
+    pub streams_per_connection_max: u32,
+    /// How long a client may take to send the head of an HTTP/1.1 request.
+    pub header_read_timeout_ms: u64,
+    /// Bytes of headers a request may have.
+    pub headers_max_bytes: u32,
+    /// After this much silence on an HTTP/2 connection the server asks whether the client is there.
+    pub http2_keep_alive_interval_ms: u64,
+    /// How long the client may take to say so.
+    pub http2_keep_alive_timeout_ms: u64,
+    /// Calls under way at once, over all protocols together. The next is RESOURCE_EXHAUSTED.
+    pub in_flight_max: usize,
+    /// The deadline of a call whose caller states none; without it such a call may take for ever.
+    pub timeout_default_ms: Option<u64>,
+    /// The longest a caller may ask for; a longer wish is cut to it.
+    pub timeout_max_ms: Option<u64>,
+    /// The largest HTTP request body, and the largest line of a streamed one. More is 413.
+    pub body_max_bytes: usize,
+    /// The largest gRPC request message, decompressed. More is RESOURCE_EXHAUSTED.
+    pub request_message_max_bytes: usize,
+    /// The largest gRPC reply message. More is an error of the handler.
+    pub reply_message_max_bytes: usize,
+    /// Bytes of a streamed HTTP reply that are gathered before they are sent, if they are there at once.
+    pub stream_chunk_max_bytes: usize,
+    /// How long calls in flight may go on after the server was told to stop.
+    pub drain_timeout_ms: u64,
+    /// How JSON requests are read.
+    pub json_in: DecodeOptions,
+    /// How JSON replies are written.
+    pub json_out: EncodeOptions,
+    /// Whether query parameters that name no field are passed over rather than refused.
+    pub ignore_unknown_query: bool,
+    /// The scheduler's own limits.
+    pub scheduler: SchedulerConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            // A connection that idles costs some ten kilobytes; this many fit any machine worth serving from.
+            connections_max: 10_000,
+            // hyper's own bound; enough for one busy client, and small enough that one is not all.
+            streams_per_connection_max: 200,
+            header_read_timeout_ms: 10_000,
+            headers_max_bytes: 16 * 1024,
+            // Rarer than most balancers' idle timeouts, so that it keeps a quiet stream open through them.
+            http2_keep_alive_interval_ms: 30_000,
+            http2_keep_alive_timeout_ms: 20_000,
+            in_flight_max: 10_000,
+            // gRPC has no default deadline, and a wrong guess would cut honest streams.
+            timeout_default_ms: None,
+            timeout_max_ms: None,
+            // gRPC's own default for messages, and the same for bodies, so that a call fits over each.
+            body_max_bytes: 4 * 1024 * 1024,
+            request_message_max_bytes: 4 * 1024 * 1024,
+            // Most clients refuse more than 4 MiB, but those that were told to may take more.
+            reply_message_max_bytes: 64 * 1024 * 1024,
+            // A few packets: enough to spare system calls, little enough to be on its way.
+            stream_chunk_max_bytes: 16 * 1024,
+            // Kubernetes kills after 30 s; this leaves time to say so.
+            drain_timeout_ms: 25_000,
+            json_in: DecodeOptions::default(),
+            json_out: EncodeOptions::default(),
+            ignore_unknown_query: false,
+            scheduler: SchedulerConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        Duration::from_millis(self.drain_timeout_ms)
+    }
+
+    pub(crate) fn dispatch(&self) -> dispatch::Limits {
+        dispatch::Limits {
+            in_flight_max: self.in_flight_max,
+            timeout_default: self.timeout_default_ms.map(Duration::from_millis),
+            timeout_max: self.timeout_max_ms.map(Duration::from_millis),
+        }
+    }
+
+    pub(crate) fn grpc(&self) -> grpc::Limits {
+        grpc::Limits {
+            request_message_max_bytes: self.request_message_max_bytes,
+            reply_message_max_bytes: self.reply_message_max_bytes,
+        }
+    }
+
+    pub(crate) fn http(&self) -> http::HttpConfig {
+        http::HttpConfig {
+            body_max_bytes: self.body_max_bytes,
+            stream_chunk_max_bytes: self.stream_chunk_max_bytes,
+            json_in: self.json_in.clone(),
+            json_out: self.json_out.clone(),
+            ignore_unknown_query: self.ignore_unknown_query,
+        }
+    }
+}

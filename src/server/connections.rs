@@ -1,0 +1,102 @@
+//! Accepting connections on one port and serving each until it ends or is told to.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::Config;
+use super::front::Front;
+
+/// How long accepting pauses when the system has no descriptor left for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts connections until `stop` says so, then stops listening and returns those that are still open, each
+/// told to finish.
+pub(super) async fn accept(
+    listener: TcpListener,
+    front: Front,
+    places: Arc<Semaphore>,
+    mut stop: watch::Receiver<bool>,
+    http: auto::Builder<TokioExecutor>,
+) -> JoinSet<()> {
+    let mut open = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stopped(&mut stop) => break,
+            // Joined as they end, so that the set holds only what is open.
+            Some(_) = open.join_next() => continue,
+            accepted = accept_one(&listener, &places) => accepted,
+        };
+        let Some((stream, peer, place)) = accepted else { continue };
+        let (front, http, mut stop) = (front.clone(), http.clone(), stop.clone());
+        open.spawn(async move {
+            let service = service_fn(move |request| front.clone().serve(request, peer));
+            let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
+            let mut connection = std::pin::pin!(connection);
+            let result = tokio::select! {
+                result = connection.as_mut() => result,
+                () = stopped(&mut stop) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = result {
+                // A client that resets its connection is no event; whoever wonders can turn this on.
+                tracing::debug!(%peer, error, "a connection ended with an error");
+            }
+            drop(place);
+        });
+    }
+    open
+}
+
+/// Resolves once the server was told to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone can tell nothing any more: that is a stop too. What it returns is a lock guard,
+    // which must not live across an await.
+    let _ = stop.wait_for(|stop| *stop).await.is_ok();
+}
+
+async fn accept_one(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            // Replies are written whole; waiting to fill a packet only delays them.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
+            }
+            Some((stream, peer, place))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot accept a connection");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+/// HTTP/1.1 and HTTP/2 by prior knowledge on one connection, within the limits.
+pub(super) fn http(config: &Config) -> auto::Builder<TokioExecutor> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(config.header_read_timeout_ms))
+        .max_buf_size((config.headers_max_bytes as usize).max(8192));
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(config.streams_per_connection_max)
+        .max_header_list_size(config.headers_max_bytes)
+        .keep_alive_interval(Duration::from_millis(config.http2_keep_alive_interval_ms))
+        .keep_alive_timeout(Duration::from_millis(config.http2_keep_alive_timeout_ms));
+    http
+}

@@ -1,0 +1,46 @@
+//! Why a server could not start, or did not end well.
+
+use std::net::SocketAddr;
+
+use crate::http::RouteError;
+
+/// Why a server could not start, or did not end well.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A service's embedded descriptors do not fit together.
+    #[error("the descriptors of the services do not fit together: {0}")]
+    Schema(#[from] ambidex_schema::SchemaError),
+    /// Two services of one name, which no caller could tell apart.
+    #[error("the service {0} was added twice")]
+    DuplicateService(&'static str),
+    /// A `google.api.http` rule is wrong, or two routes cannot be told apart.
+    #[error("the HTTP routes cannot be served: {0}")]
+    Routes(#[from] RouteError),
+    /// An address that does not resolve, or that another server has.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address as it was given.
+        address: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The signals that end a server could not be listened for.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+    /// The drain ran out of time with calls still under way; they were cut off.
+    #[error("{connections} connections still had calls under way when the time to drain was over")]
+    DrainTimeout {
+        /// Connections that were closed with calls on them.
+        connections: usize,
+        /// Where the server listened.
+        address: SocketAddr,
+    },
+}
+
+/// As it is displayed: `main` prints errors it returns with `Debug`.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}

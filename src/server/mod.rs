@@ -1,0 +1,16 @@
+//! The composition root: services, interceptors, limits and ports become a running server.
+//!
+//! Everything is put together here once, at start-up; nothing below knows of configuration, ports or signals.
+
+mod bound;
+mod builder;
+mod config;
+mod connections;
+mod error;
+mod front;
+mod shutdown;
+
+pub use bound::BoundServer;
+pub use builder::{Server, ServerBuilder};
+pub use config::Config;
+pub use error::Error;
