@@ -269,3 +269,93 @@ fn literal(value: &Expr) -> Option<&Lit> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quote::format_ident;
+    use syn::parse_quote;
+
+    use super::*;
+
+    fn problems(mut attributes: Vec<Attribute>) -> Vec<String> {
+        let mut problems = Problems::default();
+        Execution::take(&mut attributes, &MethodName::new(&format_ident!("export")), &mut problems);
+        problems.messages()
+    }
+
+    #[test]
+    fn every_setting_may_be_left_out() {
+        for attribute in [
+            parse_quote!(#[blocking]),
+            parse_quote!(#[blocking()]),
+            parse_quote!(#[ambidex::blocking(lane = LANE)]),
+            parse_quote!(#[blocking(max_concurrency = 4, timeout = config::TIMEOUT)]),
+            parse_quote!(#[timeout("1h")]),
+        ] {
+            assert_eq!(problems(vec![attribute]), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn every_wrong_setting_is_named() {
+        let attribute =
+            parse_quote!(#[blocking(lanes = "a", lane = "", max_concurrency = 0, timeout = 2, lane)]);
+        assert_eq!(
+            problems(vec![attribute]),
+            [
+                "`#[blocking]` of `export` has no setting `lanes`: there are `lane`, `max_concurrency` and \
+                 `timeout`, as in `#[blocking(lane = \"database\", max_concurrency = 4, timeout = \"2s\")]`",
+                "the lane of `export` is a name of your choice: write `lane = \"database\"`",
+                "`max_concurrency = 0` lets no call of `export` run: write 1 or more, or leave it out",
+                "the timeout `2` of `export` has no unit: write a whole number and a unit, such as `\"250ms\"`, \
+                 `\"2s\"`, `\"1m\"` or `\"1h\"`",
+                "`lane` of `export` needs a value: write `#[blocking(lane = \"database\", max_concurrency = 4, \
+                 timeout = \"2s\")]`",
+            ]
+        );
+        assert_eq!(
+            problems(vec![parse_quote!(#[blocking(max_concurrency = "many")])]),
+            ["`max_concurrency` of `export` is a number of calls: write `max_concurrency = 4`"]
+        );
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        assert_eq!(
+            problems(vec![parse_quote!(#[blocking(lane = "a", lane = "b")]), parse_quote!(#[blocking])]),
+            ["`export` has `lane` twice: write it once", "`export` has `#[blocking]` twice: write it once"]
+        );
+        assert_eq!(
+            problems(vec![parse_quote!(#[timeout("1s")]), parse_quote!(#[blocking(timeout = "2s")])]),
+            [
+                "`export` has a timeout twice: write it once, as `#[timeout(\"2s\")]` or as `#[blocking(timeout = \
+              \"2s\")]`"
+            ]
+        );
+    }
+
+    #[test]
+    fn another_form_of_an_attribute_is_answered_with_the_right_one() {
+        let right_one =
+            ["the timeout of `export` is one value in parentheses: write `#[timeout(\"500ms\")]`"];
+        assert_eq!(problems(vec![parse_quote!(#[timeout = "2s"])]), right_one);
+        assert_eq!(problems(vec![parse_quote!(#[timeout])]), right_one);
+        assert_eq!(problems(vec![parse_quote!(#[timeout("2s", "3s")])]), right_one);
+        assert_eq!(
+            problems(vec![parse_quote!(#[blocking = "database"])]),
+            ["`#[blocking]` of `export` takes its settings in parentheses: write `#[blocking(lane = \
+              \"database\")]`, or just `#[blocking]`"]
+        );
+    }
+
+    #[test]
+    fn an_attribute_hidden_in_a_cfg_attr_is_found() {
+        assert_eq!(
+            problems(vec![parse_quote!(#[cfg_attr(unix, inline, blocking)])]),
+            [
+                "`export` cannot have this attribute in a `cfg_attr`: set `const EXPORT: ambidex::Execution = …;` in \
+              the impl, under `#[cfg(…)]`"
+            ]
+        );
+    }
+}

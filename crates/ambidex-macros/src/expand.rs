@@ -9,7 +9,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, ImplItem, Meta, Pat, PatWild, Signature, Token};
+use syn::{Attribute, FnArg, ImplItem, Meta, Pat, PatWild, Signature, Token, Type};
 
 use crate::handler::{Handler, Refused};
 use crate::method_name::MethodName;
@@ -37,9 +37,9 @@ fn private_trait(service: &Service) -> TokenStream {
         let signature = declared(private_signature(handler));
         quote!(#(#conditions)* #signature;)
     });
+    let no_lints = no_lints();
     quote! {
-        // These are the signatures of the impl below once more, and a lint would speak of them twice.
-        #[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, reason = "linted where it is written")]
+        #no_lints
         trait __Handlers #parameters #where_clause {
             #(#functions)*
         }
@@ -86,11 +86,9 @@ fn constant(service: &Service, handler: &Handler) -> TokenStream {
     }
     let otherwise = (!set_by_hand.is_empty()).then(|| quote!(#[cfg(not(any(#(#set_by_hand),*)))]));
     let conditions = &handler.conditions;
-    quote! {
-        #(#conditions)*
-        #otherwise
-        const #name: ::ambidex::Execution = #value;
-    }
+    let no_lints = no_lints();
+    let constant = quote_spanned!(name.span()=> const #name: ::ambidex::Execution = #value;);
+    quote!(#(#conditions)* #otherwise #no_lints #constant)
 }
 
 fn predicate(condition: &Attribute) -> Option<&TokenStream> {
@@ -101,67 +99,93 @@ fn predicate(condition: &Attribute) -> Option<&TokenStream> {
 }
 
 fn method(service: &Service, handler: &Handler) -> TokenStream {
+    let reply = reply(service, handler);
+    let (parameter, body) = match &handler.argument {
+        Some(argument) => {
+            let request = request(&handler.name, argument);
+            (quote!(request), quote!(let request = #request; #reply))
+        }
+        None => (quote!(_), reply),
+    };
+    let docs = &handler.docs;
+    let method = handler_method(&handler.name, &handler.conditions, &parameter, &body);
+    quote!(#(#docs)* #method)
+}
+
+/// Makes the user's argument, in the place of its type.
+fn request(name: &MethodName, argument: &Type) -> TokenStream {
+    let rpc = &name.rpc;
+    quote_spanned!(argument.span()=> ::ambidex::codegen::argument::<Self::#rpc, _, _>(request))
+}
+
+/// Calls the user's function and makes the trait's reply of its result, in the place of the result's type.
+fn reply(service: &Service, handler: &Handler) -> TokenStream {
     let MethodName { rpc, private, .. } = &handler.name;
     let (_, generics, _) = service.generics().split_for_impl();
-    let argument = handler.argument.as_ref().map(|argument| {
-        quote_spanned! {argument.span()=>
-            let request = ::ambidex::codegen::argument::<Self::#rpc, _, _>(request);
-        }
-    });
     let request = handler.argument.as_ref().map(|_| quote!(, request));
-    let awaited = handler.is_async().then(|| quote!(.await));
-    let call = quote!(<Self as __Handlers #generics>::#private(self #request) #awaited);
-    let adapter = if handler.is_async() { quote!(async_reply) } else { quote!(blocking_reply) };
-    let reply = quote_spanned! {handler.reply.span()=>
-        ::ambidex::codegen::#adapter::<Self::#rpc, _, _>(reply)
-    };
-    let conditions = &handler.conditions;
-    let docs = &handler.docs;
-    let signature = handler_signature(&handler.name);
-    quote! {
-        #(#conditions)*
-        #(#docs)*
-        #signature {
-            async move {
-                #argument
-                let reply = #call;
-                #reply
-            }
+    let function = quote!(<Self as __Handlers #generics>::#private);
+    let reply = handler.reply.span();
+    if handler.is_async() {
+        quote_spanned! {reply=>
+            ::ambidex::codegen::async_reply::<Self::#rpc, _, _>(#function(self #request).await)
+        }
+    } else {
+        quote_spanned! {reply=>
+            ::ambidex::codegen::blocking_reply::<Self::#rpc, _, _>(#function(self #request))
         }
     }
 }
 
 /// Stands in for a function that was refused, so that the compiler does not call it missing as well.
 fn refused_method(refused: &Refused) -> TokenStream {
-    let conditions = &refused.conditions;
-    let signature = handler_signature(&refused.name);
-    quote! {
-        #(#conditions)*
-        #signature {
-            async move { ::core::unreachable!("an impl with a refused function does not compile") }
-        }
-    }
+    let body = quote!(::core::unreachable!("an impl with a refused function does not compile"));
+    handler_method(&refused.name, &refused.conditions, &quote!(_), &body)
 }
 
-/// A method as the handler trait has it. A reply may borrow from `self`, which the trait leaves open.
-fn handler_signature(name: &MethodName) -> TokenStream {
+/// A method as the handler trait has it, except that a reply may borrow from `self`.
+///
+/// All of it is in the place of the method's name: there the compiler shall point when the trait has no such
+/// method, and when the future is not `Send`.
+fn handler_method(
+    name: &MethodName,
+    conditions: &[Attribute],
+    parameter: &TokenStream,
+    body: &TokenStream,
+) -> TokenStream {
     let MethodName { function, rpc, .. } = name;
-    quote! {
-        #[allow(refining_impl_trait, clippy::all, clippy::pedantic, reason = "the handler trait's, not the user's")]
+    let place = function.span();
+    let rpc = quote_spanned!(place=> <Self::#rpc as ::ambidex::codegen::Rpc>);
+    let payload = quote_spanned! {place=>
+        <#rpc::Reply as ::ambidex::codegen::ReplyShape>::Payload<'_, #rpc::Response>
+    };
+    let no_lints = no_lints();
+    let method = quote_spanned! {place=>
         fn #function(
             &self,
-            request: ::ambidex::Request<<Self::#rpc as ::ambidex::codegen::Rpc>::Input>,
+            #parameter: ::ambidex::Request<#rpc::Input>,
         ) -> impl ::core::future::Future<
-            Output = ::core::result::Result<
-                ::ambidex::Response<
-                    <<Self::#rpc as ::ambidex::codegen::Rpc>::Reply as ::ambidex::codegen::ReplyShape>::Payload<
-                        '_,
-                        <Self::#rpc as ::ambidex::codegen::Rpc>::Response,
-                    >,
-                >,
-                ::ambidex::Status,
-            >,
-        > + ::core::marker::Send
+            Output = ::core::result::Result<::ambidex::Response<#payload>, ::ambidex::Status>,
+        > + ::core::marker::Send {
+            async move { #body }
+        }
+    };
+    quote!(#(#conditions)* #no_lints #method)
+}
+
+/// What is not the user's code is not theirs to mend, although it is in its place. `refining_impl_trait` is
+/// about replies that borrow from `self`, which is on purpose.
+fn no_lints() -> TokenStream {
+    quote! {
+        #[allow(
+            warnings,
+            refining_impl_trait,
+            unused_qualifications,
+            clippy::all,
+            clippy::pedantic,
+            clippy::nursery,
+            clippy::restriction,
+            reason = "made by `#[ambidex::service]`"
+        )]
     }
 }
 
@@ -187,5 +211,195 @@ fn declared(mut signature: Signature) -> Signature {
 impl Service {
     fn generics(&self) -> &syn::Generics {
         &self.implementation.generics
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(implementation: TokenStream) -> String {
+        let expansion = crate::service::service(TokenStream::new(), implementation);
+        // The same for everything that is generated; it would hide what differs.
+        let no_lints = no_lints().to_string();
+        let shown = expansion.to_string().replace(&no_lints, "");
+        prettyplease::unparse(&syn::parse_str(&shown).expect("an expansion is made of items"))
+    }
+
+    #[test]
+    fn an_async_fn_is_awaited_between_two_conversions() {
+        let expansion = expanded(quote! {
+            impl Bookshop for Shop {
+                /// Finds a book.
+                async fn get_book(&self, mut request: Request<GetBookRequest>) -> Result<Book, ShopError> {
+                    self.find(request.get_mut())
+                }
+            }
+        });
+        assert_eq!(
+            expansion,
+            r#"const _: () = {
+    trait __Handlers {
+        async fn __get_book(
+            &self,
+            _: Request<GetBookRequest>,
+        ) -> Result<Book, ShopError>;
+    }
+    impl __Handlers for Shop {
+        async fn __get_book(
+            &self,
+            mut request: Request<GetBookRequest>,
+        ) -> Result<Book, ShopError> {
+            self.find(request.get_mut())
+        }
+    }
+    impl Bookshop for Shop {
+        /// Finds a book.
+        fn get_book(
+            &self,
+            request: ::ambidex::Request<
+                <Self::GetBook as ::ambidex::codegen::Rpc>::Input,
+            >,
+        ) -> impl ::core::future::Future<
+            Output = ::core::result::Result<
+                ::ambidex::Response<
+                    <<Self::GetBook as ::ambidex::codegen::Rpc>::Reply as ::ambidex::codegen::ReplyShape>::Payload<
+                        '_,
+                        <Self::GetBook as ::ambidex::codegen::Rpc>::Response,
+                    >,
+                >,
+                ::ambidex::Status,
+            >,
+        > + ::core::marker::Send {
+            async move {
+                let request = ::ambidex::codegen::argument::<
+                    Self::GetBook,
+                    _,
+                    _,
+                >(request);
+                ::ambidex::codegen::async_reply::<
+                    Self::GetBook,
+                    _,
+                    _,
+                >(<Self as __Handlers>::__get_book(self, request).await)
+            }
+        }
+    }
+};
+"#
+        );
+    }
+
+    /// The lines of an expansion that contain `part`, without what is around them.
+    fn lines_with(part: &str, implementation: TokenStream) -> Vec<String> {
+        let expansion = expanded(implementation);
+        expansion.lines().filter(|line| line.contains(part)).map(|line| line.trim().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_plain_fn_is_called_and_blocks() {
+        let implementation = quote! {
+            impl Bookshop for Shop {
+                fn place_order(&self, order: PlaceOrderRequest) -> Result<Order, Status> { self.place(order) }
+            }
+        };
+        assert_eq!(
+            lines_with("const PLACE_ORDER", implementation.clone()),
+            ["const PLACE_ORDER: ::ambidex::Execution = ::ambidex::Execution::BLOCKING;"]
+        );
+        let expansion = expanded(implementation);
+        assert!(expansion.contains("::ambidex::codegen::blocking_reply::<"), "{expansion}");
+        assert!(expansion.contains("(<Self as __Handlers>::__place_order(self, request))"), "{expansion}");
+    }
+
+    #[test]
+    fn attributes_become_the_constant() {
+        let expansion = expanded(quote! {
+            impl Bookshop for Shop {
+                #[blocking(lane = "database", max_concurrency = LIMIT, timeout = "2s")]
+                async fn report(&self) -> Result<Report, Status> { self.report_now().await }
+
+                #[ambidex::timeout("500ms")]
+                async fn watch(&self) -> Result<Change, Status> { self.next_change().await }
+            }
+        });
+        let constants: String =
+            expansion.split("const ").filter(|part| part.contains("Execution::")).collect();
+        let value = |name: &str| {
+            let (_, after) = constants.split_once(&format!("{name}: ::ambidex::Execution =")).expect("set");
+            after.split(';').next().expect("ends").split_whitespace().collect::<String>()
+        };
+        assert_eq!(
+            value("REPORT"),
+            "::ambidex::Execution::BLOCKING.lane(\"database\").max_concurrency(LIMIT)\
+             .timeout(::core::time::Duration::from_secs(2u64))"
+        );
+        assert_eq!(
+            value("WATCH"),
+            "::ambidex::Execution::ASYNC.timeout(::core::time::Duration::from_millis(500u64))"
+        );
+    }
+
+    #[test]
+    fn a_constant_set_by_hand_is_the_only_one() {
+        let by_hand = lines_with(
+            "Execution",
+            quote! {
+                impl Bookshop for Shop {
+                    const GET_BOOK: Execution = Execution::ASYNC;
+                    fn get_book(&self) -> Result<Book, Status> { Ok(self.book.clone()) }
+                }
+            },
+        );
+        assert_eq!(by_hand, ["const GET_BOOK: Execution = Execution::ASYNC;"]);
+    }
+
+    #[test]
+    fn a_constant_set_by_hand_under_a_condition_leaves_the_rest() {
+        let conditions = lines_with(
+            "cfg",
+            quote! {
+                impl Bookshop for Shop {
+                    #[cfg(feature = "memory")]
+                    const GET_BOOK: Execution = Execution::ASYNC;
+                    fn get_book(&self) -> Result<Book, Status> { Ok(self.book.clone()) }
+                }
+            },
+        );
+        assert_eq!(
+            conditions,
+            [r#"#[cfg(feature = "memory")]"#, r#"#[cfg(not(any(all(feature = "memory"))))]"#]
+        );
+    }
+
+    #[test]
+    fn a_condition_is_on_everything_made_of_a_function() {
+        let conditions = lines_with(
+            "cfg(unix)",
+            quote! {
+                impl Bookshop for Shop {
+                    #[cfg(unix)]
+                    fn get_book(&self) -> Result<Book, Status> { Ok(self.book.clone()) }
+                }
+            },
+        );
+        assert_eq!(conditions.len(), 4, "the declaration, the function, the constant and the method");
+    }
+
+    #[test]
+    fn the_private_trait_has_the_generics_of_the_impl() {
+        let implementation = quote! {
+            impl<D: Clone, const N: usize> Bookshop for Shop<D, N> where D: Database {
+                fn get_book(&self) -> Result<Book, D::Error> { self.database.book() }
+            }
+        };
+        let expansion = expanded(implementation);
+        for part in [
+            "trait __Handlers<D: Clone, const N: usize>",
+            "impl<D: Clone, const N: usize> __Handlers<D, N> for Shop<D, N>",
+            "<Self as __Handlers<D, N>>::__get_book(self)",
+        ] {
+            assert!(expansion.contains(part), "{part} is in {expansion}");
+        }
     }
 }

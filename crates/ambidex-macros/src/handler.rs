@@ -5,7 +5,8 @@
 
 use quote::ToTokens;
 use syn::{
-    Attribute, FnArg, GenericParam, ImplItemFn, Receiver, ReturnType, Signature, Type, TypeParamBound,
+    Attribute, FnArg, GenericArgument, GenericParam, ImplItemFn, PathArguments, Receiver, ReturnType,
+    Signature, Type, TypeParamBound,
 };
 
 use crate::execution::Execution;
@@ -37,7 +38,6 @@ pub(crate) struct Refused {
 
 impl Handler {
     pub(crate) fn read(mut function: ImplItemFn, problems: &mut Problems) -> Result<Self, Refused> {
-        let problems_before = problems.len();
         let name = MethodName::new(&function.sig.ident);
         let mut execution = Execution::take(&mut function.attrs, &name, problems);
         execution.blocking |= function.sig.asyncness.is_none();
@@ -46,10 +46,17 @@ impl Handler {
         let docs = function.attrs.extract_if(.., |attribute| attribute.path().is_ident("doc")).collect();
         function.attrs.iter_mut().for_each(|attribute| span_name::keep(attribute, &name));
 
+        // What is wrong so far, the function can do without; what is wrong with its signature, it cannot.
+        let problems_before = problems.len();
         check_qualifiers(&function.sig, &name, problems);
         check_generics(&function.sig, &name, problems);
         check_receiver(&function.sig, &name, problems);
         let argument = read_argument(&function.sig, &name, problems);
+        if let Some(argument) = &argument
+            && !execution.blocking
+        {
+            refuse_blocking_stream(argument, &name, problems);
+        }
         let reply = read_reply(&function.sig, &name, problems);
         match reply {
             Some(reply) if problems.len() == problems_before => {
@@ -93,9 +100,8 @@ fn check_generics(signature: &Signature, name: &MethodName, problems: &mut Probl
     }
     if !generics.params.is_empty() {
         let message = format!(
-            "`{function}` is generic, but its messages are fixed by the proto: remove `{}`, or move it to the \
-             impl",
-            generics.to_token_stream()
+            "`{function}` is generic, but its messages are fixed by the proto: remove the parameters, or move \
+             them to the impl"
         );
         problems.add(generics, message);
     }
@@ -117,7 +123,7 @@ fn check_receiver(signature: &Signature, name: &MethodName, problems: &mut Probl
     let Receiver { reference, mutability, colon_token, .. } = receiver;
     let written = receiver.to_token_stream().to_string().replace("& ", "&");
     let reason = match (reference, mutability, colon_token) {
-        (Some((_, None)), None, None) => return,
+        (Some(_), None, None) => return,
         (Some(_), Some(_), _) => {
             "but its calls run side by side: write `&self`, and keep what changes behind a lock"
         }
@@ -154,6 +160,27 @@ fn read_argument(signature: &Signature, name: &MethodName, problems: &mut Proble
     Some((*request.ty).clone())
 }
 
+/// Waiting for the client on the runtime would stop it. The type alone does not show where it is used, so this
+/// goes by its name.
+fn refuse_blocking_stream(argument: &Type, name: &MethodName, problems: &mut Problems) {
+    let Type::Path(path) = argument else { return };
+    let Some(last) = path.path.segments.last() else { return };
+    if last.ident == "BlockingStreaming" {
+        let message = format!(
+            "`{0}` is an `async fn`, and `BlockingStreaming` would block the runtime: take `Streaming<…>`, or \
+             write `fn {0}`",
+            name.function
+        );
+        return problems.add(argument, message);
+    }
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return };
+    for argument in &arguments.args {
+        if let GenericArgument::Type(inner) = argument {
+            refuse_blocking_stream(inner, name, problems);
+        }
+    }
+}
+
 fn read_reply(signature: &Signature, name: &MethodName, problems: &mut Problems) -> Option<Type> {
     let function = &name.function;
     let ReturnType::Type(_, reply) = &signature.output else {
@@ -181,4 +208,166 @@ fn is_impl_future(reply: &Type) -> bool {
         TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| last.ident == "Future"),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    fn problems(function: ImplItemFn) -> Vec<String> {
+        let mut problems = Problems::default();
+        let read = Handler::read(function, &mut problems);
+        assert_eq!(read.is_err(), problems.len() > 0, "a function is refused for a reason");
+        problems.messages()
+    }
+
+    #[test]
+    fn a_handler_borrows_its_service() {
+        let receiver = |function| {
+            let found = problems(function);
+            found.first().expect("a problem").clone()
+        };
+        assert_eq!(
+            receiver(parse_quote!(
+                fn get_book(&mut self) -> Result<Book, Status> {}
+            )),
+            "`get_book` takes `&mut self`, but its calls run side by side: write `&self`, and keep what changes \
+             behind a lock"
+        );
+        assert_eq!(
+            receiver(parse_quote!(
+                fn get_book(self) -> Result<Book, Status> {}
+            )),
+            "`get_book` takes `self`, but the service outlives the call: write `&self`, and clone what the call \
+             keeps"
+        );
+        assert!(
+            receiver(parse_quote!(
+                fn get_book(self: Arc<Self>) -> Result<Book, Status> {}
+            ))
+            .ends_with("but a handler borrows its service: write `&self`")
+        );
+        assert_eq!(
+            receiver(parse_quote!(
+                fn get_book(request: GetBookRequest) -> Result<Book, Status> {}
+            )),
+            "`get_book` takes no `&self`: write `get_book(&self, request: Request<…>)`"
+        );
+    }
+
+    #[test]
+    fn a_handler_takes_one_request_of_a_fixed_type() {
+        assert_eq!(
+            problems(parse_quote!(
+                fn get_book(&self, a: A, b: B) -> Result<Book, Status> {}
+            )),
+            ["`get_book` takes 2 arguments, but a method has one request: write `get_book(&self, request: \
+              Request<…>)`; what else it needs is in the message, in the request's metadata, or in `self`"]
+        );
+        assert_eq!(
+            problems(parse_quote!(
+                fn get_book(&self, request: impl Into<A>) -> Result<Book, Status> {}
+            )),
+            [
+                "`get_book` takes any `impl Into < A >`, but its request is fixed by the proto: write the request \
+              message, or `Request<…>` around it"
+            ]
+        );
+        assert_eq!(
+            problems(parse_quote!(
+                fn get_book<A>(&self, a: A) -> Result<Book, Status>
+                where
+                    A: B,
+                {
+                }
+            )),
+            [
+                "`get_book` is generic, but its messages are fixed by the proto: remove the parameters, or move \
+                 them to the impl",
+                "`get_book` has a `where` clause of its own: move it to the impl",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_async_fn_does_not_wait_for_its_client() {
+        let refused = ["`import` is an `async fn`, and `BlockingStreaming` would block the runtime: take \
+                        `Streaming<…>`, or write `fn import`"];
+        let wrapped = parse_quote!(
+            async fn import(&self, books: Request<BlockingStreaming<Book>>) -> Result<Book, Status> {}
+        );
+        assert_eq!(problems(wrapped), refused);
+        let on_the_scheduler = parse_quote!(
+            #[blocking]
+            async fn import(&self, books: BlockingStreaming<Book>) -> Result<Book, Status> {}
+        );
+        assert!(problems(on_the_scheduler).is_empty());
+    }
+
+    #[test]
+    fn a_handler_returns_a_reply() {
+        assert_eq!(
+            problems(parse_quote!(
+                async fn get_book(&self, request: GetBookRequest) {}
+            )),
+            [
+                "`get_book` returns nothing, but its caller waits for a reply: write `-> Result<Reply, Status>` with \
+              the reply message"
+            ]
+        );
+        assert_eq!(
+            problems(parse_quote!(
+                fn get_book(&self) -> impl Future<Output = Reply> + Send {}
+            )),
+            [
+                "`get_book` is a `fn` and so may block, but it returns a future: write `async fn get_book(…) -> \
+              Result<Reply, Status>`"
+            ]
+        );
+    }
+
+    #[test]
+    fn qualifiers_are_refused_all_at_once() {
+        assert_eq!(
+            problems(parse_quote!(
+                const unsafe extern "C" fn get_book(&self) -> Result<Book, Status> {}
+            )),
+            [
+                "`get_book` is `unsafe`, but every caller may call it: remove `unsafe`",
+                "`get_book` is `const`, but it runs at run time: remove `const`",
+                "`get_book` is `extern`, but Rust calls it: remove `extern \"C\"`",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_async_trait_left_is_recognised() {
+        let rewritten = parse_quote!(
+            fn get_book<'life0, 'async_trait>(
+                &'life0 self,
+            ) -> Pin<Box<dyn Future<Output = Reply> + 'async_trait>>
+            where
+                'life0: 'async_trait,
+            {
+            }
+        );
+        assert_eq!(
+            problems(rewritten),
+            ["`get_book` was rewritten before it came here: handlers are native `async fn`s, remove \
+              `#[async_trait]`"]
+        );
+    }
+
+    #[test]
+    fn a_mistake_in_an_attribute_does_not_refuse_the_function() {
+        let mut problems = Problems::default();
+        let function = parse_quote!(
+            #[timeout("soon")]
+            async fn get_book(&self) -> Result<Book, Status> {}
+        );
+        assert!(Handler::read(function, &mut problems).is_ok());
+        assert_eq!(problems.len(), 1);
+    }
 }

@@ -3,8 +3,8 @@
 //! This crate owns the way from what a user writes to a plain implementation of a handler trait, and the
 //! words in which a wrong signature is explained. It knows syntax only. What an argument or a reply may be
 //! is decided by traits of the `ambidex` crate, which the expansion calls through `ambidex::codegen`; which
-//! methods there are is decided by the handler trait. In reading order: [`service`](mod@service) reads the
-//! impl, `handler` one function of it, `execution` and `timeout` its attributes; `expand` writes the result.
+//! methods there are is decided by the handler trait. In reading order: `service` reads the impl,
+//! `handler` one function of it, `execution` and `timeout` its attributes; `expand` writes the result.
 
 mod execution;
 mod expand;

@@ -26,7 +26,7 @@ pub(crate) fn service(arguments: TokenStream, item: TokenStream) -> TokenStream 
     let mut expansion = match syn::parse2::<Item>(item) {
         Ok(item) => match Service::read(item, &mut problems) {
             Ok(service) => expand::expand(&service),
-            Err(item) => item.into_token_stream(),
+            Err(item) => item,
         },
         Err(error) => {
             problems.push(error);
@@ -48,15 +48,15 @@ fn check_arguments(arguments: &TokenStream, problems: &mut Problems) {
 }
 
 impl Service {
-    /// Reads the impl; hands the item back if it is no impl of a trait.
-    pub(crate) fn read(item: Item, problems: &mut Problems) -> Result<Self, Item> {
+    /// Reads the impl. If the item is no impl of a trait, the error is the item as it may stay.
+    pub(crate) fn read(item: Item, problems: &mut Problems) -> Result<Self, TokenStream> {
         let Item::Impl(mut implementation) = item else {
             problems.add(
                 signature_of(&item),
                 "`#[ambidex::service]` belongs on `impl Bookshop for Shop { … }`, where `Bookshop` is the \
                  handler trait of a proto service",
             );
-            return Err(item);
+            return Err(item.into_token_stream());
         };
         if implementation.trait_.is_none() {
             problems.add(
@@ -67,7 +67,7 @@ impl Service {
                     implementation.self_ty.to_token_stream()
                 ),
             );
-            return Err(Item::Impl(without_our_attributes(implementation)));
+            return Err(without_our_attributes(implementation).into_token_stream());
         }
         for attribute in implementation.attrs.extract_if(.., |attribute| is_async_trait(attribute)) {
             problems.add(&attribute, format!("this impl needs no boxed futures: {NATIVE}"));
@@ -163,4 +163,93 @@ fn is_async_trait(attribute: &Attribute) -> bool {
 
 fn is_lint_level(attribute: &Attribute) -> bool {
     ["allow", "expect", "warn", "deny", "forbid"].iter().any(|level| attribute.path().is_ident(level))
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::*;
+
+    fn problems(item: TokenStream) -> Vec<String> {
+        let mut problems = Problems::default();
+        let item = syn::parse2(item).expect("an item");
+        let _ = Service::read(item, &mut problems);
+        problems.messages()
+    }
+
+    #[test]
+    fn arguments_of_the_attribute_are_refused() {
+        let expansion = service(quote!(blocking), quote!(impl Bookshop for Shop {})).to_string();
+        assert!(expansion.contains("takes no arguments: remove `(blocking)`"), "{expansion}");
+    }
+
+    #[test]
+    fn an_item_that_is_no_impl_of_a_trait_is_handed_back() {
+        assert_eq!(
+            problems(quote!(
+                struct Shop;
+            )),
+            [
+                "`#[ambidex::service]` belongs on `impl Bookshop for Shop { … }`, where `Bookshop` is the handler \
+              trait of a proto service"
+            ]
+        );
+        assert_eq!(
+            problems(quote!(impl Shop {})),
+            [
+                "this impl is of no trait: write `impl Bookshop for Shop`, where `Bookshop` is the handler trait of \
+              a proto service; other functions belong in an impl without `#[ambidex::service]`"
+            ]
+        );
+        let expansion = service(TokenStream::new(), quote!(impl Shop { #[blocking] fn get(&self) {} }));
+        assert!(expansion.to_string().starts_with("impl Shop { fn get (& self) { } }"), "{expansion}");
+    }
+
+    #[test]
+    fn what_tonic_needed_is_refused_with_what_replaces_it() {
+        let found = problems(quote! {
+            #[tonic::async_trait]
+            impl Bookshop for Shop {
+                type WatchStream = BoxStream<Book>;
+            }
+        });
+        assert_eq!(
+            found,
+            [
+                "this impl needs no boxed futures: handlers are native `async fn`s, remove `#[async_trait]`",
+                "a handler trait has no types to set: remove `type WatchStream`; a stream's type is written in \
+                 the function's result, as `impl Stream<Item = …>`",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_attribute_beside_a_constant_is_refused() {
+        let found = problems(quote! {
+            impl Bookshop for Shop {
+                const GET_BOOK: Execution = Execution::ASYNC;
+                #[timeout("2s")]
+                async fn get_book(&self) -> Result<Book, Status> { self.book().await }
+            }
+        });
+        assert_eq!(
+            found,
+            [
+                "`GET_BOOK` is set by hand in this impl, so this attribute of `get_book` would mean nothing: remove \
+              one of them"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_refused_function_leaves_a_method_in_its_place() {
+        let expansion = service(
+            TokenStream::new(),
+            quote!(impl Bookshop for Shop { fn get_book(&mut self) -> Result<Book, Status> { self.book() } }),
+        )
+        .to_string();
+        assert!(expansion.contains("fn get_book (& self , _ : "), "{expansion}");
+        assert_eq!(expansion.matches("compile_error").count(), 1, "{expansion}");
+    }
 }
