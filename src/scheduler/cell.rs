@@ -203,7 +203,8 @@ impl<W, T> JobCell<W, T> {
 
 /// Every interleaving of the parties that race for one job. Run with
 /// `RUSTFLAGS="--cfg ambidex_loom" cargo test --lib --release loom_`.
-#[cfg(all(test, ambidex_loom))]
+#[cfg(test)]
+#[cfg(ambidex_loom)]
 mod loom_tests {
     use loom::sync::Arc;
     use loom::sync::atomic::{AtomicUsize, Ordering};
