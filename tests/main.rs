@@ -14,6 +14,7 @@ mod http;
 mod interceptors;
 mod kinds;
 mod parity;
+mod readme;
 mod scheduling;
 mod shutdown;
 mod streams;

@@ -118,7 +118,7 @@ mod tests {
     #[tokio::test]
     async fn a_stream_may_borrow_from_what_the_future_owns() {
         let mut events = std::pin::pin!(Events::new(|replies: Replies<String>| async move {
-            let words = vec!["to".to_owned(), "lend".to_owned()];
+            let words = ["to".to_owned(), "lend".to_owned()];
             let borrowed = tokio_stream::iter(words.iter()).map(|word| Ok(word.clone()));
             replies.forward(Ok(Response::new(borrowed))).await;
         }));

@@ -1,0 +1,44 @@
+# The commands of this project; CONTRIBUTING.md says when to use which.
+
+# Lists the commands.
+default:
+    @just --list
+
+# The demo.
+demo:
+    cargo run --example bookshop
+
+# Every test.
+test:
+    cargo test --workspace
+
+# What must be clean before a commit.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# The lock-free steps of the scheduler, in every order loom can think of.
+loom:
+    RUSTFLAGS="--cfg ambidex_loom" cargo test --release --lib --target-dir target/loom scheduler
+
+# Real clients written by others; installs them below target/ first.
+foreign:
+    tests/foreign/install.sh
+    AMBIDEX_REQUIRE_FOREIGN=1 cargo test --test foreign
+
+# Against raw tonic and hand-written axum: requests per second and CPU per request.
+versus *args:
+    cargo run --release -p ambidex-versus --bin versus -- {{args}}
+
+# Writes the golden files of generated code anew, for review in the diff.
+golden:
+    UPDATE_GOLDEN=1 cargo test -p ambidex-build --test golden
+
+# Licences and advisories of every dependency.
+deny:
+    cargo deny check
+
+# Everything that CI does.
+ci:
+    CI=true bash .ci/run
