@@ -15,9 +15,16 @@ const GROUP_DEPTH_MAX: usize = 100;
 /// where that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireError {
+    // Boxed, because results of every step carry it and are almost always `Ok`.
+    inner: Box<Inner>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Inner {
     offset: usize,
     kind: WireErrorKind,
     message: String,
+    /// Innermost first.
     path: Vec<String>,
 }
 
@@ -38,17 +45,20 @@ pub enum WireErrorKind {
 }
 
 impl WireError {
+    #[cold]
     pub(crate) fn new(kind: WireErrorKind, offset: usize, message: impl Into<String>) -> Self {
-        Self { offset, kind, message: message.into(), path: Vec::new() }
+        Self { inner: Box::new(Inner { offset, kind, message: message.into(), path: Vec::new() }) }
     }
 
+    #[cold]
     fn malformed(offset: usize, message: &str) -> Self {
         Self::new(WireErrorKind::Malformed, offset, message)
     }
 
     /// Names the field the error passed through on its way out; called innermost first.
+    #[cold]
     pub(crate) fn in_field(mut self, name: &str) -> Self {
-        self.path.push(name.to_owned());
+        self.inner.path.push(name.to_owned());
         self
     }
 
@@ -57,17 +67,17 @@ impl WireError {
     /// Where a message field occurs several times its occurrences are merged first, and the offset then
     /// counts from the start of the merged bytes.
     pub fn offset(&self) -> usize {
-        self.offset
+        self.inner.offset
     }
 
     /// The reason, for code that decides on it.
     pub fn kind(&self) -> WireErrorKind {
-        self.kind
+        self.inner.kind
     }
 
     /// Dotted names of the fields around the offending bytes; empty at the top level.
     pub fn path(&self) -> String {
-        let mut names: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        let mut names: Vec<&str> = self.inner.path.iter().map(String::as_str).collect();
         names.reverse();
         names.join(".")
     }
@@ -75,11 +85,11 @@ impl WireError {
 
 impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "byte {}: ", self.offset)?;
-        if !self.path.is_empty() {
+        write!(f, "byte {}: ", self.offset())?;
+        if !self.inner.path.is_empty() {
             write!(f, "{}: ", self.path())?;
         }
-        f.write_str(&self.message)
+        f.write_str(&self.inner.message)
     }
 }
 
