@@ -23,7 +23,7 @@ use std::task::{Context, Poll, Waker};
 ///
 /// let cancellation = Cancellation::new();
 /// let (tell, told) = std::sync::mpsc::channel();
-/// let _guard = cancellation.on_cancel(move |reason| drop(tell.send(reason)));
+/// let _guard = cancellation.on_cancel(move |reason| tell.send(reason).expect("the test listens"));
 ///
 /// assert!(cancellation.cancel(CancelReason::ClientGone));
 /// assert_eq!(told.recv(), Ok(CancelReason::ClientGone));
@@ -323,7 +323,7 @@ mod tests {
         let cancellation = Cancellation::new();
         cancellation.cancel(CancelReason::ClientGone);
         let (tell, told) = std::sync::mpsc::channel();
-        let _guard = cancellation.on_cancel(move |reason| drop(tell.send(reason)));
+        let _guard = cancellation.on_cancel(move |reason| tell.send(reason).expect("the test listens"));
         assert_eq!(told.try_recv(), Ok(CancelReason::ClientGone));
     }
 
@@ -333,7 +333,9 @@ mod tests {
         let calls = Arc::new(AtomicUsize::new(0));
         let count = |weight: usize| {
             let calls = calls.clone();
-            cancellation.on_cancel(move |_| drop(calls.fetch_add(weight, Ordering::Relaxed)))
+            cancellation.on_cancel(move |_| {
+                calls.fetch_add(weight, Ordering::Relaxed);
+            })
         };
         let first = count(1);
         let _second = count(10);
@@ -348,7 +350,7 @@ mod tests {
         let cancellation = Cancellation::new();
         let (tell, told) = std::sync::mpsc::channel();
         let _bad = cancellation.on_cancel(|_| panic!("on purpose"));
-        let _good = cancellation.on_cancel(move |reason| drop(tell.send(reason)));
+        let _good = cancellation.on_cancel(move |reason| tell.send(reason).expect("the test listens"));
         assert!(cancellation.cancel(CancelReason::ClientGone));
         assert_eq!(told.try_recv(), Ok(CancelReason::ClientGone));
     }

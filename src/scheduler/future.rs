@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use super::Scheduler;
 use super::error::RunError;
-use super::queue::Admission;
+use super::job::Admission;
 use super::turns::{Alarm, Driver, Patience, Resting};
 
 /// Drives `future` to its end. `scheduler` is held so that there are threads for the next poll.
@@ -27,7 +27,8 @@ where
     let _open = pool.open();
     let alarm = Arc::new(Alarm::default());
     let mut patience = Patience::of(&driver.job);
-    let mut run = driver.turn(Admission::Fresh, turn(Box::pin(future), alarm.clone()));
+    let first = Resting::fresh(Box::pin(future), driver.clone());
+    let mut run = driver.turn(Admission::Fresh, turn(first, alarm.clone()));
     loop {
         let turned = poll_fn(|cx| match Pin::new(&mut run).poll(cx) {
             Poll::Ready(turned) => Poll::Ready(turned),
@@ -35,29 +36,36 @@ where
         });
         let resting = match turned.await? {
             Turned::Ready(value) => return Ok(value),
-            Turned::Pending(future) => Resting::new(future, driver.clone()),
+            Turned::Pending(resting) => resting,
         };
         let alarmed = poll_fn(|cx| match alarm.poll(cx) {
             Poll::Ready(()) => Poll::Ready(Ok(())),
             Poll::Pending => patience.poll_over(pool, cx).map(Err),
         });
         alarmed.await?;
-        run = driver.turn(Admission::Continuing, turn(resting.rise(), alarm.clone()));
+        run = driver.turn(Admission::Continuing, turn(resting, alarm.clone()));
     }
 }
 
-enum Turned<F: Future> {
+enum Turned<F>
+where
+    F: Future + Send + 'static,
+{
     Ready(F::Output),
-    Pending(Pin<Box<F>>),
+    Pending(Resting<Pin<Box<F>>>),
 }
 
 /// One poll. A future that is done is dropped where it was polled, on the scheduler thread.
-fn turn<F: Future>(mut future: Pin<Box<F>>, alarm: Arc<Alarm>) -> impl FnOnce() -> Turned<F> {
+fn turn<F>(resting: Resting<Pin<Box<F>>>, alarm: Arc<Alarm>) -> impl FnOnce() -> Turned<F>
+where
+    F: Future + Send + 'static,
+{
     move || {
+        let (mut future, driver) = resting.rise();
         let waker = alarm.waker();
         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(value) => Turned::Ready(value),
-            Poll::Pending => Turned::Pending(future),
+            Poll::Pending => Turned::Pending(Resting::between_turns(future, driver)),
         }
     }
 }

@@ -36,11 +36,12 @@ mod ledger;
 mod pool;
 mod queue;
 mod run;
+mod slab;
 mod snapshot;
 mod stream;
 mod sync;
 mod task;
-#[cfg(all(test, not(ambidex_loom)))]
+#[cfg(test)]
 mod tests;
 mod turns;
 mod watcher;
@@ -64,8 +65,8 @@ pub use stream::Offloaded;
 
 use crate::call::deadline::Deadline;
 use config::Limits;
+use job::Admission;
 use pool::{Pool, StartThread};
-use queue::Admission;
 use run::{Timekeeper, still_wanted, submit};
 use turns::Driver;
 
@@ -187,7 +188,7 @@ impl Scheduler {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        if self.owns_this_thread() {
+        if worker::is_thread_of(self.pool()) {
             still_wanted(&job)?;
             return isolation::isolate(&job.name, work);
         }
@@ -242,10 +243,6 @@ impl Scheduler {
     /// [`RunError::Draining`]. Threads that do not return are left behind. The scheduler does not open again.
     pub async fn drain(&self, deadline: Deadline) -> DrainOutcome {
         drain::drain(self.pool(), deadline).await
-    }
-
-    fn owns_this_thread(&self) -> bool {
-        worker::pool_of_this_thread().is_some_and(|pool| Arc::ptr_eq(&pool, self.pool()))
     }
 
     fn pool(&self) -> &Arc<Pool> {

@@ -14,9 +14,8 @@ use std::task::{Context, Poll, Waker};
 
 use super::Scheduler;
 use super::error::RunError;
-use super::job::Job;
+use super::job::{Admission, Job};
 use super::pool::Open;
-use super::queue::Admission;
 use super::run::Run;
 use super::turns::{Alarm, Driver, Patience, Resting};
 use futures_core::Stream;
@@ -67,11 +66,12 @@ impl<T: Send + 'static> Offloaded<T> {
             driver: Driver::new(pool.clone(), job),
             _scheduler: scheduler,
         };
-        offloaded.start_turn(inner, Admission::Fresh);
+        let first = Resting::fresh(inner, offloaded.driver.clone());
+        offloaded.start_turn(first, Admission::Fresh);
         offloaded
     }
 
-    fn start_turn(&mut self, inner: Inner<T>, admission: Admission) {
+    fn start_turn(&mut self, inner: Resting<Inner<T>>, admission: Admission) {
         let work = turn(inner, self.buffer.clone(), self.alarm.clone());
         self.producer = Producer::Turning(self.driver.turn(admission, work));
     }
@@ -81,12 +81,8 @@ impl<T: Send + 'static> Offloaded<T> {
         match &mut self.producer {
             Producer::Turning(run) => match Pin::new(run).poll(cx) {
                 Poll::Pending => return false,
-                Poll::Ready(Ok(Turned::Full(inner))) => {
-                    self.producer = Producer::Resting(Resting::new(inner, self.driver.clone()));
-                }
-                Poll::Ready(Ok(Turned::Pending(inner))) => {
-                    self.producer = Producer::Pending(Resting::new(inner, self.driver.clone()));
-                }
+                Poll::Ready(Ok(Turned::Full(inner))) => self.producer = Producer::Resting(inner),
+                Poll::Ready(Ok(Turned::Pending(inner))) => self.producer = Producer::Pending(inner),
                 Poll::Ready(Ok(Turned::Ended)) => self.producer = Producer::Ended,
                 Poll::Ready(Err(error)) => self.producer = Producer::Failed(error),
             },
@@ -117,7 +113,7 @@ impl<T: Send + 'static> Offloaded<T> {
     fn pull(&mut self) {
         match std::mem::replace(&mut self.producer, Producer::Ended) {
             Producer::Resting(inner) | Producer::Pending(inner) => {
-                self.start_turn(inner.rise(), Admission::Continuing);
+                self.start_turn(inner, Admission::Continuing);
             }
             elsewhere => self.producer = elsewhere,
         }
@@ -184,27 +180,32 @@ impl<T: Send + 'static> fmt::Debug for Offloaded<T> {
 }
 
 /// How a turn ended.
-enum Turned<T> {
-    Full(Inner<T>),
-    Pending(Inner<T>),
+enum Turned<T: Send + 'static> {
+    Full(Resting<Inner<T>>),
+    Pending(Resting<Inner<T>>),
     Ended,
 }
 
 /// One turn: items into the buffer until it is full, or nothing more comes for now.
-fn turn<T>(mut inner: Inner<T>, buffer: Arc<Buffer<T>>, alarm: Arc<Alarm>) -> impl FnOnce() -> Turned<T> {
+fn turn<T: Send + 'static>(
+    resting: Resting<Inner<T>>,
+    buffer: Arc<Buffer<T>>,
+    alarm: Arc<Alarm>,
+) -> impl FnOnce() -> Turned<T> {
     move || {
+        let (mut inner, driver) = resting.rise();
         let waker = alarm.waker();
         let mut context = Context::from_waker(&waker);
         loop {
             match buffer.room() {
                 Room::Free => {}
-                Room::Full => return Turned::Full(inner),
+                Room::Full => return Turned::Full(Resting::between_turns(inner, driver)),
                 Room::Closed => return Turned::Ended,
             }
             match inner.as_mut().poll_next(&mut context) {
                 Poll::Ready(Some(item)) => buffer.put(item),
                 Poll::Ready(None) => return Turned::Ended,
-                Poll::Pending => return Turned::Pending(inner),
+                Poll::Pending => return Turned::Pending(Resting::between_turns(inner, driver)),
             }
         }
     }

@@ -14,10 +14,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use tracing::Span;
 
 use super::error::RunError;
-use super::job::Job;
+use super::job::{Admission, Job};
 use super::pool::Pool;
-use super::queue::Admission;
 use super::run::{Run, Timekeeper, Timer, submit, submit_detached};
+use super::worker;
 use crate::call::cancellation::{CancelReason, Cancellation, Cancelled};
 
 /// What every turn of one future or stream has in common.
@@ -43,30 +43,43 @@ impl Driver {
     }
 }
 
-/// Something that rests with its holder between turns. If it is dropped there, it is dropped on a scheduler
-/// thread: what a blocking iterator holds may well block in its destructor, too.
+/// What is driven, while no thread is at it: with its holder, in line, or as a turn's unread answer.
+///
+/// Once it has begun, it is dropped on a scheduler thread wherever its holder drops it: what a blocking iterator
+/// has acquired may well block in its destructor, too. Before that there is nothing to undo, and it is dropped
+/// in place.
 pub(super) struct Resting<V: Send + 'static> {
     value: Option<V>,
+    begun: bool,
     driver: Arc<Driver>,
 }
 
 impl<V: Send + 'static> Resting<V> {
-    pub(super) fn new(value: V, driver: Arc<Driver>) -> Self {
-        Self { value: Some(value), driver }
+    /// What has not had its first turn.
+    pub(super) fn fresh(value: V, driver: Arc<Driver>) -> Self {
+        Self { value: Some(value), begun: false, driver }
     }
 
-    /// Takes it up for its next turn.
-    pub(super) fn rise(mut self) -> V {
-        self.value.take().expect("only this method and the destructor take the value")
+    /// What rests after a turn.
+    pub(super) fn between_turns(value: V, driver: Arc<Driver>) -> Self {
+        Self { value: Some(value), begun: true, driver }
+    }
+
+    /// Takes it up for a turn.
+    pub(super) fn rise(mut self) -> (V, Arc<Driver>) {
+        let value = self.value.take().expect("only this method and the destructor take the value");
+        (value, self.driver.clone())
     }
 }
 
 impl<V: Send + 'static> Drop for Resting<V> {
     fn drop(&mut self) {
-        if let Some(value) = self.value.take() {
-            let Driver { pool, job, span } = &*self.driver;
-            submit_detached(pool, job, span.clone(), move || drop(value));
+        let Some(value) = self.value.take() else { return };
+        let Driver { pool, job, span } = &*self.driver;
+        if !self.begun || worker::is_thread_of(pool) {
+            return drop(value);
         }
+        submit_detached(pool, job, span.clone(), move || drop(value));
     }
 }
 

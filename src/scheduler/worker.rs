@@ -49,6 +49,11 @@ pub(super) fn pool_of_this_thread() -> Option<Arc<Pool>> {
     HERE.try_with(|here| here.borrow().clone()).ok().flatten()
 }
 
+/// Whether this is a thread of `pool`.
+pub(super) fn is_thread_of(pool: &Arc<Pool>) -> bool {
+    HERE.try_with(|here| here.borrow().as_ref().is_some_and(|here| Arc::ptr_eq(here, pool))).unwrap_or(false)
+}
+
 /// Marks this thread as waiting in `block_on`, or not. Returns whether it was marked before.
 pub(super) fn mark_waiting(waiting: bool) -> bool {
     WAITING.replace(waiting)

@@ -42,6 +42,7 @@ mod clashes;
 mod codegen;
 mod docs;
 mod error;
+mod http_rules;
 mod layout;
 mod location;
 mod output;

@@ -1,6 +1,8 @@
 //! Protos that cannot be served. Each test asserts that the error says where, what, and what to
 //! do about it.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::fs;
 
 use ambidex_build::{Builder, configure};
@@ -109,8 +111,8 @@ fn methods_that_are_the_same_in_rust_are_told() {
 #[test]
 fn a_method_that_rust_cannot_name_is_told() {
     assert_eq!(
-        error("syntax = \"proto3\";\nmessage M {}\nservice Echo {\n  rpc Self(M) returns (M);\n}\n"),
-        "bad.proto:4:3: method Echo.Self: Rust has no way to write this name; rename the method"
+        error("syntax = \"proto3\";\nmessage M {}\nservice Echo {\n  rpc _(M) returns (M);\n}\n"),
+        "bad.proto:4:3: method Echo._: Rust has no way to write this name; rename the method"
     );
 }
 

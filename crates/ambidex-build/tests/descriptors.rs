@@ -1,5 +1,7 @@
 //! The descriptors beside the code: what is in them and what they are called.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::fs;
 use std::path::Path;
 
@@ -72,4 +74,36 @@ fn what_exists_elsewhere_is_not_generated() {
     assert!(!directory.path().join("library.v1.rs").exists());
     let code = fs::read_to_string(directory.path().join("names.v1.rs")).unwrap();
     assert!(code.contains("::ambidex::Request<::library::v1::Book>"));
+}
+
+#[test]
+fn files_are_called_like_packages_whatever_rust_thinks_of_the_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let proto = "syntax = \"proto3\";\npackage type.V1;\nmessage M {}\n";
+    fs::write(directory.path().join("type.proto"), proto).unwrap();
+    configure()
+        .include_file("mod.rs")
+        .out_dir(directory.path())
+        .compile(&["type.proto"], &[directory.path()])
+        .unwrap();
+    assert!(directory.path().join("type.V1.rs").exists());
+    assert!(directory.path().join("type.V1.bin").exists());
+    let modules = fs::read_to_string(directory.path().join("mod.rs")).unwrap();
+    assert!(modules.contains("pub mod r#type {"), "{modules}");
+}
+
+#[test]
+fn messages_alone_where_neither_servers_nor_clients_are_wanted() {
+    let directory = compile(configure().server(false).client(false), &["shop/shop.proto"]);
+    let code = fs::read_to_string(directory.path().join("shop.rs")).unwrap();
+    assert!(code.contains("pub struct Order"));
+    assert!(!code.contains("shop_rpc"));
+}
+
+#[test]
+fn the_user_says_where_google_types_are() {
+    let directory = compile(configure().extern_path(".google.rpc", "::mine"), &["library/v1/library.proto"]);
+    let code = fs::read_to_string(directory.path().join("library.v1.rs")).unwrap();
+    assert!(code.contains("::mine::Status"));
+    assert!(code.contains("::ambidex::google::api::HttpBody"));
 }

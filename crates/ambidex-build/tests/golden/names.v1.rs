@@ -37,6 +37,8 @@ pub struct Send {}
 pub trait HttpNames: http_names_rpc::Methods + ::core::marker::Send + ::core::marker::Sync + 'static {
     /// How [`type`](Self::type) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.
     const TYPE: ::ambidex::Execution = ::ambidex::Execution::ASYNC;
+    /// How [`self_`](Self::self_) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.
+    const SELF_: ::ambidex::Execution = ::ambidex::Execution::ASYNC;
     /// How [`self2_go`](Self::self2_go) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.
     const SELF2_GO: ::ambidex::Execution = ::ambidex::Execution::ASYNC;
     /// How [`clone`](Self::clone) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.
@@ -60,6 +62,14 @@ pub trait HttpNames: http_names_rpc::Methods + ::core::marker::Send + ::core::ma
 
     /// The method `names.v1.HTTPNames/Type`.
     fn r#type(
+        &self,
+        request: ::ambidex::Request<Option>,
+    ) -> impl ::core::future::Future<
+        Output = ::core::result::Result<::ambidex::Response<Result>, ::ambidex::Status>,
+    > + ::core::marker::Send;
+
+    /// The method `names.v1.HTTPNames/Self`.
+    fn self_(
         &self,
         request: ::ambidex::Request<Option>,
     ) -> impl ::core::future::Future<
@@ -187,6 +197,23 @@ pub mod http_names_rpc {
             "names.v1.HTTPNames",
             "Type",
             "/names.v1.HTTPNames/Type",
+            ::ambidex::MethodKind::Unary,
+        );
+    }
+
+    /// `names.v1.HTTPNames/Self`
+    #[derive(Debug, Clone, Copy)]
+    pub struct Self_;
+
+    impl ::ambidex::codegen::Rpc for Self_ {
+        type Request = super::Option;
+        type Response = super::Result;
+        type Input = super::Option;
+        type Reply = ::ambidex::codegen::One;
+        const SPEC: &'static ::ambidex::MethodSpec = &::ambidex::MethodSpec::new(
+            "names.v1.HTTPNames",
+            "Self",
+            "/names.v1.HTTPNames/Self",
             ::ambidex::MethodKind::Unary,
         );
     }
@@ -370,6 +397,12 @@ pub mod http_names_rpc {
                 Input = super::Option,
                 Reply = ::ambidex::codegen::One,
             >;
+        type Self_: ::ambidex::codegen::Rpc<
+                Request = super::Option,
+                Response = super::Result,
+                Input = super::Option,
+                Reply = ::ambidex::codegen::One,
+            >;
         type Self2Go: ::ambidex::codegen::Rpc<
                 Request = super::Option,
                 Response = super::Result,
@@ -434,6 +467,7 @@ pub mod http_names_rpc {
 
     impl<T: ?::core::marker::Sized> Methods for T {
         type Type = self::Type;
+        type Self_ = self::Self_;
         type Self2Go = self::Self2Go;
         type Clone = self::Clone;
         type Into = self::Into;
@@ -486,6 +520,16 @@ impl<T: HttpNames> ::ambidex::Service for HttpNamesServer<T> {
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
                     async move { T::r#type(&handler, request).await }
+                },
+            );
+
+        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        methods
+            .unary::<http_names_rpc::Self_, _, _>(
+                T::SELF_,
+                move |request| {
+                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    async move { T::self_(&handler, request).await }
                 },
             );
 
@@ -631,6 +675,14 @@ impl<T: ::ambidex::client::Transport> HttpNamesClient<T> {
         request: impl ::ambidex::codegen::IntoRequest<Option>,
     ) -> ::core::result::Result<::ambidex::Response<Result>, ::ambidex::Status> {
         self.caller.unary::<http_names_rpc::Type>(request.into_request()).await
+    }
+
+    /// The method `names.v1.HTTPNames/Self`.
+    pub async fn self_(
+        &self,
+        request: impl ::ambidex::codegen::IntoRequest<Option>,
+    ) -> ::core::result::Result<::ambidex::Response<Result>, ::ambidex::Status> {
+        self.caller.unary::<http_names_rpc::Self_>(request.into_request()).await
     }
 
     /// The method `names.v1.HTTPNames/Self2Go`.
