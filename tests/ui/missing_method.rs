@@ -1,0 +1,17 @@
+//! The impl leaves a method out.
+include!("support/shop.rs");
+
+struct Shop;
+
+#[ambidex::service]
+impl Bookshop for Shop {
+    fn watch(&self, _: GetBookRequest) -> Result<impl Iterator<Item = Result<Book, Status>>, Status> {
+        Ok(std::iter::empty())
+    }
+
+    fn import(&self, _: BlockingStreaming<Book>) -> Result<Book, Status> {
+        Err(Status::aborted("closed"))
+    }
+}
+
+fn main() {}

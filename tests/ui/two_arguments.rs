@@ -1,0 +1,21 @@
+//! A handler asks for more than its request.
+include!("support/shop.rs");
+
+struct Shop;
+
+#[ambidex::service]
+impl Bookshop for Shop {
+    fn get_book(&self, _: GetBookRequest, database: &str, limit: usize) -> Result<Book, Status> {
+        Err(Status::not_found("sold"))
+    }
+
+    fn watch(&self, _: GetBookRequest) -> Result<impl Iterator<Item = Result<Book, Status>>, Status> {
+        Ok(std::iter::empty())
+    }
+
+    fn import(&self, _: BlockingStreaming<Book>) -> Result<Book, Status> {
+        Err(Status::aborted("closed"))
+    }
+}
+
+fn main() {}
