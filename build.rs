@@ -6,6 +6,7 @@ use std::path::Path;
 fn main() -> Result<(), ambidex_build::Error> {
     ambidex_build::configure()
         .without_google_extern_paths()
+        .bytes([".google.api.HttpBody"])
         .compile(&["google/api/httpbody.proto"], &[] as &[&str])?;
     let services = ["proto/bookshop/v1/bookshop.proto", "proto/parity/v1/parity.proto"];
     let here: Vec<_> = services.into_iter().filter(|proto| Path::new(proto).exists()).collect();

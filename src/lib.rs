@@ -31,7 +31,7 @@ pub use ambidex_macros::service;
 pub use tonic::{Code, Request, Response, Status, metadata};
 pub use {prost_types, tonic, tonic_types};
 
-pub use call::{MethodKind, MethodSpec, Idempotency};
+pub use call::{Idempotency, MethodKind, MethodSpec};
 pub use dispatch::interceptor;
 pub use handler::{BlockingStreaming, Execution, RequestExt, Service, Streaming};
 pub use local::Local;
@@ -43,6 +43,7 @@ pub use tokio_stream::Stream;
 pub mod client {
     pub use crate::caller::{Caller, Transport};
     pub use crate::grpc::client::{Channel, ConnectError};
+    pub use crate::handler::ReplyFuture;
     pub use crate::local::Local;
 }
 
@@ -64,8 +65,8 @@ pub mod google {
 #[doc(hidden)]
 pub mod codegen {
     pub use crate::handler::{
-        Argument, AsyncReply, BlockingReply, Input, Many, Methods, One, Replies, ReplyShape, ReplyStream, Rpc,
-        argument, async_reply, blocking_reply,
+        Argument, AsyncReply, BlockingReply, Input, Many, Methods, One, Replies, ReplyShape, ReplyStream,
+        Rpc, argument, async_reply, blocking_reply,
     };
     pub use prost;
     pub use prost_types;

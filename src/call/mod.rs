@@ -4,9 +4,9 @@
 //! beside the [`MethodSpec`] of its method. Nothing here knows gRPC framing, HTTP, JSON or user types.
 
 mod body;
-mod cancellation;
+pub mod cancellation;
 mod context;
-mod deadline;
+pub mod deadline;
 mod method;
 mod reply;
 mod request;
@@ -21,4 +21,4 @@ pub use reply::{Reply, Trailers};
 pub use request::Call;
 pub(crate) use request::Head;
 
-pub(crate) use context::Scoped;
+pub(crate) use context::{Scoped, cancelled_status};

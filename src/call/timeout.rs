@@ -94,8 +94,13 @@ mod tests {
     #[test]
     fn every_unit_is_read() {
         let hours = Duration::from_secs(2 * 3600);
-        let cases =
-            [("2H", hours), ("120M", hours), ("7200S", hours), ("7200000m", hours), ("5u", Duration::from_micros(5))];
+        let cases = [
+            ("2H", hours),
+            ("120M", hours),
+            ("7200S", hours),
+            ("7200000m", hours),
+            ("5u", Duration::from_micros(5)),
+        ];
         for (text, expected) in cases {
             assert_eq!(parse_grpc(text.as_bytes()), Ok(expected), "{text}");
         }

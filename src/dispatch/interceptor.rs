@@ -199,7 +199,8 @@ where
         let Self { function, inner } = self.clone();
         Box::pin(async move {
             let context = call.context().clone();
-            let scheduler = context.state::<Scheduler>().expect("every server keeps its scheduler in its state");
+            let scheduler =
+                context.state::<Scheduler>().expect("every server keeps its scheduler in its state");
             let job = Job::new(context.method().full_name())
                 .lane(scheduler.lane("interceptors"))
                 .deadline(context.deadline())

@@ -87,7 +87,8 @@ impl Dispatcher {
     /// The deadline of a call to `route` whose caller asked for `timeout`.
     pub(crate) fn deadline(&self, route: &Route, timeout: Option<Duration>) -> Option<Deadline> {
         let limits = &self.0.limits;
-        let bounds = [timeout.or(limits.timeout_default), limits.timeout_max, route.execution.timeout_limit()];
+        let bounds =
+            [timeout.or(limits.timeout_default), limits.timeout_max, route.execution.timeout_limit()];
         bounds.into_iter().flatten().min().map(Deadline::after)
     }
 

@@ -14,9 +14,7 @@ use tonic::Status;
 
 use super::in_flight::Place;
 use super::panic::caught;
-use crate::call::{
-    Body, CancelReason, Context, MessageStream, MethodSpec, Reply, Scoped, cancelled_status,
-};
+use crate::call::{Body, CancelReason, Context, MessageStream, MethodSpec, Reply, Scoped, cancelled_status};
 use crate::handler::ReplyFuture;
 
 /// What is watched besides the call's own work.
@@ -38,11 +36,16 @@ impl Watch {
         self.context.method()
     }
 
+    /// The call has its answer: a drop means nothing any more.
+    fn finish(&mut self) {
+        self.over = true;
+    }
+
     /// The status the call ends with although its work has not ended.
     fn poll_end(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
         let Some(deadline) = &mut self.deadline else { return Poll::Pending };
         std::task::ready!(deadline.as_mut().poll(cx));
-        self.over = true;
+        self.finish();
         self.context.cancellation().cancel(CancelReason::DeadlineExceeded);
         Poll::Ready(cancelled_status(CancelReason::DeadlineExceeded))
     }
@@ -101,7 +104,7 @@ impl Future for Dispatched {
         Poll::Ready(result.map(|mut reply| {
             reply.body = match reply.body {
                 Body::Message(message) => {
-                    watch.over = true;
+                    watch.finish();
                     Body::Message(message)
                 }
                 Body::Stream(messages) => {
@@ -140,7 +143,7 @@ impl Stream for Watched {
             },
         };
         if !matches!(item, Some(Ok(_))) {
-            watch.over = true;
+            watch.finish();
             *messages = None;
         }
         Poll::Ready(item)

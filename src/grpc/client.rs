@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::uri::PathAndQuery;
 use tonic::transport::Endpoint;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use super::bytes_codec::BytesCodec;
 use crate::call::timeout::{GRPC_TIMEOUT, format_grpc};
@@ -60,16 +60,17 @@ impl Transport for Channel {
         Box::pin(async move {
             let deadline = call.deadline();
             let answer = send(channel, call);
-            let mut reply = match deadline {
-                None => answer.await?,
-                Some(deadline) => tokio::time::timeout_at(deadline.instant(), answer)
-                    .await
-                    .map_err(|_| cancelled_status(CancelReason::DeadlineExceeded))??,
+            let Some(deadline) = deadline else { return answer.await };
+            let mut reply = match tokio::time::timeout_at(deadline.instant(), answer).await {
+                Ok(Ok(reply)) => reply,
+                // tonic's channel reads the timeout too, and calls what it ends so a cancellation.
+                Ok(Err(status)) if status.code() != Code::Cancelled || !deadline.has_passed() => {
+                    return Err(status);
+                }
+                Ok(Err(_)) | Err(_) => return Err(cancelled_status(CancelReason::DeadlineExceeded)),
             };
-            if let (Body::Stream(messages), Some(deadline)) = (&mut reply.body, deadline) {
-                let messages = std::mem::replace(messages, Body::Message(Bytes::new()).into_stream());
-                reply.body = Body::stream(Bounded { messages: Some(messages), sleep: sleep(deadline) });
-            }
+            let messages = Some(reply.body.into_stream());
+            reply.body = Body::stream(Bounded { messages, sleep: sleep(deadline) });
             Ok(reply)
         })
     }
@@ -84,7 +85,9 @@ async fn send(channel: tonic::transport::Channel, call: Call) -> Result<Reply, S
         metadata.insert(GRPC_TIMEOUT, timeout.parse().expect("digits and a unit are ASCII"));
     }
     let mut grpc = tonic::client::Grpc::new(channel);
-    grpc.ready().await.map_err(|error| Status::unavailable(format!("the server is not reachable: {error}")))?;
+    grpc.ready()
+        .await
+        .map_err(|error| Status::unavailable(format!("the server is not reachable: {error}")))?;
     let request = Request::from_parts(metadata, tonic::Extensions::default(), Sent(body.into_stream()));
     let response = grpc.streaming(request, path, BytesCodec).await?;
     let (metadata, messages, extensions) = response.into_parts();

@@ -9,7 +9,8 @@ pub(super) fn incoming(metadata: MetadataMap) -> MetadataMap {
         headers.remove(name);
     }
     // The `grpc-` prefix is the protocol's: a name of it that we do not know is not the caller's either.
-    let reserved: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("grpc-")).cloned().collect();
+    let reserved: Vec<_> =
+        headers.keys().filter(|name| name.as_str().starts_with("grpc-")).cloned().collect();
     for name in reserved {
         headers.remove(name);
     }

@@ -54,7 +54,11 @@ impl GrpcEdge {
     }
 
     /// Answers one request. Every error is a gRPC status; only what is not gRPC at all gets an HTTP one.
-    pub(crate) async fn serve<B>(self, request: http::Request<B>, peer: Peer) -> http::Response<tonic::body::Body>
+    pub(crate) async fn serve<B>(
+        self,
+        request: http::Request<B>,
+        peer: Peer,
+    ) -> http::Response<tonic::body::Body>
     where
         B: HttpBody + Send + 'static,
         B::Error: Into<tonic::codegen::StdError> + Send,
@@ -132,7 +136,11 @@ impl StreamingService<Bytes> for Serve {
         let reply = self.dispatcher.call(&self.route, call);
         Box::pin(async move {
             let reply = reply.await?;
-            Ok(Response::from_parts(reply.metadata, Replies::new(reply.body, reply.trailers), reply.extensions))
+            Ok(Response::from_parts(
+                reply.metadata,
+                Replies::new(reply.body, reply.trailers),
+                reply.extensions,
+            ))
         })
     }
 }
@@ -157,4 +165,3 @@ fn oversize_is_resource_exhausted(status: Status) -> Status {
     }
     status
 }
-

@@ -3,6 +3,7 @@
 //! The second type parameter of the trait has no meaning: it keeps the implementations apart for the
 //! compiler and is inferred.
 
+use prost::Message;
 use tonic::Request;
 
 use super::{BlockingStreaming, Rpc, Streaming};
@@ -20,7 +21,7 @@ pub trait Argument<R: Rpc, Form>: Sized {
 }
 
 /// The forms an argument can have.
-pub mod form {
+pub(super) mod form {
     /// The message itself.
     #[derive(Debug)]
     pub struct Bare;
@@ -47,13 +48,17 @@ impl<R: Rpc<Input = I>, I> Argument<R, form::Wrapped> for Request<I> {
     }
 }
 
-impl<R: Rpc<Input = Streaming<M>>, M> Argument<R, form::Iter> for BlockingStreaming<M> {
+impl<R: Rpc<Input = Streaming<M>>, M: Message + Default> Argument<R, form::Iter> for BlockingStreaming<M> {
     fn from_request(request: Request<Streaming<M>>) -> Self {
         request.into_inner().blocking()
     }
 }
 
-impl<R: Rpc<Input = Streaming<M>>, M> Argument<R, form::WrappedIter> for Request<BlockingStreaming<M>> {
+impl<R, M> Argument<R, form::WrappedIter> for Request<BlockingStreaming<M>>
+where
+    R: Rpc<Input = Streaming<M>>,
+    M: Message + Default,
+{
     fn from_request(request: Request<Streaming<M>>) -> Self {
         request.map(Streaming::blocking)
     }

@@ -30,7 +30,7 @@ where
             let work = async move {
                 let request = offload::request::<R::Input>(context, metadata, extensions, body)?;
                 let (metadata, message, extensions) = function(request).await?.into_parts();
-                Ok((metadata, message.encode_to_vec().into(), extensions))
+                Ok::<_, Status>((metadata, message.encode_to_vec().into(), extensions))
             };
             let (metadata, message, extensions) = match job {
                 None => work.await?,

@@ -70,6 +70,7 @@ macro_rules! one_message {
     ($trait:ident) => {
         impl<'a, R, M, E> $trait<'a, R, One, Bare> for Result<M, E>
         where
+            M: 'a,
             R: Rpc<Response = M, Reply = One>,
             E: Into<Status>,
         {
@@ -80,6 +81,7 @@ macro_rules! one_message {
 
         impl<'a, R, M, E> $trait<'a, R, One, Wrapped> for Result<Response<M>, E>
         where
+            M: 'a,
             R: Rpc<Response = M, Reply = One>,
             E: Into<Status>,
         {

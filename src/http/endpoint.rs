@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ambidex_schema::{BodyBinding, FieldHandle, FieldPath, MessageType, QueryOptions};
+use ambidex_schema::{BodyBinding, FieldHandle, HttpBinding, MessageType};
 use http::{HeaderMap, StatusCode};
 use tonic::Status;
 
@@ -23,11 +23,8 @@ pub(super) struct Endpoint {
 #[derive(Debug)]
 pub(super) struct RequestForm {
     pub(super) message: MessageType,
-    pub(super) body: BodyBinding,
-    /// The fields of the template's variables, in its order.
-    pub(super) variables: Vec<FieldPath>,
-    /// How the query binds; none where it maps to nothing.
-    pub(super) query: QueryOptions,
+    /// The rule of a REST route; on an RPC route the body is the whole message.
+    pub(super) binding: Option<HttpBinding>,
     /// The body is a raw `google.api.HttpBody`: the request itself, or the field `body` names.
     pub(super) raw_body: bool,
     /// On PATCH: the mask that is filled from the body where the caller leaves it empty, and the resource it
@@ -40,6 +37,13 @@ pub(super) struct RequestForm {
 pub(super) struct Mask {
     pub(super) field: FieldHandle,
     pub(super) resource: MessageType,
+}
+
+impl RequestForm {
+    /// What the body holds.
+    pub(super) fn body(&self) -> &BodyBinding {
+        self.binding.as_ref().map_or(&BodyBinding::Whole, |binding| &binding.body)
+    }
 }
 
 /// What of the reply message is the body of the response.
@@ -76,7 +80,7 @@ impl Endpoint {
     }
 
     fn request_encoding(&self, headers: &HeaderMap, streams: bool) -> Result<Encoding, (StatusCode, Status)> {
-        if self.request.raw_body || matches!(self.request.body, BodyBinding::None) {
+        if self.request.raw_body || matches!(self.request.body(), BodyBinding::None) {
             return Ok(Encoding::Json);
         }
         let encoding = content::of_request(headers, streams);

@@ -70,7 +70,7 @@ impl HttpEdge {
         schema: Schema,
         config: HttpConfig,
     ) -> Result<Self, RouteError> {
-        let routes = Routes::new(&dispatcher, &schema, &config)?;
+        let routes = Routes::new(&dispatcher, &schema)?;
         Ok(Self(Arc::new(Shared { dispatcher, schema, config, routes })))
     }
 
@@ -96,7 +96,9 @@ impl HttpEdge {
                 allow(&allowed, response.headers_mut());
                 response
             }
-            Found::BadPath(reason) => shared.refuse(Status::invalid_argument(reason)),
+            Found::BadPath => shared.refuse(Status::invalid_argument(
+                "the path has an escape that is no `%` and two hex digits, or is not UTF-8",
+            )),
             Found::Nothing => {
                 shared.refuse(Status::not_found(format!("there is nothing at {}", request.uri().path())))
             }

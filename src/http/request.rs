@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use ambidex_schema::{BodyBinding, bind_query, mask_from_json};
+use ambidex_schema::{BodyBinding, mask_from_json};
 use axum::body::Body as HttpBody;
 use bytes::Bytes;
 use futures_core::Stream;
@@ -53,7 +53,7 @@ pub(super) fn messages(
         } else {
             push_body(form, &body, &config, &mut wire)?;
         }
-        push_target(form, &target, &mut wire)?;
+        push_target(form, &target, &config, &mut wire)?;
         push_mask(form, &body, &mut wire)?;
         Ok(wire.into())
     }))))
@@ -73,15 +73,17 @@ fn streamed(
         push_body(form, &line, &config, &mut wire).map_err(|status| {
             Status::invalid_argument(format!("line {number} of the body: {}", status.message()))
         })?;
-        push_target(form, &target, &mut wire)?;
+        push_target(form, &target, &config, &mut wire)?;
         Ok(wire.into())
     })
 }
 
 fn push_body(form: &RequestForm, json: &[u8], config: &HttpConfig, wire: &mut Vec<u8>) -> Result<(), Status> {
-    let pushed = match &form.body {
+    let pushed = match form.body() {
         BodyBinding::None if json.is_empty() => return Ok(()),
-        BodyBinding::None => return Err(Status::invalid_argument("this method takes no body, and one was sent")),
+        BodyBinding::None => {
+            return Err(Status::invalid_argument("this method takes no body, and one was sent"));
+        }
         // An empty body is an empty message.
         _ if json.is_empty() => return Ok(()),
         BodyBinding::Whole => form.message.json_to_wire(json, &config.json_in, wire),
@@ -90,15 +92,18 @@ fn push_body(form: &RequestForm, json: &[u8], config: &HttpConfig, wire: &mut Ve
     pushed.map_err(|error| Status::invalid_argument(error.to_string()))
 }
 
-fn push_target(form: &RequestForm, target: &Target, wire: &mut Vec<u8>) -> Result<(), Status> {
-    if let Some(query) = &target.query {
-        bind_query(&form.message, query, &form.query, wire)
-            .map_err(|error| Status::invalid_argument(error.to_string()))?;
-    }
-    for (field, value) in form.variables.iter().zip(&target.captures) {
-        field.bind_str(value, wire).map_err(|error| Status::invalid_argument(error.to_string()))?;
-    }
-    Ok(())
+fn push_target(
+    form: &RequestForm,
+    target: &Target,
+    config: &HttpConfig,
+    wire: &mut Vec<u8>,
+) -> Result<(), Status> {
+    let Some(binding) = &form.binding else { return Ok(()) };
+    let query = target.query.as_deref().unwrap_or_default();
+    binding
+        .bind_query(query, config.ignore_unknown_query, wire)
+        .and_then(|()| binding.bind_path(&target.captures, wire))
+        .map_err(|error| Status::invalid_argument(error.to_string()))
 }
 
 /// Fills the mask of a PATCH that says none: what the body holds is what is to change.
@@ -108,23 +113,18 @@ fn push_mask(form: &RequestForm, json: &[u8], wire: &mut Vec<u8>) -> Result<(), 
     if json.is_empty() || said.map_err(|error| Status::internal(error.to_string()))? {
         return Ok(());
     }
-    let paths = mask_from_json(&mask.resource, json)
-        .map_err(|error| Status::invalid_argument(error.to_string()))?;
-    mask.field.push_message(&prost_types::FieldMask { paths }.encode_to_vec(), wire);
+    let paths =
+        mask_from_json(&mask.resource, json).map_err(|error| Status::invalid_argument(error.to_string()))?;
+    mask.field.put_field_mask(&paths, wire);
     Ok(())
 }
 
-fn push_raw_body(
-    form: &RequestForm,
-    target: &Target,
-    data: Bytes,
-    wire: &mut Vec<u8>,
-) -> Result<(), Status> {
+fn push_raw_body(form: &RequestForm, target: &Target, data: Bytes, wire: &mut Vec<u8>) -> Result<(), Status> {
     let content_type = target.content_type.as_ref().and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().to_owned();
     let raw = crate::google::api::HttpBody { content_type, data, extensions: Vec::new() };
-    match &form.body {
-        BodyBinding::Field(field) => field.push_message(&raw.encode_to_vec(), wire),
+    match form.body() {
+        BodyBinding::Field(field) => prost::encoding::message::encode(field.number(), &raw, wire),
         _ => raw.encode(wire).map_err(|error| Status::internal(error.to_string()))?,
     }
     Ok(())

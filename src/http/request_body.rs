@@ -75,7 +75,9 @@ impl Stream for Lines {
         loop {
             while let Some(line) = self.next_buffered() {
                 if line.len() > self.limit_bytes {
-                    return Poll::Ready(Some(Err(BodyTooLarge { limit_bytes: self.limit_bytes }.into_status())));
+                    return Poll::Ready(Some(Err(
+                        BodyTooLarge { limit_bytes: self.limit_bytes }.into_status()
+                    )));
                 }
                 if !line.trim_ascii().is_empty() {
                     return Poll::Ready(Some(Ok((self.number, line))));

@@ -3,25 +3,27 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use std::borrow::Cow;
+
 use ambidex_schema::{
-    BodyBinding, HttpBinding, HttpRuleError, HttpVerb, Match, MessageType, QueryOptions, RouteConflict, RouteTable,
-    Schema, http_bindings,
+    BodyBinding, HttpBinding, HttpRuleError, HttpVerb, Match, MessageType, RouteConflict, RouteTable, Schema,
+    http_bindings,
 };
 use http::Method;
 
-use super::HttpConfig;
 use super::endpoint::{Endpoint, Mask, ReplyForm, RequestForm};
 use crate::call::Protocol;
 use crate::dispatch::{Dispatcher, Route};
 
 const HTTP_BODY: &str = "google.api.HttpBody";
-const FIELD_MASK: &str = "google.protobuf.FieldMask";
 
 /// Routes that cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum RouteError {
     /// A registered method that its service's descriptors do not have.
-    #[error("the descriptors of {method} are missing: was its service registered with its FILE_DESCRIPTOR_SET?")]
+    #[error(
+        "the descriptors of {method} are missing: was its service registered with its FILE_DESCRIPTOR_SET?"
+    )]
     NoDescriptor {
         /// The full name of the method.
         method: &'static str,
@@ -47,30 +49,30 @@ pub(super) struct Routes {
 
 /// What there is at a path.
 pub(super) enum Found<'a> {
-    Endpoint { endpoint: &'a Arc<Endpoint>, captures: Vec<String> },
+    Endpoint {
+        endpoint: &'a Arc<Endpoint>,
+        captures: Vec<String>,
+    },
     /// Nothing for this method, but for those named.
     OtherMethods(String),
-    BadPath(String),
+    /// The path has a malformed escape.
+    BadPath,
     Nothing,
 }
 
 impl Routes {
-    pub(super) fn new(
-        dispatcher: &Dispatcher,
-        schema: &Schema,
-        config: &HttpConfig,
-    ) -> Result<Self, RouteError> {
+    pub(super) fn new(dispatcher: &Dispatcher, schema: &Schema) -> Result<Self, RouteError> {
         let mut routes = Self { rpc: HashMap::new(), rest: RouteTable::new() };
         // In the order of their paths, so that start-up says the same on every run.
         let mut methods: Vec<_> = dispatcher.routes().collect();
         methods.sort_by_key(|route| route.spec.path());
         for route in methods {
-            routes.add(route, schema, config)?;
+            routes.add(route, schema)?;
         }
         Ok(routes)
     }
 
-    fn add(&mut self, route: &Arc<Route>, schema: &Schema, config: &HttpConfig) -> Result<(), RouteError> {
+    fn add(&mut self, route: &Arc<Route>, schema: &Schema) -> Result<(), RouteError> {
         let missing = RouteError::NoDescriptor { method: route.spec.full_name() };
         let service = schema.service(route.spec.service());
         let method =
@@ -83,9 +85,9 @@ impl Routes {
         self.rpc.insert(route.spec.path(), Arc::new(rpc(route, input.clone(), output.clone())));
         for binding in http_bindings(schema, &method)? {
             let (verb, template) = (binding.verb.clone(), binding.template.clone());
-            let endpoint = Arc::new(rest(route, input.clone(), output.clone(), binding, config));
+            let endpoint = Arc::new(rest(route, output.clone(), binding));
             self.rest
-                .insert(verb, template, endpoint)
+                .insert(&verb, &template, endpoint)
                 .map_err(|conflict| RouteError::Conflict { method: route.spec.full_name(), conflict })?;
         }
         Ok(())
@@ -99,9 +101,12 @@ impl Routes {
             return Found::OtherMethods("POST".to_owned());
         }
         match self.rest.find(method.as_str(), path) {
-            Match::Found { value, captures } => Found::Endpoint { endpoint: value, captures },
-            Match::MethodNotAllowed { allow } => Found::OtherMethods(allow),
-            Match::BadEscape(error) => Found::BadPath(error.to_string()),
+            Match::Found(found) => Found::Endpoint {
+                endpoint: found.value,
+                captures: found.captures.into_iter().map(Cow::into_owned).collect(),
+            },
+            Match::MethodNotAllowed { allow } => Found::OtherMethods(allow.join(", ")),
+            Match::BadEscape => Found::BadPath,
             Match::NotFound => Found::Nothing,
         }
     }
@@ -112,58 +117,36 @@ fn rpc(route: &Arc<Route>, input: MessageType, output: MessageType) -> Endpoint 
     Endpoint {
         route: Arc::clone(route),
         protocol: Protocol::Rpc,
-        request: RequestForm {
-            message: input,
-            body: BodyBinding::Whole,
-            variables: Vec::new(),
-            query: QueryOptions::none(),
-            raw_body: false,
-            mask: None,
-        },
+        request: RequestForm { message: input, binding: None, raw_body: false, mask: None },
         reply: ReplyForm { message: output, field: None, raw_body: false },
     }
 }
 
 /// A REST route, as its rule has it.
-fn rest(
-    route: &Arc<Route>,
-    input: MessageType,
-    output: MessageType,
-    binding: HttpBinding,
-    config: &HttpConfig,
-) -> Endpoint {
-    let query = binding.query_options().with_ignore_unknown(config.ignore_unknown_query);
+fn rest(route: &Arc<Route>, output: MessageType, binding: HttpBinding) -> Endpoint {
+    let message = binding.request().clone();
     let body_type = match &binding.body {
         BodyBinding::None => None,
-        BodyBinding::Whole => Some(input.clone()),
+        BodyBinding::Whole => Some(message.clone()),
         BodyBinding::Field(field) => field.message_type(),
     };
     let raw_request = body_type.as_ref().is_some_and(|body| body.full_name() == HTTP_BODY);
     let raw_reply = binding.response_body.is_none() && output.full_name() == HTTP_BODY;
     let mask = match (&binding.verb, &binding.body) {
-        (HttpVerb::Patch, BodyBinding::Field(_)) => body_type.and_then(|resource| mask(&input, resource)),
+        (HttpVerb::Patch, BodyBinding::Field(_)) => body_type.and_then(|resource| mask(&message, resource)),
         _ => None,
     };
     Endpoint {
         route: Arc::clone(route),
         protocol: Protocol::Rest,
-        request: RequestForm {
-            message: input,
-            body: binding.body,
-            variables: binding.variables,
-            query,
-            raw_body: raw_request,
-            mask,
-        },
-        reply: ReplyForm { message: output, field: binding.response_body, raw_body: raw_reply },
+        reply: ReplyForm { message: output, field: binding.response_body.clone(), raw_body: raw_reply },
+        request: RequestForm { message, binding: Some(binding), raw_body: raw_request, mask },
     }
 }
 
 /// The request's mask, if it has exactly one to speak of.
 fn mask(input: &MessageType, resource: MessageType) -> Option<Mask> {
-    let mut masks = input.fields().filter(|field| {
-        !field.is_list() && field.message_type().is_some_and(|message| message.full_name() == FIELD_MASK)
-    });
+    let mut masks = input.fields().filter(|field| field.is_field_mask());
     let field = masks.next()?;
     masks.next().is_none().then_some(Mask { field, resource })
 }

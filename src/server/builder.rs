@@ -110,7 +110,8 @@ impl ServerBuilder {
     where
         L: Layer<axum::routing::Route> + Clone + Send + Sync + 'static,
         L::Service: TowerService<axum::extract::Request> + Clone + Send + Sync + 'static,
-        <L::Service as TowerService<axum::extract::Request>>::Response: axum::response::IntoResponse + 'static,
+        <L::Service as TowerService<axum::extract::Request>>::Response:
+            axum::response::IntoResponse + 'static,
         <L::Service as TowerService<axum::extract::Request>>::Error: Into<std::convert::Infallible> + 'static,
         <L::Service as TowerService<axum::extract::Request>>::Future: Send + 'static,
     {
@@ -167,7 +168,8 @@ impl ServerBuilder {
         let core = self.core()?;
         let grpc = GrpcEdge::new(core.dispatcher.clone(), self.config.grpc());
         let http = HttpEdge::new(core.dispatcher.clone(), core.schema, self.config.http())?;
-        let router = self.http_layers.into_iter().fold(http.into_router(self.router), |router, layer| layer(router));
+        let router =
+            self.http_layers.into_iter().fold(http.into_router(self.router), |router, layer| layer(router));
         let main = listen(address.clone()).await?;
         let listeners = match self.grpc_address {
             None => vec![(main, Front::both(grpc, router))],

@@ -29,7 +29,7 @@ pub(super) async fn accept(
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
             // Joined as they end, so that the set holds only what is open.
             Some(_) = open.join_next() => continue,
             accepted = accept_one(&listener, &places) => accepted,
@@ -42,7 +42,7 @@ pub(super) async fn accept(
             let mut connection = std::pin::pin!(connection);
             let result = tokio::select! {
                 result = connection.as_mut() => result,
-                _ = stop.wait_for(|stop| *stop) => {
+                () = stopped(&mut stop) => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }
@@ -55,6 +55,13 @@ pub(super) async fn accept(
         });
     }
     open
+}
+
+/// Resolves once the server was told to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone can tell nothing any more: that is a stop too. What it returns is a lock guard,
+    // which must not live across an await.
+    let _ = stop.wait_for(|stop| *stop).await.is_ok();
 }
 
 async fn accept_one(

@@ -1,15 +1,19 @@
 //! The settings of a run and the run itself. It owns the order of things: compile the protos,
 //! check them, generate, write. Each of these is another module's business.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+use prost_build::Module;
 
 use crate::codegen::{Features, ServiceWriter};
 use crate::docs::DocMarks;
 use crate::error::Error;
-use crate::output::Output;
+use crate::layout::join_type_arguments;
+use crate::output::{ModuleTree, Output, file_name};
 use crate::proto_path::ProtoPath;
 use crate::sources::Sources;
-use crate::{bundle, clashes};
+use crate::{bundle, clashes, http_rules};
 
 /// Settings for generating code, made by [`configure`].
 #[derive(Debug)]
@@ -172,13 +176,17 @@ impl Builder {
         includes: &[impl AsRef<Path>],
     ) -> Result<(), Error> {
         let sources = Sources::compile(protos, includes)?;
-        sources.rerun_if_changed();
+        // Whoever prints one such line has to print them all: cargo no longer looks at the rest of
+        // the package then.
+        for path in sources.disk_paths() {
+            println!("cargo:rerun-if-changed={}", path.display());
+        }
         self.map_google_types(&sources);
         self.check(&sources)?;
 
         let output = Output::new(self.out_dir.take())?;
         let descriptors =
-            self.file_descriptor_set_name.take().unwrap_or_else(|| file_stem(&sources) + ".bin");
+            self.file_descriptor_set_name.take().unwrap_or_else(|| file_name(sources.package(), "bin"));
         output.write(&descriptors, sources.encoded())?;
         self.generate(&sources, &descriptors, &output)
     }
@@ -202,21 +210,22 @@ impl Builder {
         for path in &self.unimplemented {
             let path_in_protos = ProtoPath::new(path);
             if !sources.services().any(|service| path_in_protos.covers(service.full_name())) {
-                return Err(Error::setting(format!(
+                return Err(Error::new(format!(
                     ".unimplemented({path:?}) names no service; write the full name, such as \
                      \".bookshop.v1.Bookshop\""
                 )));
             }
         }
         let is_generated = |full_name: &str| !self.is_extern(full_name);
-        let problems = clashes::find(sources, self.features(), is_generated);
-        Error::from_problems(problems)
+        let mut problems = clashes::find(sources, self.features(), is_generated);
+        problems.extend(http_rules::find(sources, is_generated)?);
+        Error::from_problems(&problems)
     }
 
     fn generate(mut self, sources: &Sources, descriptors: &str, output: &Output) -> Result<(), Error> {
         let writer = ServiceWriter {
             ambidex: self.ambidex_path.parse().map_err(|_| {
-                Error::setting(format!(".ambidex_path({:?}) is no path of Rust", self.ambidex_path))
+                Error::new(format!(".ambidex_path({:?}) is no path of Rust", self.ambidex_path))
             })?,
             descriptors: descriptors.to_owned(),
             extern_paths: std::mem::take(&mut self.extern_paths),
@@ -231,17 +240,26 @@ impl Builder {
             .format(true);
 
         let mut marks = DocMarks::default();
-        let files = sources.files().cloned().map(|mut file| {
+        let mut packages = Vec::new();
+        for mut file in sources.files().cloned() {
             marks.mark(&mut file);
-            (prost_build::Module::from_protobuf_package_name(file.package()), file)
-        });
-        let files: Vec<_> = files.collect();
-        let packages = self.config.generate(files).map_err(Error::messages)?;
-        for (package, code) in &packages {
-            output.write_package(package, &marks.expand(code))?;
+            packages.push((Module::from_protobuf_package_name(file.package()), file));
+        }
+        // Packages that differ in case only share a module, and the name of the first is taken.
+        let names: HashMap<_, _> =
+            packages.iter().rev().map(|(module, file)| (module.clone(), file.package().to_owned())).collect();
+
+        let code = self
+            .config
+            .generate(packages)
+            .map_err(|error| Error::new(format!("the messages could not be generated: {error}")))?;
+        let mut tree = ModuleTree::default();
+        for (module, code) in &code {
+            let file = output.write_package(&names[module], &join_type_arguments(&marks.expand(code)))?;
+            tree.insert(module, file);
         }
         match &self.include_file {
-            Some(name) => output.write_include_file(name, packages.keys()),
+            Some(name) => output.write_include_file(name, &tree),
             None => Ok(()),
         }
     }
@@ -253,9 +271,4 @@ impl Builder {
     fn is_extern(&self, full_name: &str) -> bool {
         self.extern_paths.iter().any(|path| path.covers(full_name))
     }
-}
-
-fn file_stem(sources: &Sources) -> String {
-    // The name that code without a package gets as well.
-    if sources.package().is_empty() { "_".to_owned() } else { sources.package().to_owned() }
 }

@@ -52,6 +52,8 @@ fn contents(name: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use protox::Compiler;
     use protox::file::{ChainFileResolver, GoogleFileResolver};

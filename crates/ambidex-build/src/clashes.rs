@@ -48,12 +48,22 @@ pub(crate) fn find(
             }
             let path = [step::FILE_SERVICE, index];
             for message in taken.service(service, features) {
-                problems.push(sources.problem(file, &path, format!("service {name}"), message));
+                problems.push(Problem {
+                    location: sources.location(file, &path),
+                    subject: format!("service {name}"),
+                    message,
+                });
             }
-            for (method, message) in method_clashes(service) {
+            for (method, message) in
+                method_clashes(service).into_iter().chain(type_clashes(file, service, features))
+            {
                 let path = [&path[..], &[step::SERVICE_METHOD, method]].concat();
                 let method = service.method[method as usize].name();
-                problems.push(sources.problem(file, &path, format!("method {name}.{method}"), message));
+                problems.push(Problem {
+                    location: sources.location(file, &path),
+                    subject: format!("method {name}.{method}"),
+                    message,
+                });
             }
         }
     }
@@ -104,7 +114,9 @@ impl TakenNames {
         if features.client {
             take(names.client, "client", ", or generate no clients with .client(false)");
         }
-        take(names.rpc_module, "module of methods", "");
+        if features.server || features.client {
+            take(names.rpc_module, "module of methods", "");
+        }
         clashes
     }
 }
@@ -116,7 +128,7 @@ fn method_clashes(service: &ServiceDescriptorProto) -> Vec<(i32, String)> {
     let mut taken = HashMap::from([("Methods".to_owned(), "a trait of the generated code")]);
     for (method, index) in service.method.iter().zip(0..) {
         let rust_name = rpc_type(&method.name().to_snake_case());
-        if rust_name.is_empty() || rust_name == "Self" {
+        if rust_name.is_empty() {
             clashes.push((index, "Rust has no way to write this name; rename the method".to_owned()));
         } else if let Some(by) = taken.get(&rust_name) {
             let by = by.to_string();
@@ -129,6 +141,28 @@ fn method_clashes(service: &ServiceDescriptorProto) -> Vec<(i32, String)> {
         }
     }
     clashes
+}
+
+/// Methods with a message that is called like the type parameter of the client. Everything else
+/// in generated code leaves short names to the messages.
+fn type_clashes(
+    file: &FileDescriptorProto,
+    service: &ServiceDescriptorProto,
+    features: Features,
+) -> Vec<(i32, String)> {
+    if !features.client {
+        return Vec::new();
+    }
+    let hidden = format!(".{}", full_name(file, "T"));
+    let methods = service.method.iter().zip(0..);
+    methods
+        .filter(|(method, _)| method.input_type() == hidden || method.output_type() == hidden)
+        .map(|(_, index)| {
+            let message = "the message `T` is called like the type parameter of the client; rename the message, \
+                           or generate no clients with .client(false)";
+            (index, message.to_owned())
+        })
+        .collect()
 }
 
 fn full_name(file: &FileDescriptorProto, name: &str) -> String {

@@ -2,28 +2,16 @@
 //! problem, `where: what: why; what to do`, and refuses to know how problems are found.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Why code could not be generated.
 ///
 /// It prints as one line for each problem, and the same through [`Debug`](fmt::Debug) as through
 /// [`Display`](fmt::Display), because `fn main() -> Result<(), ambidex_build::Error>` prints the
-/// former.
+/// former. It has no source: nobody but a reader of cargo's output ever handles it, so everything
+/// there is to say stands in the text.
 pub struct Error {
-    kind: Kind,
-}
-
-enum Kind {
-    /// A proto that does not compile; the text is the finished message.
-    Proto { text: String, source: protox::Error },
-    /// Protos that compile and yet cannot be served or written as Rust.
-    Problems(Vec<Problem>),
-    /// A setting of the builder that makes no sense.
-    Setting(String),
-    /// Messages that the generator of messages refuses.
-    Messages(std::io::Error),
-    /// A file that could not be written.
-    Write { path: PathBuf, source: std::io::Error },
+    text: String,
 }
 
 /// One thing wrong with a proto.
@@ -38,25 +26,21 @@ pub(crate) struct Problem {
 }
 
 impl Error {
-    pub(crate) fn proto(text: String, source: protox::Error) -> Self {
-        Self { kind: Kind::Proto { text, source } }
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
     }
 
-    pub(crate) fn setting(text: impl Into<String>) -> Self {
-        Self { kind: Kind::Setting(text.into()) }
-    }
-
-    pub(crate) fn messages(source: std::io::Error) -> Self {
-        Self { kind: Kind::Messages(source) }
-    }
-
-    pub(crate) fn write(path: &Path, source: std::io::Error) -> Self {
-        Self { kind: Kind::Write { path: path.to_owned(), source } }
+    pub(crate) fn write(path: &Path, error: &std::io::Error) -> Self {
+        Self::new(format!("{} could not be written: {error}", path.display()))
     }
 
     /// Succeeds if there are no problems; a check collects what it finds and ends with this.
-    pub(crate) fn from_problems(problems: Vec<Problem>) -> Result<(), Self> {
-        if problems.is_empty() { Ok(()) } else { Err(Self { kind: Kind::Problems(problems) }) }
+    pub(crate) fn from_problems(problems: &[Problem]) -> Result<(), Self> {
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+        Err(Self::new(lines.join("\n")))
     }
 }
 
@@ -68,35 +52,14 @@ impl fmt::Display for Problem {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            Kind::Proto { text, .. } | Kind::Setting(text) => f.write_str(text),
-            Kind::Messages(source) => write!(f, "messages could not be generated: {source}"),
-            Kind::Write { path, source } => write!(f, "{} could not be written: {source}", path.display()),
-            Kind::Problems(problems) => {
-                for (index, problem) in problems.iter().enumerate() {
-                    if index > 0 {
-                        f.write_str("\n")?;
-                    }
-                    write!(f, "{problem}")?;
-                }
-                Ok(())
-            }
-        }
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.kind {
-            Kind::Proto { source, .. } => Some(source),
-            Kind::Messages(source) | Kind::Write { source, .. } => Some(source),
-            Kind::Problems(_) | Kind::Setting(_) => None,
-        }
-    }
-}
+impl std::error::Error for Error {}

@@ -42,6 +42,8 @@ mod clashes;
 mod codegen;
 mod docs;
 mod error;
+mod http_rules;
+mod layout;
 mod location;
 mod output;
 mod proto_path;

@@ -18,15 +18,19 @@ pub(crate) mod step {
     pub(crate) const ENUM_VALUE: i32 = 2;
 }
 
-/// `LINE:COL` of the innermost thing around `path` that has a place of its own, counted from one;
-/// nothing for a file without source code info.
+/// Line and column of `path`, counted from one. Where it has no place of its own, the place is
+/// that of the first thing inside it (an option that is set field by field), or else of the
+/// innermost thing around it. A file without source code info has no places.
 pub(crate) fn line_and_column(file: &FileDescriptorProto, path: &[i32]) -> Option<(i32, i32)> {
-    let info = file.source_code_info.as_ref()?;
-    (1..=path.len()).rev().find_map(|length| {
-        let location = info.location.iter().find(|location| location.path == path[..length])?;
-        match location.span[..] {
-            [line, column, ..] => Some((line + 1, column + 1)),
-            _ => None,
-        }
-    })
+    let locations = &file.source_code_info.as_ref()?.location;
+    let inside = locations.iter().filter(|location| location.path.starts_with(path));
+    let nearest = inside.min_by_key(|location| location.path.len()).or_else(|| {
+        (1..path.len())
+            .rev()
+            .find_map(|length| locations.iter().find(|location| location.path == path[..length]))
+    })?;
+    match nearest.span[..] {
+        [line, column, ..] => Some((line + 1, column + 1)),
+        _ => None,
+    }
 }

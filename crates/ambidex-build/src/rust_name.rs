@@ -38,13 +38,15 @@ impl ServiceNames {
 /// upper case, join. The result is not always the name in the proto (`GetISBN` is `GetIsbn`).
 pub(crate) fn rpc_type(method: &str) -> String {
     let method = method.strip_prefix("r#").unwrap_or(method);
-    method
+    let name: String = method
         .split('_')
         .flat_map(|part| {
             let mut letters = part.chars();
             letters.next().into_iter().flat_map(char::to_uppercase).chain(letters)
         })
-        .collect()
+        .collect();
+    // The one keyword of this form, which cannot be written `r#Self` either.
+    if name == "Self" { "Self_".to_owned() } else { name }
 }
 
 /// The constant that says how a method runs, from the method's Rust name: `GET_BOOK`.
@@ -77,6 +79,7 @@ mod tests {
         assert_eq!(rpc_type("http2_go"), "Http2Go");
         assert_eq!(rpc_type("r#type"), "Type");
         assert_eq!(rpc_type("_hidden__thing_"), "HiddenThing");
+        assert_eq!(rpc_type("self_"), "Self_");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Compiles `.proto` files to descriptors. It owns the search path (the user's directories, then
-//! the bundle, then the well-known files), the telling of cargo which files were read, and the
+//! the bundle, then the well-known files), the knowledge of which files were read, and the
 //! wording of what protox finds wrong. It refuses to know what the descriptors are for.
 
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use protox::Compiler;
 use protox::file::{ChainFileResolver, GoogleFileResolver, IncludeFileResolver};
 
 use crate::bundle::BundleResolver;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::location::line_and_column;
 
 /// Everything that was compiled: the files asked for and all they import.
@@ -30,15 +30,13 @@ pub(crate) struct Sources {
 impl Sources {
     pub(crate) fn compile(protos: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<Self, Error> {
         if protos.is_empty() {
-            return Err(Error::setting("no proto was given to compile; name at least one file"));
+            return Err(Error::new("no proto was given to compile; name at least one file"));
         }
         let includes: Vec<&Path> = includes.iter().map(AsRef::as_ref).collect();
         let mut compiler = Compiler::with_file_resolver(resolver(&includes));
         compiler.include_imports(true).include_source_info(false);
         for proto in protos {
-            compiler
-                .open_file(proto.as_ref())
-                .map_err(|error| Error::proto(describe(&error, &includes), error))?;
+            compiler.open_file(proto.as_ref()).map_err(|error| Error::new(describe(&error, &includes)))?;
         }
         let disk_paths: HashMap<_, _> = compiler
             .files()
@@ -74,33 +72,23 @@ impl Sources {
         self.pool.services()
     }
 
-    /// A problem with what stands at `path` in `file`.
-    pub(crate) fn problem(
-        &self,
-        file: &FileDescriptorProto,
-        path: &[i32],
-        subject: impl Into<String>,
-        message: impl Into<String>,
-    ) -> Problem {
-        let name = file.name();
-        let mut location = match self.disk_paths.get(name) {
+    /// Where in a proto `path` is, with the path to the file as the user knows it.
+    pub(crate) fn location(&self, file: &FileDescriptorProto, path: &[i32]) -> String {
+        let mut location = match self.disk_paths.get(file.name()) {
             Some(path) => path.display().to_string(),
-            None => name.to_owned(),
+            None => file.name().to_owned(),
         };
         if let Some((line, column)) = line_and_column(file, path) {
             location.push_str(&format!(":{line}:{column}"));
         }
-        Problem { location, subject: subject.into(), message: message.into() }
+        location
     }
 
-    /// Tells cargo to run the build script again when one of the files changes. It goes by what
-    /// was read, so that imports count too.
-    pub(crate) fn rerun_if_changed(&self) {
-        let mut paths: Vec<_> = self.disk_paths.values().collect();
+    /// The files that were read from disk, imports included.
+    pub(crate) fn disk_paths(&self) -> Vec<&Path> {
+        let mut paths: Vec<_> = self.disk_paths.values().map(PathBuf::as_path).collect();
         paths.sort();
-        for path in paths {
-            println!("cargo:rerun-if-changed={}", path.display());
-        }
+        paths
     }
 }
 
@@ -133,4 +121,23 @@ fn describe(error: &protox::Error, includes: &[&Path]) -> String {
         ));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::Sources;
+    use std::path::Path;
+
+    #[test]
+    fn every_file_read_from_disk_is_known_and_no_other() {
+        let protos = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/proto");
+        let sources = Sources::compile(&["names/v1/names.proto"], &[&protos]).unwrap();
+        assert_eq!(
+            sources.disk_paths(),
+            [protos.join("library/v1/library.proto"), protos.join("names/v1/names.proto")]
+        );
+        assert_eq!(sources.package(), "names.v1");
+    }
 }

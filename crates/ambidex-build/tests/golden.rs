@@ -4,6 +4,8 @@
 //! After an intended change, `UPDATE_GOLDEN=1 cargo test -p ambidex-build --test golden` writes
 //! the copies anew.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,1 +1,49 @@
-//! x
+#![doc = include_str!("../README.md")]
+//!
+//! # Modules in reading order
+//!
+//! | Module | Owns |
+//! |---|---|
+//! | `schema` | [`Schema`]: descriptor sets loaded once, editions lowered, handles given out |
+//! | `features` | what protobuf editions change, resolved |
+//! | `tables`, `name_index` | the compact tables behind every hot path |
+//! | `message_type` | [`MessageType`] and [`FieldHandle`], the handles everything else is asked through |
+//! | `wire` | the protobuf wire format, one record at a time; [`WireError`] |
+//! | [`json`] | ProtoJSON ⇄ wire bytes, one pass each way |
+//! | `scalar` | parsed scalars as wire bytes, the same for bodies and URLs |
+//! | `path_template` | [`PathTemplate`]: the patterns of `google.api.http`, parsed |
+//! | `route_table` | [`RouteTable`]: which route a method and a path belong to |
+//! | `percent` | percent-encoding, strictly |
+//! | `http_verb`, `http_rule` | [`http_bindings`]: rules read from options and checked against messages |
+//! | `field_path` | [`FieldPath`]: dotted paths, and text bound to them |
+//! | `query` | [`bind_query`]: query parameters as fields |
+//! | `field_mask` | [`mask_from_json`]: which fields a PATCH body names |
+
+mod features;
+mod field_mask;
+mod field_path;
+mod http_rule;
+mod http_verb;
+pub mod json;
+mod message_type;
+mod name_index;
+mod path_template;
+mod percent;
+mod query;
+mod route_table;
+mod scalar;
+mod schema;
+mod tables;
+mod wire;
+
+pub use field_mask::mask_from_json;
+pub use field_path::{BindError, BindErrorKind, FieldPath, FieldPathError};
+pub use http_rule::{BodyBinding, HttpBinding, HttpRuleError, HttpRuleProblem, http_bindings};
+pub use http_verb::HttpVerb;
+pub use json::{DecodeOptions, EncodeOptions, JsonError, JsonErrorKind};
+pub use message_type::{FieldHandle, MessageType};
+pub use path_template::{PathTemplate, Segment, TemplateError, Variable};
+pub use query::{QueryOptions, bind_query};
+pub use route_table::{Found, Match, RouteConflict, RouteTable};
+pub use schema::{Schema, SchemaBuilder, SchemaError};
+pub use wire::{WireError, WireErrorKind};

@@ -70,6 +70,7 @@ fn function(service: &Service, method: &Method, ambidex: &TokenStream) -> TokenS
     let (request, response) = (&method.request.path, &method.response.path);
     let call = method.kind.function();
     let deprecated = method.deprecated.then(|| quote!(#[deprecated]));
+    let allow_self_convention = method.allow_self_convention();
     let (parameter, argument) = if method.kind.client_streams() {
         (
             quote!(impl #ambidex::codegen::IntoStreamingRequest<Message = #request>),
@@ -83,6 +84,7 @@ fn function(service: &Service, method: &Method, ambidex: &TokenStream) -> TokenS
     quote! {
         #docs
         #deprecated
+        #allow_self_convention
         pub async fn #client_function(
             &self,
             request: #parameter,

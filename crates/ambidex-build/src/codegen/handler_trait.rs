@@ -23,9 +23,11 @@ pub(super) fn write(service: &Service, ambidex: &TokenStream, has_defaults: bool
 
 fn execution_const(method: &Method, ambidex: &TokenStream) -> TokenStream {
     let Method { execution_const, function, .. } = method;
-    let doc = format!(
-        " How [`{function}`](Self::{function}) runs; `#[ambidex::service]` sets it from `fn` or `async fn`."
-    );
+    // rustdoc finds a raw identifier by its plain name only.
+    let name = function.to_string();
+    let name = name.strip_prefix("r#").unwrap_or(&name);
+    let doc =
+        format!(" How [`{name}`](Self::{name}) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.");
     quote! {
         #[doc = #doc]
         const #execution_const: #ambidex::Execution = #ambidex::Execution::ASYNC;
@@ -46,8 +48,10 @@ fn function(service: &Service, method: &Method, ambidex: &TokenStream, has_defau
         response.clone()
     };
     let body = if has_default { default_body(service, method, ambidex) } else { quote!(;) };
+    let allow_self_convention = method.allow_self_convention();
     quote! {
         #docs
+        #allow_self_convention
         fn #function(&self, request: #ambidex::Request<#input>) -> impl ::core::future::Future<
             Output = ::core::result::Result<#ambidex::Response<#reply>, #ambidex::Status>,
         > + ::core::marker::Send
@@ -66,7 +70,7 @@ fn default_body(service: &Service, method: &Method, ambidex: &TokenStream) -> To
     };
     quote! {
         {
-            ::core::mem::drop(request);
+            let _ = request;
             ::core::future::ready(::core::result::Result::Err #reply (#ambidex::Status::unimplemented(#message)))
         }
     }

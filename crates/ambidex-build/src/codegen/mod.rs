@@ -55,7 +55,9 @@ impl prost_build::ServiceGenerator for ServiceWriter {
             let has_defaults = self.unimplemented.iter().any(|path| path.covers(&service.full_name));
             items.extend(handler_trait::write(&service, ambidex, has_defaults));
         }
-        items.extend(rpc_types::write(&service, ambidex, self.features));
+        if self.features.server || self.features.client {
+            items.extend(rpc_types::write(&service, ambidex, self.features));
+        }
         if self.features.server {
             items.extend(server::write(&service, ambidex));
         }

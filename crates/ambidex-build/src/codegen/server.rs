@@ -68,7 +68,9 @@ fn registration(service: &Service, method: &Method, arc: &TokenStream) -> TokenS
     } else {
         (quote!(request), quote!(T::#function(&handler, request).await))
     };
+    let blank_line = blank_line();
     quote! {
+        #blank_line
         let handler = #arc::clone(&self.handler);
         methods.#register::<#module::#rpc_type, _, _>(T::#execution_const, move |#parameters| {
             let handler = #arc::clone(&handler);

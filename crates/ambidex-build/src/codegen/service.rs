@@ -1,5 +1,6 @@
 //! A service as the writers of code need it: every name and type decided, none of it written yet.
 
+use heck::ToSnakeCase;
 use proc_macro2::{Ident, TokenStream};
 use prost_types::method_options::IdempotencyLevel;
 use quote::{format_ident, quote};
@@ -99,6 +100,15 @@ impl Method {
             response: MessageType::new(&proto.output_type),
             proto_name: proto.proto_name.clone(),
         }
+    }
+
+    /// The attribute for a function whose name makes clippy expect another kind of `self`. The
+    /// name is that of the proto, which the user may not be free to change.
+    pub(super) fn allow_self_convention(&self) -> Option<TokenStream> {
+        let name = self.proto_name.to_snake_case();
+        let expects_other_self = name == "new" || name.starts_with("from_") || name.starts_with("into_");
+        let reason = "the proto names the method";
+        expects_other_self.then(|| quote!(#[allow(clippy::wrong_self_convention, reason = #reason)]))
     }
 
     /// What a handler takes: one message or a stream of them.

@@ -16,6 +16,12 @@ use super::edits::Edits;
 /// comment is read until nothing is left to change; two readings are the rule.
 const READINGS_MAX: usize = 8;
 
+/// The extensions of Markdown that rustdoc switches on.
+const RUSTDOC_OPTIONS: Options = Options::ENABLE_TABLES
+    .union(Options::ENABLE_FOOTNOTES)
+    .union(Options::ENABLE_STRIKETHROUGH)
+    .union(Options::ENABLE_TASKLISTS);
+
 /// The comment as lines of Markdown that rustdoc and clippy take without a warning; no lines if
 /// it says nothing.
 pub(super) fn rustdoc_lines(comment: &str) -> Vec<String> {
@@ -98,15 +104,10 @@ impl<'t> Reading<'t> {
     }
 
     fn edits(mut self) -> Edits {
-        // The extensions that rustdoc switches on.
-        let options = Options::ENABLE_TABLES
-            | Options::ENABLE_FOOTNOTES
-            | Options::ENABLE_STRIKETHROUGH
-            | Options::ENABLE_TASKLISTS;
         // rustdoc tries to resolve references that Markdown does not. Pretending that all of them
         // resolve is how to be told about them.
         let resolve_all = |_: BrokenLink<'t>| Some((CowStr::Borrowed(""), CowStr::Borrowed("")));
-        let parser = Parser::new_with_broken_link_callback(self.text, options, Some(resolve_all));
+        let parser = Parser::new_with_broken_link_callback(self.text, RUSTDOC_OPTIONS, Some(resolve_all));
         for (event, range) in parser.into_offset_iter() {
             self.read(event, range);
         }
@@ -191,7 +192,8 @@ impl<'t> Reading<'t> {
             return;
         }
         let line = self.text[range.start..].lines().next().unwrap_or("");
-        let fence = line.len() - line.trim_start_matches(['`', '~']).len();
+        let mark = if line.starts_with('~') { '~' } else { '`' };
+        let fence = line.len() - line.trim_start_matches(mark).len();
         self.edits.replace(range.start + fence..range.start + line.len(), "text");
     }
 
@@ -246,8 +248,10 @@ impl<'t> Reading<'t> {
         self.text[..position].rfind('\n').map_or(0, |newline| newline + 1)
     }
 
-    /// The column at which the text of the list item starts whose bullet is at `bullet`.
-    fn item_text_column(&self, bullet: usize) -> usize {
+    /// The column at which the text of a list item starts. The item may start with the spaces
+    /// before its bullet.
+    fn item_text_column(&self, item_start: usize) -> usize {
+        let bullet = item_start + leading_spaces(&self.text[item_start..]);
         let item = &self.text[bullet..];
         let marker = item.find(' ').unwrap_or(1);
         let spaces = leading_spaces(&item[marker..]);

@@ -1,6 +1,10 @@
 //! What rustdoc would object to, and what becomes of it.
 
-use super::rustdoc_lines;
+use std::cell::RefCell;
+
+use pulldown_cmark::{BrokenLink, CodeBlockKind, Event, Parser, Tag};
+
+use super::{RUSTDOC_OPTIONS, Reading, is_other_language, rustdoc_lines};
 
 fn rustdoc(comment: &str) -> String {
     rustdoc_lines(comment).join("\n")
@@ -88,9 +92,86 @@ fn continued_list_items_line_up() {
         "- one\n  which goes on\n- two\n  too far"
     );
     assert_eq!(rustdoc(" 1. one\n  on\n"), "1. one\n   on");
+    assert_eq!(rustdoc(" List:\n   - one\n on\n"), "List:\n  - one\n    on");
 }
 
 #[test]
 fn tabs_and_invisible_characters_do_not_survive() {
     assert_eq!(rustdoc(" a\tb\u{202E}c\r\n"), "a    bc");
+}
+
+/// Comments nobody would write, put together from everything Markdown makes something of: the
+/// sentences above cannot name every way in which the pieces meet.
+#[test]
+fn rustdoc_finds_nothing_to_object_to_in_any_comment() {
+    let pieces = [
+        "    ",
+        " ",
+        "\n",
+        "\n\n",
+        "- ",
+        "1. ",
+        "> ",
+        "```",
+        "```rust\n",
+        "~~~",
+        "[x]",
+        "[",
+        "]",
+        "(",
+        ")",
+        "[a][b]",
+        "<T>",
+        "<",
+        "<!-- ",
+        "-->",
+        "https://a.example/_x_",
+        "`",
+        "é",
+        "**",
+        "_",
+        "\\",
+        "!",
+        "|",
+        "a",
+        "b c",
+        "# ",
+        ": ",
+        "<div>",
+    ];
+    // xorshift: the same comments in every run, and no dependency for them.
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % bound as u64) as usize
+    };
+    for _ in 0..20_000 {
+        let comment: String = (0..next(20)).map(|_| pieces[next(pieces.len())]).collect();
+        let text = rustdoc(&comment);
+        assert!(Reading::new(&text).edits().is_empty(), "{comment:?} is not finished as {text:?}");
+        if let Some(objection) = objection(&text) {
+            panic!("{comment:?} became {text:?}, with {objection}");
+        }
+    }
+}
+
+/// What rustdoc would warn of or compile.
+fn objection(text: &str) -> Option<String> {
+    let unresolved = RefCell::new(None);
+    let callback = |link: BrokenLink<'_>| {
+        *unresolved.borrow_mut() = Some(format!("the link {}", link.reference));
+        None
+    };
+    let events = Parser::new_with_broken_link_callback(text, RUSTDOC_OPTIONS, Some(callback));
+    let in_events = events.into_iter().find_map(|event| match event {
+        Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) => Some("an indented example".to_owned()),
+        Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) if !is_other_language(&language) => {
+            Some(format!("an example in {language:?}"))
+        }
+        Event::Html(html) | Event::InlineHtml(html) => Some(format!("the tag {html}")),
+        _ => None,
+    });
+    in_events.or_else(|| unresolved.into_inner())
 }

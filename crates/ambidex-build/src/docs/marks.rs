@@ -61,6 +61,10 @@ impl DocMarks {
                     push_line(&mut expanded, indent, &format!("///{space}{doc}"));
                 }
             } else {
+                // Documentation that a generator wrote itself, on a module or a function.
+                if expanded.ends_with("}\n") {
+                    push_blank_line(&mut expanded);
+                }
                 push_line(&mut expanded, "", line);
             }
         }

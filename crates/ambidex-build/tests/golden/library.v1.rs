@@ -40,6 +40,7 @@ pub struct Book {
     #[prost(oneof = "book::Place", tags = "7, 8")]
     pub place: ::core::option::Option<book::Place>,
 }
+
 /// Nested message and enum types in `Book`.
 pub mod book {
     /// A part of a book.
@@ -82,6 +83,7 @@ pub mod book {
                 Self::Cloth => "BINDING_CLOTH",
             }
         }
+
         /// Creates an enum from field names used in the ProtoBuf definition.
         pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
             match value {
@@ -428,37 +430,27 @@ impl<T: Library> ::ambidex::Service for LibraryServer<T> {
     fn register(self, methods: &mut ::ambidex::codegen::Methods) {
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .unary::<
-                library_rpc::GetBook,
-                _,
-                _,
-            >(
+            .unary::<library_rpc::GetBook, _, _>(
                 T::GET_BOOK,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
                     async move { T::get_book(&handler, request).await }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .client_streaming::<
-                library_rpc::ImportBooks,
-                _,
-                _,
-            >(
+            .client_streaming::<library_rpc::ImportBooks, _, _>(
                 T::IMPORT_BOOKS,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
                     async move { T::import_books(&handler, request).await }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .server_streaming::<
-                library_rpc::WatchBooks,
-                _,
-                _,
-            >(
+            .server_streaming::<library_rpc::WatchBooks, _, _>(
                 T::WATCH_BOOKS,
                 move |request, replies| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
@@ -467,13 +459,10 @@ impl<T: Library> ::ambidex::Service for LibraryServer<T> {
                     }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .bidi_streaming::<
-                library_rpc::Chat,
-                _,
-                _,
-            >(
+            .bidi_streaming::<library_rpc::Chat, _, _>(
                 T::CHAT,
                 move |request, replies| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
@@ -482,26 +471,20 @@ impl<T: Library> ::ambidex::Service for LibraryServer<T> {
                     }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .unary::<
-                library_rpc::DeleteBook,
-                _,
-                _,
-            >(
+            .unary::<library_rpc::DeleteBook, _, _>(
                 T::DELETE_BOOK,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
                     async move { T::delete_book(&handler, request).await }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .unary::<
-                library_rpc::GetCover,
-                _,
-                _,
-            >(
+            .unary::<library_rpc::GetCover, _, _>(
                 T::GET_COVER,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
@@ -555,9 +538,7 @@ impl<T: ::ambidex::client::Transport> LibraryClient<T> {
         request: impl ::ambidex::codegen::IntoStreamingRequest<Message = Book>,
     ) -> ::core::result::Result<::ambidex::Response<ImportSummary>, ::ambidex::Status> {
         self.caller
-            .client_streaming::<
-                library_rpc::ImportBooks,
-            >(request.into_streaming_request())
+            .client_streaming::<library_rpc::ImportBooks>(request.into_streaming_request())
             .await
     }
 

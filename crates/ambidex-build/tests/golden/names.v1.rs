@@ -13,6 +13,7 @@ pub struct Result {
     #[prost(message, optional, tag = "1")]
     pub part: ::core::option::Option<result::Part>,
 }
+
 /// Nested message and enum types in `Result`.
 pub mod result {
     /// The message `names.v1.Result.Part`.
@@ -34,14 +35,18 @@ pub struct Send {}
 /// Its methods are called like keywords, like functions that everything has, and like things that
 /// generated code uses itself.
 pub trait HttpNames: http_names_rpc::Methods + ::core::marker::Send + ::core::marker::Sync + 'static {
-    /// How [`r#type`](Self::r#type) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.
+    /// How [`type`](Self::type) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.
     const TYPE: ::ambidex::Execution = ::ambidex::Execution::ASYNC;
+    /// How [`self_`](Self::self_) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.
+    const SELF_: ::ambidex::Execution = ::ambidex::Execution::ASYNC;
     /// How [`self2_go`](Self::self2_go) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.
     const SELF2_GO: ::ambidex::Execution = ::ambidex::Execution::ASYNC;
     /// How [`clone`](Self::clone) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.
     const CLONE: ::ambidex::Execution = ::ambidex::Execution::ASYNC;
     /// How [`into`](Self::into) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.
     const INTO: ::ambidex::Execution = ::ambidex::Execution::ASYNC;
+    /// How [`from_index`](Self::from_index) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.
+    const FROM_INDEX: ::ambidex::Execution = ::ambidex::Execution::ASYNC;
     /// How [`new`](Self::new) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.
     const NEW: ::ambidex::Execution = ::ambidex::Execution::ASYNC;
     /// How [`connect`](Self::connect) runs; `#[ambidex::service]` sets it from `fn` or `async fn`.
@@ -57,6 +62,14 @@ pub trait HttpNames: http_names_rpc::Methods + ::core::marker::Send + ::core::ma
 
     /// The method `names.v1.HTTPNames/Type`.
     fn r#type(
+        &self,
+        request: ::ambidex::Request<Option>,
+    ) -> impl ::core::future::Future<
+        Output = ::core::result::Result<::ambidex::Response<Result>, ::ambidex::Status>,
+    > + ::core::marker::Send;
+
+    /// The method `names.v1.HTTPNames/Self`.
+    fn self_(
         &self,
         request: ::ambidex::Request<Option>,
     ) -> impl ::core::future::Future<
@@ -101,7 +114,17 @@ pub trait HttpNames: http_names_rpc::Methods + ::core::marker::Send + ::core::ma
         Output = ::core::result::Result<::ambidex::Response<Result>, ::ambidex::Status>,
     > + ::core::marker::Send;
 
+    /// The method `names.v1.HTTPNames/FromIndex`.
+    #[allow(clippy::wrong_self_convention, reason = "the proto names the method")]
+    fn from_index(
+        &self,
+        request: ::ambidex::Request<Option>,
+    ) -> impl ::core::future::Future<
+        Output = ::core::result::Result<::ambidex::Response<Result>, ::ambidex::Status>,
+    > + ::core::marker::Send;
+
     /// The method `names.v1.HTTPNames/New`.
+    #[allow(clippy::wrong_self_convention, reason = "the proto names the method")]
     fn new(
         &self,
         request: ::ambidex::Request<Option>,
@@ -178,6 +201,23 @@ pub mod http_names_rpc {
         );
     }
 
+    /// `names.v1.HTTPNames/Self`
+    #[derive(Debug, Clone, Copy)]
+    pub struct Self_;
+
+    impl ::ambidex::codegen::Rpc for Self_ {
+        type Request = super::Option;
+        type Response = super::Result;
+        type Input = super::Option;
+        type Reply = ::ambidex::codegen::One;
+        const SPEC: &'static ::ambidex::MethodSpec = &::ambidex::MethodSpec::new(
+            "names.v1.HTTPNames",
+            "Self",
+            "/names.v1.HTTPNames/Self",
+            ::ambidex::MethodKind::Unary,
+        );
+    }
+
     /// `names.v1.HTTPNames/Self2Go`
     #[derive(Debug, Clone, Copy)]
     pub struct Self2Go;
@@ -226,6 +266,23 @@ pub mod http_names_rpc {
             "Into",
             "/names.v1.HTTPNames/Into",
             ::ambidex::MethodKind::ClientStreaming,
+        );
+    }
+
+    /// `names.v1.HTTPNames/FromIndex`
+    #[derive(Debug, Clone, Copy)]
+    pub struct FromIndex;
+
+    impl ::ambidex::codegen::Rpc for FromIndex {
+        type Request = super::Option;
+        type Response = super::Result;
+        type Input = super::Option;
+        type Reply = ::ambidex::codegen::One;
+        const SPEC: &'static ::ambidex::MethodSpec = &::ambidex::MethodSpec::new(
+            "names.v1.HTTPNames",
+            "FromIndex",
+            "/names.v1.HTTPNames/FromIndex",
+            ::ambidex::MethodKind::Unary,
         );
     }
 
@@ -340,6 +397,12 @@ pub mod http_names_rpc {
                 Input = super::Option,
                 Reply = ::ambidex::codegen::One,
             >;
+        type Self_: ::ambidex::codegen::Rpc<
+                Request = super::Option,
+                Response = super::Result,
+                Input = super::Option,
+                Reply = ::ambidex::codegen::One,
+            >;
         type Self2Go: ::ambidex::codegen::Rpc<
                 Request = super::Option,
                 Response = super::Result,
@@ -356,6 +419,12 @@ pub mod http_names_rpc {
                 Request = super::Option,
                 Response = super::Result,
                 Input = ::ambidex::Streaming<super::Option>,
+                Reply = ::ambidex::codegen::One,
+            >;
+        type FromIndex: ::ambidex::codegen::Rpc<
+                Request = super::Option,
+                Response = super::Result,
+                Input = super::Option,
                 Reply = ::ambidex::codegen::One,
             >;
         type New: ::ambidex::codegen::Rpc<
@@ -398,9 +467,11 @@ pub mod http_names_rpc {
 
     impl<T: ?::core::marker::Sized> Methods for T {
         type Type = self::Type;
+        type Self_ = self::Self_;
         type Self2Go = self::Self2Go;
         type Clone = self::Clone;
         type Into = self::Into;
+        type FromIndex = self::FromIndex;
         type New = self::New;
         type Connect = self::Connect;
         type GetIsbn = self::GetIsbn;
@@ -444,24 +515,27 @@ impl<T: HttpNames> ::ambidex::Service for HttpNamesServer<T> {
     fn register(self, methods: &mut ::ambidex::codegen::Methods) {
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .unary::<
-                http_names_rpc::Type,
-                _,
-                _,
-            >(
+            .unary::<http_names_rpc::Type, _, _>(
                 T::TYPE,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
                     async move { T::r#type(&handler, request).await }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .server_streaming::<
-                http_names_rpc::Self2Go,
-                _,
-                _,
-            >(
+            .unary::<http_names_rpc::Self_, _, _>(
+                T::SELF_,
+                move |request| {
+                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    async move { T::self_(&handler, request).await }
+                },
+            );
+
+        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        methods
+            .server_streaming::<http_names_rpc::Self2Go, _, _>(
                 T::SELF2_GO,
                 move |request, replies| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
@@ -470,13 +544,10 @@ impl<T: HttpNames> ::ambidex::Service for HttpNamesServer<T> {
                     }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .bidi_streaming::<
-                http_names_rpc::Clone,
-                _,
-                _,
-            >(
+            .bidi_streaming::<http_names_rpc::Clone, _, _>(
                 T::CLONE,
                 move |request, replies| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
@@ -485,91 +556,80 @@ impl<T: HttpNames> ::ambidex::Service for HttpNamesServer<T> {
                     }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .client_streaming::<
-                http_names_rpc::Into,
-                _,
-                _,
-            >(
+            .client_streaming::<http_names_rpc::Into, _, _>(
                 T::INTO,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
                     async move { T::into(&handler, request).await }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .unary::<
-                http_names_rpc::New,
-                _,
-                _,
-            >(
+            .unary::<http_names_rpc::FromIndex, _, _>(
+                T::FROM_INDEX,
+                move |request| {
+                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    async move { T::from_index(&handler, request).await }
+                },
+            );
+
+        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        methods
+            .unary::<http_names_rpc::New, _, _>(
                 T::NEW,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
                     async move { T::new(&handler, request).await }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .unary::<
-                http_names_rpc::Connect,
-                _,
-                _,
-            >(
+            .unary::<http_names_rpc::Connect, _, _>(
                 T::CONNECT,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
                     async move { T::connect(&handler, request).await }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .unary::<
-                http_names_rpc::GetIsbn,
-                _,
-                _,
-            >(
+            .unary::<http_names_rpc::GetIsbn, _, _>(
                 T::GET_ISBN,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
                     async move { T::get_isbn(&handler, request).await }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .unary::<
-                http_names_rpc::T,
-                _,
-                _,
-            >(
+            .unary::<http_names_rpc::T, _, _>(
                 T::T,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
                     async move { T::t(&handler, request).await }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .unary::<
-                http_names_rpc::Send,
-                _,
-                _,
-            >(
+            .unary::<http_names_rpc::Send, _, _>(
                 T::SEND,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
                     async move { T::send(&handler, request).await }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .unary::<
-                http_names_rpc::SnakeCase,
-                _,
-                _,
-            >(
+            .unary::<http_names_rpc::SnakeCase, _, _>(
                 T::SNAKE_CASE,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
@@ -617,6 +677,14 @@ impl<T: ::ambidex::client::Transport> HttpNamesClient<T> {
         self.caller.unary::<http_names_rpc::Type>(request.into_request()).await
     }
 
+    /// The method `names.v1.HTTPNames/Self`.
+    pub async fn self_(
+        &self,
+        request: impl ::ambidex::codegen::IntoRequest<Option>,
+    ) -> ::core::result::Result<::ambidex::Response<Result>, ::ambidex::Status> {
+        self.caller.unary::<http_names_rpc::Self_>(request.into_request()).await
+    }
+
     /// The method `names.v1.HTTPNames/Self2Go`.
     pub async fn self2_go(
         &self,
@@ -653,7 +721,17 @@ impl<T: ::ambidex::client::Transport> HttpNamesClient<T> {
             .await
     }
 
+    /// The method `names.v1.HTTPNames/FromIndex`.
+    #[allow(clippy::wrong_self_convention, reason = "the proto names the method")]
+    pub async fn from_index(
+        &self,
+        request: impl ::ambidex::codegen::IntoRequest<Option>,
+    ) -> ::core::result::Result<::ambidex::Response<Result>, ::ambidex::Status> {
+        self.caller.unary::<http_names_rpc::FromIndex>(request.into_request()).await
+    }
+
     /// The method `names.v1.HTTPNames/New`.
+    #[allow(clippy::wrong_self_convention, reason = "the proto names the method")]
     pub async fn new_(
         &self,
         request: impl ::ambidex::codegen::IntoRequest<Option>,
@@ -869,11 +947,7 @@ impl<T: Old> ::ambidex::Service for OldServer<T> {
     fn register(self, methods: &mut ::ambidex::codegen::Methods) {
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .unary::<
-                old_rpc::Call,
-                _,
-                _,
-            >(
+            .unary::<old_rpc::Call, _, _>(
                 T::CALL,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);

@@ -32,7 +32,7 @@ pub trait Shop: shop_rpc::Methods + ::core::marker::Send + ::core::marker::Sync 
     ) -> impl ::core::future::Future<
         Output = ::core::result::Result<::ambidex::Response<Receipt>, ::ambidex::Status>,
     > + ::core::marker::Send {
-        ::core::mem::drop(request);
+        let _ = request;
         ::core::future::ready(
             ::core::result::Result::Err(
                 ::ambidex::Status::unimplemented("shop.Shop/Buy is not implemented"),
@@ -47,7 +47,7 @@ pub trait Shop: shop_rpc::Methods + ::core::marker::Send + ::core::marker::Sync 
     ) -> impl ::core::future::Future<
         Output = ::core::result::Result<::ambidex::Response<Receipt>, ::ambidex::Status>,
     > + ::core::marker::Send {
-        ::core::mem::drop(request);
+        let _ = request;
         ::core::future::ready(
             ::core::result::Result::Err(
                 ::ambidex::Status::unimplemented("shop.Shop/Deliver is not implemented"),
@@ -69,7 +69,7 @@ pub trait Shop: shop_rpc::Methods + ::core::marker::Send + ::core::marker::Sync 
             ::ambidex::Status,
         >,
     > + ::core::marker::Send {
-        ::core::mem::drop(request);
+        let _ = request;
         ::core::future::ready(
             ::core::result::Result::Err::<
                 ::ambidex::Response<::ambidex::Streaming<Receipt>>,
@@ -92,7 +92,7 @@ pub trait Shop: shop_rpc::Methods + ::core::marker::Send + ::core::marker::Sync 
             ::ambidex::Status,
         >,
     > + ::core::marker::Send {
-        ::core::mem::drop(request);
+        let _ = request;
         ::core::future::ready(
             ::core::result::Result::Err::<
                 ::ambidex::Response<::ambidex::Streaming<Receipt>>,
@@ -243,37 +243,27 @@ impl<T: Shop> ::ambidex::Service for ShopServer<T> {
     fn register(self, methods: &mut ::ambidex::codegen::Methods) {
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .unary::<
-                shop_rpc::Buy,
-                _,
-                _,
-            >(
+            .unary::<shop_rpc::Buy, _, _>(
                 T::BUY,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
                     async move { T::buy(&handler, request).await }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .client_streaming::<
-                shop_rpc::Deliver,
-                _,
-                _,
-            >(
+            .client_streaming::<shop_rpc::Deliver, _, _>(
                 T::DELIVER,
                 move |request| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
                     async move { T::deliver(&handler, request).await }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .server_streaming::<
-                shop_rpc::Watch,
-                _,
-                _,
-            >(
+            .server_streaming::<shop_rpc::Watch, _, _>(
                 T::WATCH,
                 move |request, replies| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);
@@ -282,13 +272,10 @@ impl<T: Shop> ::ambidex::Service for ShopServer<T> {
                     }
                 },
             );
+
         let handler = ::ambidex::codegen::Arc::clone(&self.handler);
         methods
-            .bidi_streaming::<
-                shop_rpc::Haggle,
-                _,
-                _,
-            >(
+            .bidi_streaming::<shop_rpc::Haggle, _, _>(
                 T::HAGGLE,
                 move |request, replies| {
                     let handler = ::ambidex::codegen::Arc::clone(&handler);

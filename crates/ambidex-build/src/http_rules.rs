@@ -1,0 +1,114 @@
+//! Checks the HTTP rules of services while a build can still fail for them: each rule against its
+//! messages, and all routes against each other. What a rule means is `ambidex-schema`'s business,
+//! which reads the same rules again when a server starts; this module owns saying where in a proto
+//! the rule stands.
+
+use ambidex_schema::{HttpRuleError, RouteConflict, RouteTable, Schema, http_bindings};
+use prost_reflect::MethodDescriptor;
+
+use crate::error::{Error, Problem};
+use crate::location::step;
+use crate::sources::Sources;
+
+/// Looks at every service that code is generated for.
+///
+/// Services of other runs and other crates can take the same routes; that shows when a server is
+/// started with all of them.
+pub(crate) fn find(sources: &Sources, is_generated: impl Fn(&str) -> bool) -> Result<Vec<Problem>, Error> {
+    let schema = Schema::builder()
+        .add_file_descriptor_set(sources.encoded())
+        .and_then(|builder| builder.build())
+        .map_err(|error| Error::new(format!("the descriptors cannot be served: {error}")))?;
+    let mut routes = RouteTable::new();
+    // The methods of the routes, in the order they were inserted.
+    let mut owners: Vec<MethodDescriptor> = Vec::new();
+    let mut problems = Vec::new();
+
+    let services = sources.services().filter(|service| is_generated(service.full_name()));
+    for method in services.flat_map(|service| service.methods().collect::<Vec<_>>()) {
+        let bindings = match bindings_of(&schema, &method) {
+            Ok(bindings) => bindings,
+            Err(error) => {
+                problems.push(problem(sources, &method, describe_rule(&error)));
+                continue;
+            }
+        };
+        for binding in bindings {
+            match routes.insert(&binding.verb, &binding.template, ()) {
+                Ok(()) => owners.push(method.clone()),
+                Err(conflict) => {
+                    let owner = &owners[conflict.existing_index];
+                    problems.push(problem(
+                        sources,
+                        &method,
+                        describe_conflict(sources, &conflict, &method, owner),
+                    ));
+                }
+            }
+        }
+    }
+    Ok(problems)
+}
+
+fn bindings_of(
+    schema: &Schema,
+    method: &MethodDescriptor,
+) -> Result<Vec<ambidex_schema::HttpBinding>, HttpRuleError> {
+    let service = schema
+        .service(method.parent_service().full_name())
+        .expect("the schema is built from the descriptors that the service is in");
+    let method =
+        service.methods().nth(method.index()).expect("both services are read from the same descriptors");
+    http_bindings(schema, &method)
+}
+
+fn describe_rule(error: &HttpRuleError) -> String {
+    match error.index {
+        0 => format!("its HTTP rule {}", error.problem),
+        index => format!("additional binding {index} of its HTTP rule {}", error.problem),
+    }
+}
+
+fn describe_conflict(
+    sources: &Sources,
+    conflict: &RouteConflict,
+    method: &MethodDescriptor,
+    owner: &MethodDescriptor,
+) -> String {
+    let RouteConflict { verb, template, existing, .. } = conflict;
+    if owner == method {
+        return format!(
+            "its HTTP rule holds both `{verb} {existing}` and `{verb} {template}`, which match the same requests; \
+             remove one of them"
+        );
+    }
+    format!(
+        "its route `{verb} {template}` and the route `{verb} {existing}` of {} ({}) match the same requests; \
+         give one of them another path, or a verb such as `:search` at its end",
+        owner.full_name(),
+        location(sources, owner),
+    )
+}
+
+fn problem(sources: &Sources, method: &MethodDescriptor, message: String) -> Problem {
+    Problem {
+        location: location(sources, method),
+        subject: format!("method {}", method.full_name()),
+        message,
+    }
+}
+
+/// The place of the rule of `method`.
+fn location(sources: &Sources, method: &MethodDescriptor) -> String {
+    let service = method.parent_service();
+    let index = |index: usize| i32::try_from(index).expect("paths into files are made of 32-bit numbers");
+    let path = [
+        step::FILE_SERVICE,
+        index(service.index()),
+        step::SERVICE_METHOD,
+        index(method.index()),
+        step::METHOD_OPTIONS,
+        step::OPTIONS_HTTP,
+    ];
+    sources.location(service.parent_file().file_descriptor_proto(), &path)
+}

@@ -1,0 +1,296 @@
+//! Dotted paths to fields, and text bound to them as wire bytes.
+//!
+//! Protobuf merges by concatenation, so binding `book.name` is appending a `book` that holds nothing but a
+//! `name`: no message has to be decoded for it. Defaults are written explicitly, because what is bound may
+//! have to override what stands before it. The one thing concatenation cannot override is a list, and the
+//! paths of a `FieldMask` are one: bound twice, they add up.
+
+use std::fmt;
+
+use crate::json::number::{Integer, NumberError};
+use crate::json::well_known::{duration, field_mask, put_seconds_and_nanos, timestamp};
+use crate::message_type::{FieldHandle, MessageType};
+use crate::scalar::{put_base64_decoded, put_enum, put_number};
+use crate::tables::{Kind, Shape, Tables, WellKnown};
+use crate::wire::{begin_length, end_length, put_varint};
+
+/// A resolved dotted path of fields, such as `book.name`.
+///
+/// Every field but the last is a singular message. Resolved by [`MessageType::field_path`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPath {
+    /// Never empty.
+    steps: Vec<FieldHandle>,
+}
+
+/// Why text is no path of fields.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FieldPathError {
+    /// A message on the way has no field of this name.
+    #[error("{message} has no field `{name}`")]
+    Unknown {
+        /// Full name of the message.
+        message: String,
+        /// The name that was looked for.
+        name: String,
+    },
+    /// The path goes on behind a field that has no fields of its own, or several values.
+    #[error("`{name}` of {message} is not a singular message, so `{rest}` cannot follow it")]
+    NotAMessage {
+        /// Full name of the message that has the field.
+        message: String,
+        /// The field.
+        name: String,
+        /// What stands behind it.
+        rest: String,
+    },
+}
+
+/// Text that does not fit a field it is bound to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}`: {message}")]
+pub struct BindError {
+    name: String,
+    kind: BindErrorKind,
+    message: String,
+}
+
+/// The reasons a [`BindError`] can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BindErrorKind {
+    /// The text is no value of the field's type.
+    InvalidValue,
+    /// A malformed escape, or one that decodes to what is not UTF-8.
+    BadEscape,
+    /// There is no such parameter.
+    Unknown,
+    /// A singular field, or a oneof, is set twice.
+    Duplicate,
+    /// The field is a map, a message or a list of messages, which text cannot spell.
+    Unbindable,
+    /// More parameters than allowed.
+    LimitExceeded,
+}
+
+impl BindError {
+    pub(crate) fn new(kind: BindErrorKind, name: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { name: crate::json::shortened(&name.into()), kind, message: message.into() }
+    }
+
+    /// The same error under the name its text was sent with.
+    pub(crate) fn renamed(mut self, name: &str) -> Self {
+        self.name = crate::json::shortened(name);
+        self
+    }
+
+    /// The field or parameter, as it was written.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The reason, for code that decides on it.
+    pub fn kind(&self) -> BindErrorKind {
+        self.kind
+    }
+
+    /// What is wrong with it.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl MessageType {
+    /// Resolves a dotted path of proto names or JSON names.
+    ///
+    /// # Errors
+    ///
+    /// When a name is unknown, or the path goes on behind a field that is no singular message.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let set = prost_reflect::DescriptorPool::global().encode_to_vec();
+    /// # let schema = ambidex_schema::Schema::builder().add_file_descriptor_set(&set)?.build()?;
+    /// let file = schema.message("google.protobuf.FileDescriptorProto").expect("part of the pool");
+    /// let path = file.field_path("options.java_package")?;
+    /// let mut wire = Vec::new();
+    /// path.bind_str("com.example", &mut wire)?;
+    /// assert_eq!(path.to_string(), "options.java_package");
+    /// assert_eq!(wire, b"\x42\x0d\x0a\x0bcom.example");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn field_path(&self, path: &str) -> Result<FieldPath, FieldPathError> {
+        self.resolve_path(path, MessageType::field)
+    }
+
+    /// Resolves a dotted path of proto names, the only ones an HTTP rule may use.
+    pub(crate) fn proto_field_path(&self, path: &str) -> Result<FieldPath, FieldPathError> {
+        self.resolve_path(path, MessageType::field_by_proto_name)
+    }
+
+    fn resolve_path(
+        &self,
+        path: &str,
+        field: impl Fn(&MessageType, &str) -> Option<FieldHandle>,
+    ) -> Result<FieldPath, FieldPathError> {
+        let mut steps = Vec::new();
+        let mut message = self.clone();
+        let mut rest = path;
+        loop {
+            let (name, behind) = match rest.split_once('.') {
+                Some((name, behind)) => (name, Some(behind)),
+                None => (rest, None),
+            };
+            let step = field(&message, name).ok_or_else(|| FieldPathError::Unknown {
+                message: message.full_name().to_owned(),
+                name: crate::json::shortened(name),
+            })?;
+            steps.push(step.clone());
+            let Some(behind) = behind else { return Ok(FieldPath { steps }) };
+            let inner = step.message_type().filter(|_| !step.is_list());
+            message = inner.ok_or_else(|| FieldPathError::NotAMessage {
+                message: message.full_name().to_owned(),
+                name: crate::json::shortened(name),
+                rest: crate::json::shortened(behind),
+            })?;
+            rest = behind;
+        }
+    }
+}
+
+impl FieldPath {
+    /// The fields, outermost first.
+    pub fn fields(&self) -> &[FieldHandle] {
+        &self.steps
+    }
+
+    /// The field the path leads to.
+    pub fn leaf(&self) -> &FieldHandle {
+        self.steps.last().expect("a path has at least one field")
+    }
+
+    /// Appends wire bytes that set the field to the value which the text spells.
+    ///
+    /// Numbers, enum names and numbers, `true` and `false` in any case, base64 of both alphabets, and the
+    /// JSON strings of timestamps, durations, field masks and wrappers are understood. For a list, one
+    /// element is appended. On error `out` is as it was before.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no value of the field's type, or the field is one that text cannot spell.
+    pub fn bind_str(&self, value: &str, out: &mut Vec<u8>) -> Result<(), BindError> {
+        let before = out.len();
+        put_nested(&self.steps, value, out).map_err(|(kind, message)| {
+            out.truncate(before);
+            BindError::new(kind, self.to_string(), message)
+        })
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, step) in self.steps.iter().enumerate() {
+            if index > 0 {
+                f.write_str(".")?;
+            }
+            f.write_str(step.name())?;
+        }
+        Ok(())
+    }
+}
+
+type Refusal = (BindErrorKind, String);
+
+fn put_nested(steps: &[FieldHandle], text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let [step, inner @ ..] = steps else { unreachable!("a path has at least one field") };
+    let field = step.table();
+    if inner.is_empty() {
+        return put_leaf(step, text, out);
+    }
+    out.extend_from_slice(&field.tag);
+    if let Kind::Group(_) = field.kind {
+        put_nested(inner, text, out)?;
+        put_varint(field.element_tag() + 1, out);
+        return Ok(());
+    }
+    let mark = begin_length(out);
+    put_nested(inner, text, out)?;
+    end_length(mark, out);
+    Ok(())
+}
+
+fn put_leaf(step: &FieldHandle, text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let field = step.table();
+    let tables = step.parent().tables();
+    if !step.is_text_bindable() {
+        let what = match field.shape {
+            Shape::Map { .. } => "a map",
+            Shape::List { .. } => "a list of messages",
+            _ => "a message",
+        };
+        return Err((BindErrorKind::Unbindable, format!("{what} cannot be written in a path or a query")));
+    }
+    put_varint(field.element_tag(), out);
+    let Kind::Message(index) = field.kind else {
+        return put_scalar(tables, field.kind, text, out).map_err(invalid);
+    };
+    let mark = begin_length(out);
+    match tables.message(index).well_known {
+        WellKnown::Timestamp => {
+            let (seconds, nanos) = timestamp::parse(text).map_err(invalid)?;
+            put_seconds_and_nanos(seconds, nanos, out);
+        }
+        WellKnown::Duration => {
+            let (seconds, nanos) = duration::parse(text).map_err(invalid)?;
+            put_seconds_and_nanos(seconds, nanos, out);
+        }
+        WellKnown::FieldMask => field_mask::put_paths(text, out).map_err(invalid)?,
+        WellKnown::Wrapper(kind) => {
+            out.push(1 << 3 | kind.wire_type());
+            put_scalar(tables, kind, text, out).map_err(invalid)?;
+        }
+        _ => unreachable!("other messages are not bindable"),
+    }
+    end_length(mark, out);
+    Ok(())
+}
+
+fn put_scalar(tables: &Tables, kind: Kind, text: &str, out: &mut Vec<u8>) -> Result<(), String> {
+    match kind {
+        Kind::String => {
+            put_varint(text.len() as u64, out);
+            out.extend_from_slice(text.as_bytes());
+        }
+        Kind::Bytes => {
+            let mark = begin_length(out);
+            if !put_base64_decoded(text.as_bytes(), out) {
+                return Err("expected base64".to_owned());
+            }
+            end_length(mark, out);
+        }
+        // Clients in Python send `False`.
+        Kind::Bool if text.eq_ignore_ascii_case("true") => out.push(1),
+        Kind::Bool if text.eq_ignore_ascii_case("false") => out.push(0),
+        Kind::Bool => return Err("expected true or false".to_owned()),
+        Kind::Enum(index) => {
+            let table = tables.enumeration(index);
+            let by_number = || Integer::parse(text).and_then(Integer::to_i32).ok();
+            let known = |number: &i32| !table.closed || table.quoted_name(*number).is_some();
+            match table.number(text.as_bytes()).or_else(|| by_number().filter(known)) {
+                Some(number) => put_enum(number, out),
+                None => return Err(format!("{} has no value of this name or number", table.full_name)),
+            }
+        }
+        number => put_number(number, text, out).map_err(|error| match error {
+            NumberError::NotANumber => "expected a number".to_owned(),
+            other => other.message().to_owned(),
+        })?,
+    }
+    Ok(())
+}
+
+fn invalid(message: impl Into<String>) -> Refusal {
+    (BindErrorKind::InvalidValue, message.into())
+}

@@ -1,0 +1,132 @@
+//! wire → JSON: maps, which the wire spells as a list of entries.
+//!
+//! The wire may hold a key several times, and the last entry counts; JSON must not. So the entries of a map
+//! are gathered before they are written, in the order of the wire.
+
+use super::encode::Encoder;
+use super::text::{put_integer, put_string};
+use super::well_known::wrong_wire_type;
+use crate::tables::Kind;
+use crate::wire::{Reader, WireError, WireErrorKind, WireValue, unzigzag};
+
+/// Up to this many entries are compared with each other; more are sorted to find duplicates.
+const COMPARED_ENTRIES_MAX: usize = 8;
+
+/// One entry, its value not yet looked into.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry<'w> {
+    key: Key<'w>,
+    value: Option<WireValue<'w>>,
+    offset: usize,
+}
+
+/// A key in a form that is equal where the keys are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Key<'w> {
+    Text(&'w str),
+    Bool(bool),
+    Signed(i64),
+    Unsigned(u64),
+}
+
+impl<'w> Entry<'w> {
+    /// Reads the two fields of an entry. A key that is left out is the default of its kind.
+    pub(crate) fn read(value: WireValue<'w>, offset: usize, key_kind: Kind) -> Result<Self, WireError> {
+        let WireValue::Bytes(bytes) = value else { return Err(wrong_wire_type(offset)) };
+        let mut entry = Self { key: Key::default_of(key_kind), value: None, offset };
+        let mut reader = Reader::new(bytes, offset);
+        while let Some(record) = reader.next()? {
+            match record.number {
+                1 => entry.key = Key::read(record.value, record.offset, key_kind)?,
+                2 => (entry.value, entry.offset) = (Some(record.value), record.offset),
+                _ => {}
+            }
+        }
+        Ok(entry)
+    }
+}
+
+impl<'w> Key<'w> {
+    fn default_of(kind: Kind) -> Self {
+        match kind {
+            Kind::String => Key::Text(""),
+            Kind::Bool => Key::Bool(false),
+            Kind::Uint32 | Kind::Uint64 | Kind::Fixed32 | Kind::Fixed64 => Key::Unsigned(0),
+            _ => Key::Signed(0),
+        }
+    }
+
+    fn read(value: WireValue<'w>, offset: usize, kind: Kind) -> Result<Self, WireError> {
+        Ok(match (kind, value) {
+            (Kind::String, WireValue::Bytes(bytes)) => {
+                Key::Text(std::str::from_utf8(bytes).map_err(|_| {
+                    WireError::new(WireErrorKind::InvalidUtf8, offset, "the map key is not valid UTF-8")
+                })?)
+            }
+            (Kind::Bool, WireValue::Varint(value)) => Key::Bool(value != 0),
+            (Kind::Int32, WireValue::Varint(value)) => Key::Signed(i64::from(value as i32)),
+            (Kind::Int64, WireValue::Varint(value)) => Key::Signed(value as i64),
+            (Kind::Uint32, WireValue::Varint(value)) => Key::Unsigned(u64::from(value as u32)),
+            (Kind::Uint64, WireValue::Varint(value)) => Key::Unsigned(value),
+            (Kind::Sint32, WireValue::Varint(value)) => Key::Signed(unzigzag(u64::from(value as u32))),
+            (Kind::Sint64, WireValue::Varint(value)) => Key::Signed(unzigzag(value)),
+            (Kind::Fixed32, WireValue::Fixed32(value)) => Key::Unsigned(u64::from(value)),
+            (Kind::Sfixed32, WireValue::Fixed32(value)) => Key::Signed(i64::from(value as i32)),
+            (Kind::Fixed64, WireValue::Fixed64(value)) => Key::Unsigned(value),
+            (Kind::Sfixed64, WireValue::Fixed64(value)) => Key::Signed(value as i64),
+            _ => return Err(wrong_wire_type(offset)),
+        })
+    }
+}
+
+impl Encoder<'_, '_> {
+    /// Writes a map.
+    pub(crate) fn map(&mut self, entries: &[Entry<'_>], value: Kind) -> Result<(), WireError> {
+        let replaced = replaced(entries);
+        let mut first = true;
+        self.begin(b'{', entries.first().map_or(0, |entry| entry.offset))?;
+        for (index, entry) in entries.iter().enumerate() {
+            if replaced.get(index) == Some(&true) {
+                continue;
+            }
+            self.separate(first);
+            first = false;
+            self.key(entry.key);
+            match (entry.value, value) {
+                (Some(present), kind) => self.value(kind, present, entry.offset)?,
+                (None, Kind::Message(index)) => self.message(index, b"", entry.offset)?,
+                (None, scalar) => self.default_scalar(scalar),
+            }
+        }
+        self.end(b'}', first);
+        Ok(())
+    }
+
+    fn key(&mut self, key: Key<'_>) {
+        match key {
+            Key::Text(text) => put_string(text, self.out),
+            Key::Bool(true) => self.out.extend_from_slice(b"\"true\""),
+            Key::Bool(false) => self.out.extend_from_slice(b"\"false\""),
+            Key::Signed(number) => put_integer(number, true, self.out),
+            Key::Unsigned(number) => put_integer(number, true, self.out),
+        }
+        self.put_key(b":");
+    }
+}
+
+/// Which entries a later one with the same key replaces; empty where there are none.
+fn replaced(entries: &[Entry<'_>]) -> Vec<bool> {
+    if entries.len() <= COMPARED_ENTRIES_MAX {
+        let again = |(at, entry): (usize, &Entry<'_>)| entries[at + 1..].iter().any(|e| e.key == entry.key);
+        if !entries.iter().enumerate().any(again) {
+            return Vec::new();
+        }
+    }
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_unstable_by_key(|&index| (entries[index].key, index));
+    let mut replaced = vec![false; entries.len()];
+    for pair in order.windows(2) {
+        replaced[pair[0]] = entries[pair[0]].key == entries[pair[1]].key;
+    }
+    replaced
+}

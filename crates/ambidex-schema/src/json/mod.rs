@@ -1,0 +1,33 @@
+//! ProtoJSON ⇄ protobuf wire bytes, one pass each way, no tree in between.
+//!
+//! | File | Owns |
+//! |---|---|
+//! | `options` | what a caller may choose, and the limits |
+//! | `error` | [`JsonError`]: where and why JSON text does not fit |
+//! | `scanner` | JSON text as tokens; strings, escapes, skipping |
+//! | `number` | exact integers and floats out of number text |
+//! | `text` | JSON text out: escaping, numbers, base64 |
+//! | `decode`, `decode_scalar` | JSON → wire: messages, lists, maps; single values |
+//! | `encode`, `encode_map`, `encode_scalar` | wire → JSON: messages and lists; maps; single values |
+//! | `well_known` | the messages ProtoJSON spells in a way of their own |
+//!
+//! The mapping is the one of <https://protobuf.dev/programming-guides/json/>.
+
+mod decode;
+mod decode_scalar;
+mod encode;
+mod encode_map;
+mod encode_scalar;
+mod error;
+pub(crate) mod number;
+mod options;
+pub(crate) mod scanner;
+mod text;
+pub(crate) mod well_known;
+
+pub use self::error::{JsonError, JsonErrorKind};
+pub use self::options::{DecodeOptions, EncodeOptions};
+
+pub(crate) use self::error::shortened;
+pub(crate) use self::options::DEPTH_CEILING;
+pub(crate) use self::text::quoted;

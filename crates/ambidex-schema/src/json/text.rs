@@ -1,0 +1,146 @@
+//! JSON text out: strings, numbers, base64.
+//!
+//! Pure functions that append; commas, braces and names are the encoder's business.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::scanner::plain_length;
+
+/// Appends a string with its quotes. U+2028 and U+2029 may stand raw in JSON and do.
+#[inline]
+pub(crate) fn put_string(text: &str, out: &mut Vec<u8>) {
+    let mut rest = text.as_bytes();
+    out.reserve(rest.len() + 2);
+    out.push(b'"');
+    loop {
+        let plain = plain_length(rest);
+        out.extend_from_slice(&rest[..plain]);
+        let Some(&byte) = rest.get(plain) else { break };
+        put_escape(byte, out);
+        rest = &rest[plain + 1..];
+    }
+    out.push(b'"');
+}
+
+#[cold]
+fn put_escape(byte: u8, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        0x08 => out.extend_from_slice(b"\\b"),
+        0x0c => out.extend_from_slice(b"\\f"),
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            out.push(HEX[usize::from(byte >> 4)]);
+            out.push(HEX[usize::from(byte & 15)]);
+        }
+    }
+}
+
+/// A string with its quotes, for tables that are built once.
+pub(crate) fn quoted(text: &str) -> Box<[u8]> {
+    let mut out = Vec::new();
+    put_string(text, &mut out);
+    out.into_boxed_slice()
+}
+
+/// Appends an integer; in quotes where its type has 64 bits, which a JavaScript number would round.
+#[inline]
+pub(crate) fn put_integer<I: itoa::Integer>(value: I, quotes: bool, out: &mut Vec<u8>) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(value).as_bytes();
+    if quotes {
+        out.push(b'"');
+        out.extend_from_slice(digits);
+        out.push(b'"');
+    } else {
+        out.extend_from_slice(digits);
+    }
+}
+
+/// Appends the shortest text that reads back as the same double.
+pub(crate) fn put_double(value: f64, out: &mut Vec<u8>) {
+    if value.is_finite() {
+        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        put_non_finite(value.is_nan(), value > 0.0, out);
+    }
+}
+
+/// Appends the shortest text that reads back as the same float.
+pub(crate) fn put_float(value: f32, out: &mut Vec<u8>) {
+    if value.is_finite() {
+        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        put_non_finite(value.is_nan(), value > 0.0, out);
+    }
+}
+
+fn put_non_finite(nan: bool, positive: bool, out: &mut Vec<u8>) {
+    let text: &[u8] = match (nan, positive) {
+        (true, _) => b"\"NaN\"",
+        (false, true) => b"\"Infinity\"",
+        (false, false) => b"\"-Infinity\"",
+    };
+    out.extend_from_slice(text);
+}
+
+/// Appends padded standard base64 in quotes.
+pub(crate) fn put_base64(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    STANDARD.encode_slice(bytes, &mut out[start..]).expect("four bytes were reserved for every three");
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn double(value: f64) -> String {
+        let mut out = Vec::new();
+        put_double(value, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn non_finite_numbers_are_strings() {
+        assert_eq!(double(f64::NAN), "\"NaN\"");
+        assert_eq!(double(f64::INFINITY), "\"Infinity\"");
+        assert_eq!(double(f64::NEG_INFINITY), "\"-Infinity\"");
+        assert_eq!(double(-0.0), "-0.0");
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(&*quoted("a\u{1}\u{1f}\u{7f}\"\\\n"), "\"a\\u0001\\u001f\u{7f}\\\"\\\\\\n\"".as_bytes());
+    }
+
+    proptest! {
+        #[test]
+        fn strings_are_what_serde_json_writes(text: String) {
+            prop_assert_eq!(quoted(&text).to_vec(), serde_json::to_vec(&text).unwrap());
+        }
+
+        #[test]
+        fn doubles_read_back(value: f64) {
+            prop_assume!(value.is_finite());
+            prop_assert_eq!(double(value).parse::<f64>().unwrap().to_bits(), value.to_bits());
+        }
+
+        #[test]
+        fn base64_is_standard_and_padded(bytes: Vec<u8>) {
+            let mut out = Vec::new();
+            put_base64(&bytes, &mut out);
+            prop_assert_eq!(out, format!("\"{}\"", STANDARD.encode(&bytes)).into_bytes());
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `google.protobuf.Duration` as text: seconds with an optional fraction and a required `s`.
+//!
+//! Whole and fractional seconds share one sign, in the text and in the message.
+
+use super::timestamp::{nanos, put_fraction};
+
+/// Ten thousand years of 365.25 days.
+const SECONDS_MAX: i64 = 315_576_000_000;
+
+const SHAPE: &str = "a duration is a number of seconds that ends with s, like 1.5s";
+const RANGE: &str = "the duration is longer than 315576000000 seconds";
+
+/// Seconds and nanoseconds, both with the sign of the whole.
+///
+/// ```text
+/// duration = [ "-" ] 1*digit [ "." 1*9digit ] "s"
+/// ```
+pub(crate) fn parse(text: &str) -> Result<(i64, i32), &'static str> {
+    let number = text.strip_suffix('s').ok_or(SHAPE)?;
+    let (sign, number) = match number.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, number),
+    };
+    let (whole, fraction) = match number.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (number, None),
+    };
+    if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(SHAPE);
+    }
+    // Digits that do not fit into 64 bits are beyond the range anyway.
+    let seconds: i64 = whole.parse().map_err(|_| RANGE)?;
+    let nanos = match fraction {
+        Some(fraction) if fraction.bytes().all(|byte| byte.is_ascii_digit()) => nanos(fraction.as_bytes())?,
+        Some(_) => return Err(SHAPE),
+        None => 0,
+    };
+    if seconds > SECONDS_MAX || (seconds == SECONDS_MAX && nanos > 0) {
+        return Err(RANGE);
+    }
+    Ok((seconds * i64::from(sign), nanos * sign))
+}
+
+/// Appends the duration in quotes.
+pub(crate) fn put(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    if !(-SECONDS_MAX..=SECONDS_MAX).contains(&seconds) {
+        return Err(RANGE);
+    }
+    if !(-999_999_999..=999_999_999).contains(&nanos) {
+        return Err("the nanoseconds of the duration are not within a second");
+    }
+    if (seconds < 0 && nanos > 0) || (seconds > 0 && nanos < 0) {
+        return Err("the seconds and nanoseconds of the duration differ in sign");
+    }
+    out.push(b'"');
+    if seconds < 0 || nanos < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(itoa::Buffer::new().format(seconds.unsigned_abs()).as_bytes());
+    put_fraction(nanos.unsigned_abs(), out);
+    out.extend_from_slice(b"s\"");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(seconds: i64, nanos: i32) -> Result<String, &'static str> {
+        let mut out = Vec::new();
+        put(seconds, nanos, &mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn the_sign_is_carried_by_nanos_too() {
+        assert_eq!(parse("-1.5s"), Ok((-1, -500_000_000)));
+        assert_eq!(parse("-0.5s"), Ok((0, -500_000_000)));
+        assert_eq!(text(0, -500_000_000), Ok("\"-0.500s\"".to_owned()));
+        assert_eq!(text(-1, 0), Ok("\"-1s\"".to_owned()));
+    }
+
+    #[test]
+    fn signs_must_not_differ() {
+        assert!(text(1, -1).is_err());
+        assert!(text(-1, 1).is_err());
+    }
+
+    #[test]
+    fn the_range_ends_at_ten_thousand_years() {
+        assert_eq!(parse("315576000000s"), Ok((SECONDS_MAX, 0)));
+        assert_eq!(parse("-315576000000s"), Ok((-SECONDS_MAX, 0)));
+        assert_eq!(parse("315576000001s"), Err(RANGE));
+        assert_eq!(parse("315576000000.1s"), Err(RANGE));
+        assert_eq!(parse("99999999999999999999999s"), Err(RANGE));
+        assert!(text(SECONDS_MAX + 1, 0).is_err());
+        assert!(text(i64::MIN, 0).is_err());
+        assert!(text(0, i32::MIN).is_err());
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        for text in [
+            "",
+            "s",
+            "1",
+            "1S",
+            "+1s",
+            " 1s",
+            "1 s",
+            "1.s",
+            ".5s",
+            "1e3s",
+            "--1s",
+            "1.5.5s",
+            "1.1234567890s",
+            "1.-5s",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(seconds in 0..SECONDS_MAX, nanos in 0..1_000_000_000i32, negative: bool) {
+            let (seconds, nanos) = if negative { (-seconds, -nanos) } else { (seconds, nanos) };
+            let written = text(seconds, nanos).unwrap();
+            prop_assert_eq!(parse(written.trim_matches('"')), Ok((seconds, nanos)));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! `Struct`, `Value` and `ListValue`: any JSON, as a message.
+//!
+//! The field numbers are those of `google/protobuf/struct.proto`.
+
+use super::{unrepresentable, wrong_wire_type};
+use crate::json::decode::Decoder;
+use crate::json::encode::Encoder;
+use crate::json::encode_map::Entry;
+use crate::json::error::JsonError;
+use crate::json::number::parse_double;
+use crate::json::text::put_double;
+use crate::tables::Kind;
+use crate::wire::{Reader, WireError, WireValue, begin_length, end_length};
+
+/// Tag of `Struct.fields`, a map from string to `Value`.
+const STRUCT_FIELDS: u8 = 1 << 3 | 2;
+/// Tag of `ListValue.values`.
+const LIST_VALUES: u8 = 1 << 3 | 2;
+
+const VALUE_NULL: u8 = 1 << 3;
+const VALUE_NUMBER: u8 = 2 << 3 | 1;
+const VALUE_STRING: u8 = 3 << 3 | 2;
+const VALUE_BOOL: u8 = 4 << 3;
+const VALUE_STRUCT: u8 = 5 << 3 | 2;
+const VALUE_LIST: u8 = 6 << 3 | 2;
+
+impl Decoder<'_, '_> {
+    /// Reads any JSON value as the fields of a `Value`, the message with this index.
+    pub(super) fn value_fields(&mut self, index: u32) -> Result<(), JsonError> {
+        match self.scanner.peek() {
+            b'"' => {
+                let string = self.scanner.string()?;
+                self.put_text(VALUE_STRING, &string.content());
+            }
+            b'-' | b'0'..=b'9' => {
+                let offset = self.scanner.position();
+                let number = parse_double(self.scanner.number()?)
+                    .map_err(|error| super::invalid(offset, error.message()))?;
+                self.out.push(VALUE_NUMBER);
+                self.out.extend_from_slice(&number.to_le_bytes());
+            }
+            b'{' => {
+                self.out.push(VALUE_STRUCT);
+                let mark = begin_length(self.out);
+                self.struct_fields(index)?;
+                end_length(mark, self.out);
+            }
+            b'[' => {
+                self.out.push(VALUE_LIST);
+                let mark = begin_length(self.out);
+                self.list_values(index)?;
+                end_length(mark, self.out);
+            }
+            _ if self.scanner.take_word("null") => self.out.extend_from_slice(&[VALUE_NULL, 0]),
+            _ => {
+                let value = self.scanner.take_word("true");
+                if !value && !self.scanner.take_word("false") {
+                    return Err(self.wrong_type("a value"));
+                }
+                self.out.extend_from_slice(&[VALUE_BOOL, value.into()]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads an object as the fields of a `Struct`.
+    pub(super) fn struct_fields(&mut self, value: u32) -> Result<(), JsonError> {
+        self.map(&[STRUCT_FIELDS], Kind::String, Kind::Message(value))
+    }
+
+    /// Reads an array as the fields of a `ListValue`.
+    pub(super) fn list_values(&mut self, value: u32) -> Result<(), JsonError> {
+        self.enter(b'[', "an array")?;
+        if !self.scanner.take(b']') {
+            for index in 0.. {
+                self.scanner.count_element(&mut self.elements_left)?;
+                self.out.push(LIST_VALUES);
+                let mark = begin_length(self.out);
+                self.value_fields(value).map_err(|error| error.in_element(index))?;
+                end_length(mark, self.out);
+                if !self.next_element()? {
+                    break;
+                }
+            }
+        }
+        self.leave();
+        Ok(())
+    }
+}
+
+impl Encoder<'_, '_> {
+    /// Writes a `Value`; one without a kind is written as `null`, which is what it was most likely meant as.
+    pub(super) fn value_kind(&mut self, index: u32, wire: &[u8], base: usize) -> Result<(), WireError> {
+        let mut kind = None;
+        // A struct or list that occurs twice in a row is merged, by concatenation.
+        let mut merged: Vec<u8> = Vec::new();
+        let mut reader = Reader::new(wire, base);
+        while let Some(record) = reader.next()? {
+            if !(1..=6).contains(&record.number) {
+                continue;
+            }
+            match (&kind, record.value) {
+                (Some((number, WireValue::Bytes(earlier), _)), WireValue::Bytes(later))
+                    if *number == record.number && matches!(record.number, 5 | 6) =>
+                {
+                    if merged.is_empty() {
+                        merged.extend_from_slice(earlier);
+                    }
+                    merged.extend_from_slice(later);
+                }
+                _ => merged.clear(),
+            }
+            kind = Some((record.number, record.value, record.offset));
+        }
+        let Some((number, value, offset)) = kind else {
+            self.out.extend_from_slice(b"null");
+            return Ok(());
+        };
+        let bytes_or_merged = |bytes| if merged.is_empty() { bytes } else { merged.as_slice() };
+        match (number, value) {
+            (1, WireValue::Varint(_)) => self.out.extend_from_slice(b"null"),
+            (2, WireValue::Fixed64(bits)) => {
+                let number = f64::from_bits(bits);
+                if !number.is_finite() {
+                    return Err(unrepresentable(offset, "a Value cannot hold NaN or an infinity"));
+                }
+                put_double(number, self.out);
+            }
+            (3, value @ WireValue::Bytes(_)) => self.scalar(Kind::String, value, offset)?,
+            (4, value @ WireValue::Varint(_)) => self.scalar(Kind::Bool, value, offset)?,
+            (5, WireValue::Bytes(bytes)) => self.struct_entries(index, bytes_or_merged(bytes), offset)?,
+            (6, WireValue::Bytes(bytes)) => self.list_elements(index, bytes_or_merged(bytes), offset)?,
+            _ => return Err(wrong_wire_type(offset)),
+        }
+        Ok(())
+    }
+
+    pub(super) fn struct_entries(&mut self, value: u32, wire: &[u8], base: usize) -> Result<(), WireError> {
+        let mut entries = Vec::new();
+        let mut reader = Reader::new(wire, base);
+        while let Some(record) = reader.next()? {
+            if record.number == 1 {
+                entries.push(Entry::read(record.value, record.offset, Kind::String)?);
+            }
+        }
+        self.map(&entries, Kind::Message(value))
+    }
+
+    pub(super) fn list_elements(&mut self, value: u32, wire: &[u8], base: usize) -> Result<(), WireError> {
+        let mut first = true;
+        self.begin(b'[', base)?;
+        let mut reader = Reader::new(wire, base);
+        while let Some(record) = reader.next()? {
+            match (record.number, record.value) {
+                (1, WireValue::Bytes(bytes)) => {
+                    self.separate(first);
+                    first = false;
+                    self.value_kind(value, bytes, record.offset)?;
+                }
+                (1, _) => return Err(wrong_wire_type(record.offset)),
+                _ => {}
+            }
+        }
+        self.end(b']', first);
+        Ok(())
+    }
+}

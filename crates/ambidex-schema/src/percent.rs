@@ -1,0 +1,93 @@
+//! Percent-encoding, strictly: what a URL spells is decoded once, and a malformed escape is an error.
+//!
+//! `percent-encoding`'s decoder passes malformed escapes through, which would let `%zz` reach a handler; so
+//! escapes are checked here first and then left to it.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// The text has a `%` without two hexadecimal digits behind it, or decodes to what is not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BadEscape;
+
+/// Fails where a `%` is not followed by two hexadecimal digits.
+pub(crate) fn check(text: &str) -> Result<(), BadEscape> {
+    let bytes = text.as_bytes();
+    for percent in memchr::memchr_iter(b'%', bytes) {
+        match bytes.get(percent + 1..percent + 3) {
+            Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {}
+            _ => return Err(BadEscape),
+        }
+    }
+    Ok(())
+}
+
+/// Decodes every escape.
+pub(crate) fn decode(text: &str) -> Result<Cow<'_, str>, BadEscape> {
+    check(text)?;
+    percent_decode_str(text).decode_utf8().map_err(|_| BadEscape)
+}
+
+/// Decodes every escape but that of the slash: a value of several segments must keep telling a slash that
+/// separates from one that was escaped.
+pub(crate) fn decode_keeping_slashes(text: &str) -> Result<Cow<'_, str>, BadEscape> {
+    let mut slashes = escaped_slashes(text).peekable();
+    if slashes.peek().is_none() {
+        return decode(text);
+    }
+    let mut decoded = String::with_capacity(text.len());
+    let mut start = 0;
+    for slash in slashes {
+        decoded.push_str(&decode(&text[start..slash])?);
+        decoded.push_str(&text[slash..slash + 3]);
+        start = slash + 3;
+    }
+    decoded.push_str(&decode(&text[start..])?);
+    Ok(Cow::Owned(decoded))
+}
+
+/// Turns escaped slashes into slashes and leaves every other escape alone; `None` where there are none.
+pub(crate) fn unescape_slashes(text: &str) -> Option<String> {
+    escaped_slashes(text).next()?;
+    Some(text.replace("%2F", "/").replace("%2f", "/"))
+}
+
+fn escaped_slashes(text: &str) -> impl Iterator<Item = usize> + '_ {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'%', bytes)
+        .filter(|&percent| bytes.get(percent + 1..percent + 3).is_some_and(|d| d.eq_ignore_ascii_case(b"2f")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn malformed_escapes_are_errors() {
+        for text in ["%", "%2", "%zz", "a%2", "%2g", "%%20"] {
+            assert_eq!(decode(text), Err(BadEscape), "{text}");
+        }
+        assert_eq!(decode("%ff"), Err(BadEscape));
+    }
+
+    #[test]
+    fn everything_else_is_decoded() {
+        assert_eq!(decode("a%20b%2Fc%C3%A9"), Ok("a b/cé".into()));
+        assert_eq!(decode("plain"), Ok(Cow::Borrowed("plain")));
+    }
+
+    #[test]
+    fn slashes_can_be_kept() {
+        assert_eq!(decode_keeping_slashes("a%2Fb/c%20d%2fe"), Ok("a%2Fb/c d%2fe".into()));
+        assert_eq!(decode_keeping_slashes("a%zz%2F"), Err(BadEscape));
+        // An escaped percent sign is decoded once, not twice.
+        assert_eq!(decode_keeping_slashes("%252F"), Ok("%2F".into()));
+    }
+
+    #[test]
+    fn slashes_can_be_unescaped_alone() {
+        assert_eq!(unescape_slashes("a%2Fb%20c%2fd"), Some("a/b%20c/d".to_owned()));
+        assert_eq!(unescape_slashes("a%20b"), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! Owns every number the scheduler obeys, each a plain field with its unit in its name.
+//!
+//! The defaults are chosen so that a service nobody tuned behaves well; the reason for each stands beside it.
+//! This file refuses to know where the numbers come from: files and environment are the server's business.
+
+use std::time::Duration;
+
+/// The limits and timings of a [`Scheduler`](super::Scheduler).
+///
+/// ```
+/// use ambidex::scheduler::SchedulerConfig;
+///
+/// let config = SchedulerConfig { threads_max: 64, ..SchedulerConfig::default() };
+/// assert_eq!(config.queue_max, 8192);
+/// ```
+#[derive(Clone, Debug)]
+pub struct SchedulerConfig {
+    /// Threads that stay when there is nothing to do. They are started on first need, not in advance.
+    pub threads_min: usize,
+    /// Threads that ordinary demand may start. Handlers that sleep in a database want many, and a parked
+    /// thread costs little more than the stack pages it has touched.
+    pub threads_max: usize,
+    /// Threads that may exist altogether, counting those that compensate and those that break a stall.
+    pub threads_hard_max: usize,
+    /// Threads beyond `threads_max` that may stand in for threads waiting in `block_on`.
+    pub compensation_max: usize,
+    /// Stack of each thread; pages are committed only when they are touched.
+    pub thread_stack_bytes: usize,
+    /// How long a thread above the floor waits for work before it ends.
+    pub keep_alive_ms: u64,
+    /// Jobs that may wait in all lanes together. A guard on memory, not a remedy for load.
+    pub queue_max: usize,
+    /// Jobs that may wait in one lane. At the bound the oldest is refused: its client is the likeliest gone.
+    pub lane_queue_max: usize,
+    /// How long a job without a deadline may wait before it is refused. Nothing waits for ever.
+    pub queue_wait_max_ms: u64,
+    /// How long the job at the head of the queue waits before another thread is woken for it, while others
+    /// run. Waking costs far more than a short job; a job that really blocks delays its successor this long.
+    pub hand_off_threshold_us: u64,
+    /// How long nothing may complete, with jobs waiting, before the scheduler suspects a stall.
+    pub stall_check_ms: u64,
+    /// During a stall, one more thread is started each time this much passes.
+    pub stall_step_ms: u64,
+    /// Items a blocking stream may produce ahead of its reader.
+    pub stream_buffer_max: usize,
+}
+
+impl Default for SchedulerConfig {
+    fn default() -> Self {
+        Self {
+            threads_min: 2,
+            threads_max: 512,
+            threads_hard_max: 1024,
+            compensation_max: 256,
+            thread_stack_bytes: 2 * 1024 * 1024,
+            keep_alive_ms: 10_000,
+            queue_max: 8192,
+            lane_queue_max: 1024,
+            queue_wait_max_ms: 30_000,
+            hand_off_threshold_us: 200,
+            stall_check_ms: 500,
+            stall_step_ms: 100,
+            stream_buffer_max: 32,
+        }
+    }
+}
+
+/// The configuration in the types the code compares with, and with contradictions settled.
+#[derive(Debug)]
+pub(super) struct Limits {
+    pub(super) threads_min: usize,
+    pub(super) threads_max: usize,
+    pub(super) threads_hard_max: usize,
+    pub(super) compensation_max: usize,
+    pub(super) thread_stack_bytes: usize,
+    pub(super) keep_alive: Duration,
+    pub(super) queue_max: usize,
+    pub(super) lane_queue_max: usize,
+    pub(super) queue_wait_max: Duration,
+    pub(super) hand_off_threshold: Duration,
+    pub(super) stall_check: Duration,
+    pub(super) stall_step: Duration,
+    pub(super) stream_buffer_max: usize,
+    pub(super) cores: usize,
+}
+
+impl From<SchedulerConfig> for Limits {
+    /// Zero threads or a queue of zero could serve nobody, so each bound is at least one; and a ceiling below
+    /// its floor is lifted to it.
+    fn from(config: SchedulerConfig) -> Self {
+        let threads_max = config.threads_max.max(1);
+        Self {
+            threads_min: config.threads_min.min(threads_max),
+            threads_max,
+            threads_hard_max: config.threads_hard_max.max(threads_max),
+            compensation_max: config.compensation_max,
+            thread_stack_bytes: config.thread_stack_bytes,
+            keep_alive: Duration::from_millis(config.keep_alive_ms),
+            queue_max: config.queue_max.max(1),
+            lane_queue_max: config.lane_queue_max.max(1),
+            queue_wait_max: Duration::from_millis(config.queue_wait_max_ms),
+            hand_off_threshold: Duration::from_micros(config.hand_off_threshold_us.max(1)),
+            stall_check: Duration::from_millis(config.stall_check_ms),
+            stall_step: Duration::from_millis(config.stall_step_ms.max(1)),
+            stream_buffer_max: config.stream_buffer_max.max(1),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}

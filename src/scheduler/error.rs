@@ -1,0 +1,47 @@
+//! Owns the reasons a job can end without its value.
+//!
+//! The messages are for whoever reads a log. What a client is told is decided at the edges, by variant.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::call::cancellation::CancelReason;
+
+/// Why a job has no value to give.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A bound was reached and this job was the one to go, or it waited longer than jobs may.
+    #[error("overloaded: the job was refused to keep the queue within its bounds")]
+    Overloaded {
+        /// How long the refused job had waited, within sensible limits: the best estimate of how long the
+        /// line is, and so of when another attempt may succeed.
+        retry_after: Duration,
+    },
+    /// The scheduler is shutting down: no new work, or the drain ended before the job's turn came.
+    #[error("the scheduler is draining")]
+    Draining,
+    /// The deadline passed before the job was done. If it had begun, it goes on unobserved.
+    #[error("the deadline has passed")]
+    DeadlineExceeded,
+    /// The job's cancellation was triggered.
+    #[error("cancelled: {0}")]
+    Cancelled(CancelReason),
+    /// The job panicked. The scheduler has logged it and its thread lives on.
+    #[error("the job panicked")]
+    Panicked {
+        /// What the panic said, for logs and tests; it must not be shown to a client.
+        message: Arc<str>,
+    },
+}
+
+impl RunError {
+    /// The refusal of a job that has waited for `waited`.
+    pub(super) fn overloaded(waited: Duration) -> Self {
+        Self::Overloaded { retry_after: waited.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX) }
+    }
+}
+
+/// Sooner than this a retry only adds to the load; later than the other, a client might as well not be told.
+const RETRY_AFTER_MIN: Duration = Duration::from_millis(100);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);

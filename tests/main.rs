@@ -1,0 +1,19 @@
+//! One integration binary: a server in this process, called over every protocol by real clients.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so best by panicking where it stands")]
+#![allow(unreachable_pub, reason = "modules of one binary, and generated code that is public by nature")]
+
+mod support;
+
+mod bad_input;
+mod compile_errors;
+mod deadlines;
+mod grpc;
+mod house;
+mod http;
+mod interceptors;
+mod kinds;
+mod parity;
+mod scheduling;
+mod shutdown;
+mod streams;

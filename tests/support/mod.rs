@@ -1,0 +1,12 @@
+//! What the tests share: the service they call, a server to call it on, and a client for each wire.
+
+pub mod http_client;
+pub mod parity_service;
+pub mod running;
+pub mod wires;
+
+/// The generated code of the tests' own service.
+pub mod parity_v1 {
+    #![allow(missing_docs, reason = "the tests' own protos")]
+    ambidex::include_proto!("parity.v1");
+}

@@ -1,0 +1,284 @@
+//! The handlers of `parity.v1.Parity`: each kind of method, async and blocking, that misbehave on request.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ambidex::call::{self, CancelReason};
+use ambidex::google::api::HttpBody;
+use ambidex::tonic_types::{ErrorDetails, StatusExt};
+use ambidex::{
+    BlockingStreaming, Code, Request, RequestExt, Response, Scheduler, Status, Stream, Streaming,
+    metadata::MetadataMap,
+};
+use tokio_stream::StreamExt;
+
+use super::parity_v1::*;
+
+/// What an interceptor of the tests leaves for the handler.
+#[derive(Debug, Clone)]
+pub struct User(pub String);
+
+#[derive(Debug, Clone, Default)]
+pub struct ParityService {
+    /// Why calls that waited for their cancellation were cancelled, by the key they gave.
+    cancelled: Arc<Mutex<HashMap<String, CancelReason>>>,
+}
+
+impl ParityService {
+    fn note(&self, key: &str, reason: CancelReason) {
+        self.cancelled.lock().expect("no test panics with the lock").insert(key.to_owned(), reason);
+    }
+
+    async fn follow(&self, plan: &Plan) -> Result<(), Status> {
+        if plan.sleep_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(plan.sleep_ms as u64)).await;
+        }
+        if !plan.await_cancel.is_empty() {
+            // A task, because the handler itself is dropped when its caller leaves.
+            let cancellation = call::current().expect("a call").cancellation().clone();
+            let (service, key) = (self.clone(), plan.await_cancel.clone());
+            let noted = tokio::spawn(async move { service.note(&key, cancellation.cancelled().await) });
+            noted.await.expect("the note is taken");
+        }
+        self.end(plan)
+    }
+
+    fn follow_blocking(&self, plan: &Plan) -> Result<(), Status> {
+        if plan.sleep_ms > 0 {
+            std::thread::sleep(Duration::from_millis(plan.sleep_ms as u64));
+        }
+        if !plan.await_cancel.is_empty() {
+            while call::current().expect("a call").check().is_ok() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let context = call::current().expect("a call");
+            let reason = Scheduler::current()
+                .expect("a scheduler thread")
+                .block_on(async { context.cancellation().cancelled().await });
+            self.note(&plan.await_cancel, reason);
+        }
+        self.end(plan)
+    }
+
+    fn end(&self, plan: &Plan) -> Result<(), Status> {
+        if plan.panic {
+            panic!("the test asked for it: secret");
+        }
+        if plan.fail_code == 0 {
+            return Ok(());
+        }
+        let code = Code::from(plan.fail_code);
+        if plan.fail_details {
+            let details = ErrorDetails::with_bad_request_violation("text", "is not to my liking");
+            return Err(Status::with_error_details(code, plan.fail_message.as_str(), details));
+        }
+        Err(Status::new(code, plan.fail_message.as_str()))
+    }
+}
+
+fn echoed(request: EchoRequest) -> EchoResponse {
+    EchoResponse {
+        text: request.text,
+        item: request.item,
+        mask: request.mask,
+        numbers: request.numbers,
+        on_scheduler: Scheduler::is_scheduler_thread(),
+    }
+}
+
+/// Sends back the metadata that a plan asks for.
+fn echo_metadata(plan: &Plan, sent: &MetadataMap) -> MetadataMap {
+    let mut initial = MetadataMap::new();
+    if !plan.echo_metadata {
+        return initial;
+    }
+    for (name, value) in sent.clone().into_headers() {
+        let Some(name) = name else { continue };
+        if name.as_str().starts_with("x-echo-") {
+            initial.as_mut().append(name, value);
+        } else if name.as_str().starts_with("x-trail-") {
+            call::current().expect("a call").edit_trailers(|trailers| {
+                trailers.as_mut().append(name, value);
+            });
+        }
+    }
+    initial
+}
+
+fn describe(on: &Request<DescribeRequest>) -> DescribeResponse {
+    DescribeResponse {
+        protocol: on.protocol().as_str().to_owned(),
+        method: on.method_spec().full_name().to_owned(),
+        has_deadline: on.deadline().is_some(),
+        has_peer: on.peer().address.is_some(),
+        deep_metadata: deep_in_the_code(),
+        on_scheduler: Scheduler::is_scheduler_thread(),
+        user: on.extensions().get::<User>().map(|user| user.0.clone()).unwrap_or_default(),
+    }
+}
+
+/// Is handed nothing, and knows all the same.
+fn deep_in_the_code() -> String {
+    let context = call::current().expect("code under a handler is in a call");
+    let value = context.metadata().get("x-deep").and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().to_owned()
+}
+
+#[ambidex::service]
+impl Parity for ParityService {
+    async fn echo(&self, request: Request<EchoRequest>) -> Result<Response<EchoResponse>, Status> {
+        let plan = request.get_ref().plan.clone().unwrap_or_default();
+        self.follow(&plan).await?;
+        let metadata = echo_metadata(&plan, request.metadata());
+        let mut response = Response::new(echoed(request.into_inner()));
+        *response.metadata_mut() = metadata;
+        Ok(response)
+    }
+
+    fn echo_blocking(&self, request: Request<EchoRequest>) -> Result<Response<EchoResponse>, Status> {
+        let plan = request.get_ref().plan.clone().unwrap_or_default();
+        self.follow_blocking(&plan)?;
+        let metadata = echo_metadata(&plan, request.metadata());
+        let mut response = Response::new(echoed(request.into_inner()));
+        *response.metadata_mut() = metadata;
+        Ok(response)
+    }
+
+    async fn count(
+        &self,
+        request: CountRequest,
+    ) -> Result<impl Stream<Item = Result<CountResponse, Status>>, Status> {
+        let plan = request.plan.unwrap_or_default();
+        // Borrows from the service, as a stream may.
+        let end = tokio_stream::iter(Some(()))
+            .then(move |()| {
+                let plan = plan.clone();
+                async move { self.follow(&plan).await.map(|()| None) }
+            })
+            .filter_map(|result| result.transpose());
+        let pause = Duration::from_millis(request.pause_ms as u64);
+        let numbers = tokio_stream::iter(1..=request.to).then(move |number| async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            Ok(CountResponse { number })
+        });
+        Ok(numbers.chain(end))
+    }
+
+    fn count_blocking(
+        &self,
+        request: CountRequest,
+    ) -> Result<impl Iterator<Item = Result<CountResponse, Status>>, Status> {
+        let plan = request.plan.unwrap_or_default();
+        let end =
+            std::iter::once_with(move || self.follow_blocking(&plan)).filter_map(|end| end.err().map(Err));
+        let numbers = (1..=request.to).map(move |number| {
+            std::thread::sleep(Duration::from_millis(request.pause_ms as u64));
+            Ok(CountResponse { number })
+        });
+        Ok(numbers.chain(end))
+    }
+
+    async fn sum(&self, mut numbers: Streaming<SumRequest>) -> Result<SumResponse, Status> {
+        let mut response = SumResponse::default();
+        while let Some(request) = numbers.message().await? {
+            self.follow(&request.plan.unwrap_or_default()).await?;
+            response.sum += request.number;
+            response.count += 1;
+        }
+        Ok(response)
+    }
+
+    fn sum_blocking(&self, numbers: BlockingStreaming<SumRequest>) -> Result<SumResponse, Status> {
+        let mut response = SumResponse::default();
+        for request in numbers {
+            let request = request?;
+            self.follow_blocking(&request.plan.unwrap_or_default())?;
+            response.sum += request.number;
+            response.count += 1;
+        }
+        Ok(response)
+    }
+
+    async fn running(
+        &self,
+        request: Request<Streaming<SumRequest>>,
+    ) -> Result<Response<impl Stream<Item = Result<SumResponse, Status>>>, Status> {
+        let mut so_far = SumResponse::default();
+        Ok(Response::new(request.into_inner().then(move |request| {
+            let next = request.map(|request| {
+                so_far.sum += request.number;
+                so_far.count += 1;
+                (so_far, request.plan.unwrap_or_default())
+            });
+            async move {
+                let (sum, plan) = next?;
+                self.follow(&plan).await?;
+                Ok(sum)
+            }
+        })))
+    }
+
+    fn running_blocking(
+        &self,
+        numbers: BlockingStreaming<SumRequest>,
+    ) -> Result<impl Iterator<Item = Result<SumResponse, Status>>, Status> {
+        let mut so_far = SumResponse::default();
+        Ok(numbers.map(move |request| {
+            let request = request?;
+            so_far.sum += request.number;
+            so_far.count += 1;
+            self.follow_blocking(&request.plan.unwrap_or_default())?;
+            Ok(so_far)
+        }))
+    }
+
+    #[blocking]
+    async fn echo_offloaded(&self, request: EchoRequest) -> Result<EchoResponse, Status> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.follow(&request.plan.clone().unwrap_or_default()).await?;
+        Ok(echoed(request))
+    }
+
+    async fn describe(&self, request: Request<DescribeRequest>) -> Result<DescribeResponse, Status> {
+        tokio::task::yield_now().await;
+        Ok(describe(&request))
+    }
+
+    fn describe_blocking(&self, request: Request<DescribeRequest>) -> Result<DescribeResponse, Status> {
+        Ok(describe(&request))
+    }
+
+    async fn raw(&self, request: RawRequest) -> Result<HttpBody, Status> {
+        Ok(request.body.unwrap_or(HttpBody {
+            content_type: "text/plain; charset=utf-8".to_owned(),
+            data: b"raw".to_vec().into(),
+            extensions: Vec::new(),
+        }))
+    }
+
+    fn raw_stream(&self, _: RawRequest) -> Result<impl Iterator<Item = Result<HttpBody, Status>>, Status> {
+        let pieces = ["one,", "two,", "three"];
+        Ok(pieces.into_iter().map(|piece| {
+            Ok(HttpBody {
+                content_type: "text/csv".to_owned(),
+                data: piece.as_bytes().to_vec().into(),
+                extensions: Vec::new(),
+            })
+        }))
+    }
+
+    #[timeout("50ms")]
+    async fn hurried(&self, request: EchoRequest) -> Result<EchoResponse, Status> {
+        self.follow(&request.plan.clone().unwrap_or_default()).await?;
+        Ok(echoed(request))
+    }
+
+    async fn observe(&self, request: ObserveRequest) -> Result<ObserveResponse, Status> {
+        let cancelled = self.cancelled.lock().expect("no test panics with the lock");
+        let reason = cancelled.get(&request.key).map(|reason| format!("{reason:?}"));
+        Ok(ObserveResponse { reason: reason.unwrap_or_default() })
+    }
+}
