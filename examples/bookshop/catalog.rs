@@ -13,7 +13,7 @@ use crate::store::{Store, books};
 
 const CONTENT_TYPE: &str = "text/csv; charset=utf-8; header=present";
 const HEADER: &str = "name,title,author,year,price_cents,tags,in_stock\r\n";
-const BOOKS_PER_PIECE: usize = 100;
+const BOOKS_PER_PIECE: u32 = 100;
 
 /// The pieces of the catalogue.
 pub struct Catalog<'a> {
@@ -67,13 +67,14 @@ impl Iterator for Catalog<'_> {
 }
 
 fn piece(text: String) -> HttpBody {
-    HttpBody { content_type: CONTENT_TYPE.to_owned(), data: text.into_bytes(), extensions: Vec::new() }
+    HttpBody { content_type: CONTENT_TYPE.to_owned(), data: text.into(), extensions: Vec::new() }
 }
 
 fn push_row(book: &Book, out: &mut String) {
     let Book { name, title, author, year, price_cents, tags, in_stock, update_time: _ } = book;
     let in_stock = in_stock.map(|in_stock| in_stock.to_string()).unwrap_or_default();
-    let fields = [name, title, author, &year.to_string(), &price_cents.to_string(), &tags.join(" "), &in_stock];
+    let fields =
+        [name, title, author, &year.to_string(), &price_cents.to_string(), &tags.join(" "), &in_stock];
     for (index, field) in fields.into_iter().enumerate() {
         out.extend((index > 0).then_some(','));
         push_field(field, out);
@@ -115,7 +116,10 @@ mod tests {
     #[test]
     fn a_row_has_a_field_for_each_of_the_header() {
         let mut row = String::new();
-        push_row(&Book { tags: vec!["love".into(), "war".into()], in_stock: Some(false), ..Book::default() }, &mut row);
+        push_row(
+            &Book { tags: vec!["love".into(), "war".into()], in_stock: Some(false), ..Book::default() },
+            &mut row,
+        );
         assert_eq!(row, ",,,0,0,love war,false\r\n");
         assert_eq!(row.matches(',').count(), HEADER.matches(',').count());
     }

@@ -71,18 +71,21 @@ impl From<ShopError> for Status {
             ShopError::ShelfExists(name) => with(Code::AlreadyExists, resource("bookshop.v1.Shelf", name)),
             ShopError::BookExists(name) => with(Code::AlreadyExists, resource("bookshop.v1.Book", name)),
             ShopError::ShelfNotEmpty { shelf, .. } => {
-                let violation = PreconditionViolation::new("NOT_EMPTY", shelf.to_string(), "take its books down first");
+                let violation =
+                    PreconditionViolation::new("NOT_EMPTY", shelf.to_string(), "take its books down first");
                 with(Code::FailedPrecondition, ErrorDetails::with_precondition_failure(vec![violation]))
             }
             ShopError::ImportTooLarge(_) => Self::invalid_argument(message),
             ShopError::FellBehind => Self::aborted(message),
             ShopError::TooManyWatchers(_) => Self::resource_exhausted(message),
-            ShopError::Busy => with(Code::Unavailable, ErrorDetails::with_retry_info(Some(Duration::from_secs(1)))),
+            ShopError::Busy => {
+                with(Code::Unavailable, ErrorDetails::with_retry_info(Some(Duration::from_secs(1))))
+            }
             ShopError::Database(error) => {
                 tracing::error!(%error, "the database failed");
                 Self::internal("internal error")
             }
-            ShopError::Offload(error) => error.into(),
+            ShopError::Offload(error) => not_run(&error),
             ShopError::Call(status) => status,
         }
     }
@@ -91,4 +94,16 @@ impl From<ShopError> for Status {
 /// Which resource it is about.
 fn resource(kind: &str, name: impl std::fmt::Display) -> ErrorDetails {
     ErrorDetails::with_resource_info(kind, name.to_string(), "", "")
+}
+
+/// Why the scheduler has no answer for us.
+fn not_run(error: &RunError) -> Status {
+    match error {
+        RunError::Overloaded { .. } => Status::resource_exhausted("too much to do at the moment; try again later"),
+        RunError::Draining => Status::unavailable("the shop is closing"),
+        RunError::DeadlineExceeded => Status::deadline_exceeded("the deadline of the call passed"),
+        RunError::Cancelled(_) => Status::cancelled("nobody waits for the answer any more"),
+        // The scheduler has logged what happened.
+        _ => Status::internal("internal error"),
+    }
 }

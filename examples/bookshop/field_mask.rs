@@ -49,7 +49,9 @@ impl BookMask {
                 // Fields of a book that are not the caller's to set are passed over, so that a book can be
                 // got, changed and sent back whole.
                 "name" | "update_time" => {}
-                unknown => violations.add("update_mask", format_args!("names {unknown:?}, which no book has")),
+                unknown => {
+                    violations.add("update_mask", format_args!("names {unknown:?}, which no book has"))
+                }
             }
         }
         violations.into_result()?;

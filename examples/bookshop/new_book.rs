@@ -24,7 +24,8 @@ impl NewBook {
     /// Reads the message of an import that has so many before it.
     pub fn parse_import(index: usize, request: ImportBooksRequest) -> Result<Self, ShopError> {
         let ImportBooksRequest { parent, book } = request;
-        Ok(Self::read(&parent, "", book).map_err(|violations| violations.within(&format!("requests[{index}]")))?)
+        Ok(Self::read(&parent, "", book)
+            .map_err(|violations| violations.within(&format!("requests[{index}]")))?)
     }
 
     fn read(parent: &str, book_id: &str, book: Option<Book>) -> Result<Self, Violations> {
@@ -55,7 +56,8 @@ fn asked_id(
     book_id: &str,
     violations: &mut Violations,
 ) -> Option<NewId> {
-    let asked = if book_id.is_empty() { None } else { violations.note("book_id", ResourceId::parse(book_id)) };
+    let asked =
+        if book_id.is_empty() { None } else { violations.note("book_id", ResourceId::parse(book_id)) };
     if name.is_empty() {
         return asked.map(NewId::Asked);
     }

@@ -24,7 +24,8 @@ impl NewShelf {
             violations.add("shelf.theme", "must not be empty");
         }
         if theme.chars().count() > THEME_LENGTH_MAX {
-            violations.add("shelf.theme", format_args!("must not be longer than {THEME_LENGTH_MAX} characters"));
+            violations
+                .add("shelf.theme", format_args!("must not be longer than {THEME_LENGTH_MAX} characters"));
         }
         let id = new_id(&name, &shelf_id, &theme, &mut violations);
         violations.into_result()?;

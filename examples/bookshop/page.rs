@@ -18,7 +18,7 @@ pub struct Page {
     /// The name behind which it begins; empty at the beginning.
     pub after: String,
     /// How many entries it has at the most.
-    pub size: usize,
+    pub size: u32,
 }
 
 impl Page {
@@ -29,26 +29,31 @@ impl Page {
         if size < 0 {
             violations.add("page_size", "must not be negative");
         }
-        let after = if token.is_empty() { Some(String::new()) } else { open_token(token).filter(|name| belongs(name)) };
+        let after = if token.is_empty() {
+            Some(String::new())
+        } else {
+            open_token(token).filter(|name| belongs(name))
+        };
         if after.is_none() {
             violations.add("page_token", "must be the next_page_token of the page before, of the same list");
         }
         violations.into_result()?;
         let size = if size == 0 { SIZE_DEFAULT } else { size.min(SIZE_MAX) };
-        Ok(Self { after: after.unwrap_or_default(), size: size.unsigned_abs() as usize })
+        Ok(Self { after: after.unwrap_or_default(), size: size.unsigned_abs() })
     }
 
     /// How many entries to ask the store for: one more than the page has, to learn whether it is the last.
-    pub fn limit(&self) -> usize {
+    pub fn limit(&self) -> u32 {
         self.size + 1
     }
 
     /// Cuts what the store found down to the page, and gives the token of the next one, if there is one.
     pub fn cut<T>(&self, found: &mut Vec<T>, name: impl Fn(&T) -> &str) -> String {
-        if found.len() <= self.size {
+        let size = self.size as usize;
+        if found.len() <= size {
             return String::new();
         }
-        found.truncate(self.size);
+        found.truncate(size);
         found.last().map_or_else(String::new, |last| URL_SAFE_NO_PAD.encode(name(last)))
     }
 }

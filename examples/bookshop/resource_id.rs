@@ -92,7 +92,10 @@ impl NewId {
     }
 
     /// The id that nothing has yet; `None` if there is none to give.
-    pub fn choose<E>(&self, is_taken: impl Fn(&ResourceId) -> Result<bool, E>) -> Result<Option<ResourceId>, E> {
+    pub fn choose<E>(
+        &self,
+        is_taken: impl Fn(&ResourceId) -> Result<bool, E>,
+    ) -> Result<Option<ResourceId>, E> {
         let first = self.first();
         if !is_taken(first)? {
             return Ok(Some(first.clone()));

@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_refused() {
-        let not_books = ["", "moby-dick", "shelves/a", "shelves/a/books/", "shelves//books/b", "shelves/a/books/b/c"];
+        let not_books =
+            ["", "moby-dick", "shelves/a", "shelves/a/books/", "shelves//books/b", "shelves/a/books/b/c"];
         for text in not_books {
             assert!(BookName::parse(text).is_err(), "{text:?}");
         }

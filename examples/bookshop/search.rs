@@ -19,7 +19,7 @@ use crate::violations::Violations;
 const LOOK: Duration = Duration::from_millis(5);
 
 /// How many books it takes from the shelves at once. No connection is held while it looks at them.
-const ARMFUL: usize = 100;
+const ARMFUL: u32 = 100;
 
 const QUERY_LENGTH_MAX: usize = 300;
 
@@ -81,9 +81,13 @@ mod tests {
     #[test]
     fn all_words_must_be_there_in_any_order_and_case() {
         let book = Book { title: "Les Misérables".into(), author: "Victor Hugo".into(), ..Book::default() };
-        for (query, expected) in
-            [("hugo", true), ("MISÉRABLES victor", true), ("hugo hugo", true), ("hugo notre-dame", false), ("hug", false)]
-        {
+        for (query, expected) in [
+            ("hugo", true),
+            ("MISÉRABLES victor", true),
+            ("hugo hugo", true),
+            ("hugo notre-dame", false),
+            ("hug", false),
+        ] {
             assert_eq!(Query::parse(query).expect("a query").matches(&book), expected, "{query}");
         }
     }

@@ -14,8 +14,11 @@ pub fn furnish(writing: &mut Writing<'_>) -> Result<(), ShopError> {
         let shelf = NewShelf::parse(CreateShelfRequest { shelf, shelf_id: id.to_owned() })?;
         let parent = shelves::insert(writing, shelf)?.name;
         for classic in classics {
-            let request =
-                CreateBookRequest { parent: parent.clone(), book: Some(classic.into()), book_id: String::new() };
+            let request = CreateBookRequest {
+                parent: parent.clone(),
+                book: Some(classic.into()),
+                book_id: String::new(),
+            };
             books::insert(writing, NewBook::parse(request)?)?;
         }
     }

@@ -131,7 +131,10 @@ impl Bookshop for Shop {
 
     /// All books are read before the first is put in: however slowly they come, nobody else who wants to write
     /// waits for them.
-    fn import_books(&self, requests: BlockingStreaming<ImportBooksRequest>) -> Result<ImportBooksResponse, ShopError> {
+    fn import_books(
+        &self,
+        requests: BlockingStreaming<ImportBooksRequest>,
+    ) -> Result<ImportBooksResponse, ShopError> {
         let mut new = Vec::new();
         for (index, request) in requests.enumerate() {
             if index == IMPORT_BOOKS_MAX {

@@ -28,8 +28,7 @@ pub fn list(db: &Connection, shelf: Option<&ShelfName>, page: &Page) -> Result<V
         return Ok(books.collect::<Result<_, _>>()?);
     };
     shelves::find(db, shelf)?;
-    let sql =
-        format!("SELECT {} FROM book WHERE shelf = ?1 AND name > ?2 ORDER BY name LIMIT ?3", row::BOOK);
+    let sql = format!("SELECT {} FROM book WHERE shelf = ?1 AND name > ?2 ORDER BY name LIMIT ?3", row::BOOK);
     let mut statement = db.prepare_cached(&sql)?;
     let books = statement.query_map(params![shelf.to_string(), page.after, page.limit()], row::book)?;
     Ok(books.collect::<Result<_, _>>()?)
@@ -73,7 +72,16 @@ pub fn insert(writing: &mut Writing<'_>, new: NewBook) -> Result<Book, ShopError
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     let Book { name, title, author, year, price_cents, in_stock, .. } = &book;
-    insert.execute(params![name, shelf.to_string(), title, author, year, price_cents, in_stock, now_micros])?;
+    insert.execute(params![
+        name,
+        shelf.to_string(),
+        title,
+        author,
+        year,
+        price_cents,
+        in_stock,
+        now_micros
+    ])?;
     drop(insert);
     insert_tags(writing.db(), &book)?;
     writing.note(Kind::Created, &book);
@@ -109,7 +117,7 @@ pub fn delete(writing: &mut Writing<'_>, name: &BookName) -> Result<(), ShopErro
 
 fn insert_tags(db: &Connection, book: &Book) -> Result<(), ShopError> {
     let mut insert = db.prepare_cached("INSERT INTO tag (book, position, word) VALUES (?1, ?2, ?3)")?;
-    for (position, word) in book.tags.iter().enumerate() {
+    for (position, word) in (0_u32..).zip(&book.tags) {
         insert.execute(params![book.name, position, word])?;
     }
     Ok(())

@@ -7,21 +7,22 @@ use rusqlite::Connection;
 
 use super::OpenError;
 
-const MIGRATIONS: [&str; 2] = [
-    include_str!("migrations/1_shelves_and_books.sql"),
-    include_str!("migrations/2_what_goes_together.sql"),
-];
+const MIGRATIONS: [&str; KNOWN as usize] =
+    [include_str!("migrations/1_shelves_and_books.sql"), include_str!("migrations/2_what_goes_together.sql")];
+
+/// The version of a database to which every migration has been applied.
+const KNOWN: u32 = 2;
 
 /// Applies what is missing, and tells how many migrations there were before: none in a new database. It belongs
 /// in a transaction, so that two shops which open a database at once do not both do it.
-pub(super) fn apply(db: &Connection) -> Result<usize, OpenError> {
-    let applied: usize = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if applied > MIGRATIONS.len() {
-        return Err(OpenError::TooNew { applied, known: MIGRATIONS.len() });
+pub(super) fn apply(db: &Connection) -> Result<u32, OpenError> {
+    let applied: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if applied > KNOWN {
+        return Err(OpenError::TooNew { applied, known: KNOWN });
     }
-    for migration in &MIGRATIONS[applied..] {
+    for migration in &MIGRATIONS[applied as usize..] {
         db.execute_batch(migration)?;
     }
-    db.pragma_update(None, "user_version", MIGRATIONS.len())?;
+    db.pragma_update(None, "user_version", KNOWN)?;
     Ok(applied)
 }

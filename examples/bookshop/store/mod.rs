@@ -36,7 +36,7 @@ struct Shared {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("it is of version {applied}, and this shop knows none after {known}")]
-    TooNew { applied: usize, known: usize },
+    TooNew { applied: u32, known: u32 },
     #[error(transparent)]
     Database(#[from] rusqlite::Error),
     #[error(transparent)]
@@ -68,7 +68,10 @@ impl Store {
     }
 
     /// Changes the database, all or nothing: an error takes back everything that was done before it.
-    pub fn write<T>(&self, change: impl FnOnce(&mut Writing<'_>) -> Result<T, ShopError>) -> Result<T, ShopError> {
+    pub fn write<T>(
+        &self,
+        change: impl FnOnce(&mut Writing<'_>) -> Result<T, ShopError>,
+    ) -> Result<T, ShopError> {
         self.transact(change)
     }
 

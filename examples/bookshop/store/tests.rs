@@ -95,7 +95,8 @@ fn an_error_takes_back_what_was_done_before_it() {
 fn books_of_one_title_get_numbers() {
     let scratch = Scratch::new();
     let store = scratch.open();
-    let book = store.write(|writing| books::insert(writing, new_book("shelves/love", "Emma"))).expect("a book");
+    let book =
+        store.write(|writing| books::insert(writing, new_book("shelves/love", "Emma"))).expect("a book");
     assert_eq!(book.name, "shelves/love/books/emma-2");
 }
 
