@@ -1,1 +1,275 @@
-//! x
+//! What a wrong request gets: the right code on each wire, a message that says what and where, and a server
+//! that goes on.
+
+use ambidex::Code;
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::support::http_client::Answer;
+use crate::support::parity_v1::{EchoRequest, Plan};
+use crate::support::running::{Running, parity, parity_with};
+
+/// An AIP-193 error of this status, whose message holds this.
+#[track_caller]
+fn refused(answer: &Answer, status: StatusCode, name: &str, says: &str) {
+    assert_eq!(answer.status, status, "{}", answer.text());
+    let error = &answer.json()["error"];
+    assert_eq!(error["status"], name);
+    assert_eq!(error["code"], json!(status.as_u16()));
+    let message = error["message"].as_str().expect("a message");
+    assert!(message.contains(says), "{message:?} does not say {says:?}");
+}
+
+/// The same as a Connect error.
+#[track_caller]
+fn refused_rpc(answer: &Answer, status: StatusCode, name: &str, says: &str) {
+    assert_eq!(answer.status, status, "{}", answer.text());
+    let error = answer.json();
+    assert_eq!(error["code"], name);
+    let message = error["message"].as_str().expect("a message");
+    assert!(message.contains(says), "{message:?} does not say {says:?}");
+}
+
+async fn still_serves(server: &Running) {
+    let answer = server.http.post("/v1/echo", r#"{"text": "still here"}"#).await;
+    assert_eq!(answer.json()["text"], "still here");
+}
+
+#[tokio::test]
+async fn malformed_json_is_400_with_line_and_column() {
+    let server = parity().await;
+    let answer = server.http.post("/v1/echo", "{\"text\":\n  tru}").await;
+    refused(&answer, StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", "line 2");
+    let answer = server.http.post("/parity.v1.Parity/Echo", "{\"text\":\n  tru}").await;
+    refused_rpc(&answer, StatusCode::BAD_REQUEST, "invalid_argument", "line 2");
+    still_serves(&server).await;
+}
+
+#[tokio::test]
+async fn an_unknown_field_is_named() {
+    let server = parity().await;
+    let answer = server.http.post("/v1/echo", r#"{"item": {"colour": "RED"}}"#).await;
+    refused(&answer, StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", "colour");
+    let answer = server.http.get("/v1/echo/hi?itme.name=x").await;
+    refused(&answer, StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", "itme");
+}
+
+#[tokio::test]
+async fn a_wrong_type_is_named_with_its_path() {
+    let server = parity().await;
+    let answer = server.http.post("/v1/echo", r#"{"item": {"stock": {"a": "b"}}}"#).await;
+    refused(&answer, StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", "item.stock");
+    let answer = server.http.get("/v1/count?to=many").await;
+    refused(&answer, StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", "to");
+}
+
+#[tokio::test]
+async fn a_path_nobody_serves_is_404() {
+    let server = parity().await;
+    refused(&server.http.get("/v1/nothing").await, StatusCode::NOT_FOUND, "NOT_FOUND", "/v1/nothing");
+    refused(&server.http.get("/v1/echo/a/b").await, StatusCode::NOT_FOUND, "NOT_FOUND", "/v1/echo/a/b");
+    let answer = server.http.post("/parity.v1.Parity/Nothing", "{}").await;
+    refused(&answer, StatusCode::NOT_FOUND, "NOT_FOUND", "/parity.v1.Parity/Nothing");
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_405_with_those_that_are_right() {
+    let server = parity().await;
+    let answer = server.http.send(Method::DELETE, "/v1/count", &[], "").await;
+    refused(&answer, StatusCode::METHOD_NOT_ALLOWED, "UNIMPLEMENTED", "DELETE");
+    assert!(answer.header("allow").contains("GET"), "{}", answer.header("allow"));
+    let answer = server.http.get("/parity.v1.Parity/Echo").await;
+    assert_eq!((answer.status, answer.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "POST"));
+    let options = server.http.send(Method::OPTIONS, "/v1/count", &[], "").await;
+    assert_eq!(options.status, StatusCode::NO_CONTENT);
+    assert!(options.header("allow").contains("GET"));
+}
+
+#[tokio::test]
+async fn a_malformed_escape_in_a_path_is_400() {
+    let server = parity().await;
+    let answer = server.http.get("/v1/echo/a%zz").await;
+    refused(&answer, StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", "escape");
+}
+
+#[tokio::test]
+async fn a_body_where_none_belongs_is_400() {
+    let server = parity().await;
+    let answer = server.http.send(Method::GET, "/v1/count?to=1", &[], "{\"to\": 3}").await;
+    refused(&answer, StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", "no body");
+}
+
+#[tokio::test]
+async fn a_body_of_another_type_is_415_and_an_answer_of_another_type_406() {
+    let server = parity().await;
+    let answer = server.http.send(Method::POST, "/v1/echo", &[("content-type", "text/xml")], "<a/>").await;
+    refused(&answer, StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID_ARGUMENT", "application/json");
+    let path = "/parity.v1.Parity/Echo";
+    let answer = server.http.send(Method::POST, path, &[("content-type", "text/xml")], "<a/>").await;
+    refused_rpc(&answer, StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_argument", "application/proto");
+    let answer = server.http.send(Method::GET, "/v1/count?to=1", &[("accept", "image/png")], "").await;
+    refused(&answer, StatusCode::NOT_ACCEPTABLE, "INVALID_ARGUMENT", "Accept");
+}
+
+#[tokio::test]
+async fn too_much_is_413_over_http_and_resource_exhausted_over_grpc() {
+    let server = parity_with(|config| {
+        config.body_max_bytes = 1000;
+        config.request_message_max_bytes = 1000;
+    })
+    .await;
+    let text = "x".repeat(2000);
+    let body = json!({"text": text}).to_string();
+    let answer = server.http.post("/v1/echo", body.clone()).await;
+    refused(&answer, StatusCode::PAYLOAD_TOO_LARGE, "RESOURCE_EXHAUSTED", "1000 bytes");
+    let answer = server.http.post("/parity.v1.Parity/Echo", body.clone()).await;
+    refused_rpc(&answer, StatusCode::PAYLOAD_TOO_LARGE, "resource_exhausted", "1000 bytes");
+    // Without a length up front, too.
+    let chunks = body.into_bytes().chunks(100).map(Bytes::copy_from_slice).collect::<Vec<_>>();
+    let chunks = tokio_stream::iter(chunks.into_iter().map(Ok::<_, std::io::Error>));
+    let answer = server.http.post("/v1/echo", axum::body::Body::from_stream(chunks)).await;
+    refused(&answer, StatusCode::PAYLOAD_TOO_LARGE, "RESOURCE_EXHAUSTED", "1000 bytes");
+    let client = server.grpc().await;
+    let status = client.echo(EchoRequest { text, ..EchoRequest::default() }).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    still_serves(&server).await;
+}
+
+#[tokio::test]
+async fn a_bad_line_of_a_stream_is_named_by_its_number() {
+    let server = parity().await;
+    let ndjson = [("content-type", "application/x-ndjson")];
+    for path in ["/v1/sum", "/v1/blocking/sum"] {
+        let lines = "{\"number\": 1}\n{\"number\": \"one\"}\n";
+        let answer = server.http.send(Method::POST, path, &ndjson, lines).await;
+        refused(&answer, StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", "line 2 of the body");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_protobuf_are_invalid() {
+    let server = parity().await;
+    let proto = [("content-type", "application/proto")];
+    for path in ["/parity.v1.Parity/Echo", "/parity.v1.Parity/EchoBlocking"] {
+        let answer = server.http.send(Method::POST, path, &proto, vec![0x0a, 0xff, 0x01]).await;
+        refused_rpc(&answer, StatusCode::BAD_REQUEST, "invalid_argument", "protobuf");
+    }
+    let bad = Bytes::from_static(&[0, 0, 0, 0, 3, 0x0a, 0xff, 0x01]);
+    for path in ["/parity.v1.Parity/Echo", "/parity.v1.Parity/EchoBlocking"] {
+        let answer = raw_grpc(&server, path, &[], bad.clone()).await;
+        assert_eq!(answer.header("grpc-status"), (Code::InvalidArgument as i32).to_string());
+    }
+    still_serves(&server).await;
+}
+
+#[tokio::test]
+async fn a_malformed_timeout_is_an_error_and_not_an_absence() {
+    let server = parity().await;
+    let echo = Bytes::from_static(&[0, 0, 0, 0, 0]);
+    for timeout in ["1", "123456789S", "1.5S", "-1S", "soon"] {
+        let answer =
+            raw_grpc(&server, "/parity.v1.Parity/Echo", &[("grpc-timeout", timeout)], echo.clone()).await;
+        assert_eq!(answer.header("grpc-status"), (Code::InvalidArgument as i32).to_string(), "{timeout}");
+        assert!(answer.header("grpc-message").contains("grpc-timeout"));
+    }
+    let headers = [("content-type", "application/json"), ("connect-timeout-ms", "1s")];
+    let answer = server.http.send(Method::POST, "/v1/echo", &headers, "{}").await;
+    refused(&answer, StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", "connect-timeout-ms");
+    let answer = server.http.send(Method::POST, "/parity.v1.Parity/Echo", &headers, "{}").await;
+    refused_rpc(&answer, StatusCode::BAD_REQUEST, "invalid_argument", "connect-timeout-ms");
+}
+
+#[tokio::test]
+async fn a_grpc_method_nobody_serves_is_unimplemented() {
+    let server = parity().await;
+    for path in ["/parity.v1.Parity/Nothing", "/no.Such/Service", "/"] {
+        let answer = raw_grpc(&server, path, &[], Bytes::new()).await;
+        assert_eq!(answer.status, StatusCode::OK, "a gRPC error is trailers-only");
+        assert_eq!(answer.header("grpc-status"), (Code::Unimplemented as i32).to_string());
+        assert!(answer.body.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_encoding_nobody_knows_is_refused_with_those_that_are_known() {
+    let server = parity().await;
+    let message = Bytes::from_static(&[1, 0, 0, 0, 1, 0]);
+    let headers = [("grpc-encoding", "br")];
+    let answer = raw_grpc(&server, "/parity.v1.Parity/Echo", &headers, message).await;
+    assert_eq!(answer.header("grpc-status"), (Code::Unimplemented as i32).to_string());
+    for encoding in ["gzip", "deflate", "zstd"] {
+        assert!(answer.header("grpc-accept-encoding").contains(encoding), "{:?}", answer.headers);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_takes_nobody_with_it() {
+    let server = parity().await;
+    let client = server.grpc().await;
+    let panicking =
+        EchoRequest { plan: Some(Plan { panic: true, ..Plan::default() }), ..EchoRequest::default() };
+    for _ in 0..20 {
+        // All on one connection: a panic that reached its task would end the neighbours.
+        let (one, other, third) = tokio::join!(
+            client.echo(panicking.clone()),
+            client.echo(EchoRequest { text: "fine".to_owned(), ..EchoRequest::default() }),
+            client.echo_blocking(panicking.clone()),
+        );
+        assert_eq!(one.unwrap_err().code(), Code::Internal);
+        assert_eq!(other.unwrap().into_inner().text, "fine");
+        assert_eq!(third.unwrap_err().code(), Code::Internal);
+    }
+    assert_eq!(server.scheduler.snapshot().running, 0);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_says_when_to_come_back() {
+    let server = parity_with(|config| {
+        config.scheduler.threads_max = 1;
+        config.scheduler.threads_hard_max = 1;
+        config.scheduler.lane_queue_max = 1;
+    })
+    .await;
+    let slow = r#"{"plan": {"sleepMs": 300}}"#;
+    let calls = (0..4).map(|_| server.http.post("/v1/blocking/echo", slow));
+    let mut answers = Vec::new();
+    for answer in futures_all(calls.collect()).await {
+        answers.push(answer);
+    }
+    let refusals: Vec<_> = answers.iter().filter(|answer| answer.status != StatusCode::OK).collect();
+    assert_eq!(refusals.len(), 2, "one runs, one waits");
+    for refusal in refusals {
+        refused(refusal, StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", "overloaded");
+        assert!(!refusal.header("retry-after").is_empty());
+    }
+    still_serves(&server).await;
+}
+
+async fn futures_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        for (future, output) in running.iter_mut().zip(&mut outputs) {
+            if output.is_none()
+                && let std::task::Poll::Ready(value) = future.as_mut().poll(cx)
+            {
+                *output = Some(value);
+            }
+        }
+        if outputs.iter().all(Option::is_some) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
+}
+
+/// A gRPC request by hand, with what a proper client would not send.
+pub async fn raw_grpc(server: &Running, path: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
+    let mut all = vec![("content-type", "application/grpc"), ("te", "trailers")];
+    all.extend_from_slice(headers);
+    server.http.http2().send(Method::POST, path, &all, body).await
+}

@@ -1,1 +1,96 @@
-//! x
+//! Deadlines and what a handler can learn of its call, on the runtime and on scheduler threads.
+
+use std::time::{Duration, Instant};
+
+use ambidex::{Code, Request};
+use serde_json::json;
+
+use crate::support::parity_v1::{DescribeRequest, EchoRequest, ObserveRequest, Plan};
+use crate::support::running::{parity, parity_with};
+
+#[tokio::test]
+async fn a_handler_knows_its_call_over_every_wire() {
+    let server = parity().await;
+    let deep = [("x-deep", "down"), ("connect-timeout-ms", "5000")];
+    for (path, method, protocol) in [
+        ("/v1/describe", "parity.v1.Parity/Describe", "rest"),
+        ("/v1/blocking/describe", "parity.v1.Parity/DescribeBlocking", "rest"),
+    ] {
+        let answer = server.http.send(http::Method::GET, path, &deep, "").await.json();
+        assert_eq!(answer["protocol"], protocol);
+        assert_eq!(answer["method"], method);
+        assert_eq!(answer["hasDeadline"], true);
+        assert_eq!(answer["hasPeer"], true);
+        assert_eq!(answer["deepMetadata"], "down");
+        assert_eq!(answer.get("onScheduler").is_some(), path.contains("blocking"));
+    }
+    let answer = server.http.post("/parity.v1.Parity/Describe", "{}").await.json();
+    assert_eq!((&answer["protocol"], answer.get("hasDeadline")), (&json!("rpc"), None));
+    let mut request = Request::new(DescribeRequest {});
+    request.metadata_mut().insert("x-deep", "down".parse().unwrap());
+    let over_grpc = server.grpc().await.describe_blocking(request).await.unwrap().into_inner();
+    assert_eq!((over_grpc.protocol.as_str(), over_grpc.deep_metadata.as_str()), ("grpc", "down"));
+    assert!(over_grpc.has_peer && over_grpc.on_scheduler);
+    let local = server.in_process().describe(DescribeRequest {}).await.unwrap().into_inner();
+    assert_eq!((local.protocol.as_str(), local.has_peer), ("local", false));
+}
+
+#[tokio::test]
+async fn a_blocking_handler_learns_that_its_deadline_passed() {
+    let server = parity().await;
+    let client = server.grpc().await;
+    let plan = Some(Plan { await_cancel: "late".to_owned(), ..Plan::default() });
+    let mut request = Request::new(EchoRequest { plan, ..EchoRequest::default() });
+    request.set_timeout(Duration::from_millis(50));
+    let began = Instant::now();
+    let status = client.echo_blocking(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(began.elapsed() < Duration::from_secs(5), "the caller does not wait for the handler");
+    for _ in 0..500 {
+        let observed = client.observe(ObserveRequest { key: "late".to_owned() }).await.unwrap().into_inner();
+        if observed.reason == "DeadlineExceeded" {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the handler never learned of it");
+}
+
+#[tokio::test]
+async fn a_server_may_bound_callers_that_ask_for_nothing_or_for_too_much() {
+    let server = parity_with(|config| {
+        config.timeout_default_ms = Some(50);
+        config.timeout_max_ms = Some(100);
+    })
+    .await;
+    let late = r#"{"plan": {"sleepMs": 5000}}"#;
+    assert_eq!(server.http.post("/v1/echo", late).await.status.as_u16(), 504);
+    let headers = [("content-type", "application/json"), ("connect-timeout-ms", "9000")];
+    let answer = server.http.send(http::Method::POST, "/v1/echo", &headers, late).await;
+    assert_eq!(answer.status.as_u16(), 504);
+}
+
+#[tokio::test]
+async fn a_blocking_call_whose_turn_comes_too_late_never_runs() {
+    let server = parity_with(|config| {
+        config.scheduler.threads_max = 1;
+        config.scheduler.threads_hard_max = 1;
+    })
+    .await;
+    let client = server.grpc().await;
+    let plan = |sleep_ms, key: &str| {
+        let plan = Plan { sleep_ms, await_cancel: key.to_owned(), ..Plan::default() };
+        EchoRequest { plan: Some(plan), ..EchoRequest::default() }
+    };
+    let first = tokio::spawn({
+        let client = client.clone();
+        async move { client.echo_blocking(plan(300, "")).await }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut second = Request::new(plan(0, "never"));
+    second.set_timeout(Duration::from_millis(50));
+    assert_eq!(client.echo_blocking(second).await.unwrap_err().code(), Code::DeadlineExceeded);
+    first.await.unwrap().unwrap();
+    let observed = client.observe(ObserveRequest { key: "never".to_owned() }).await.unwrap().into_inner();
+    assert_eq!(observed.reason, "", "it has not run, so it has noticed nothing");
+}

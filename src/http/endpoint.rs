@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use ambidex_schema::{BodyBinding, FieldHandle, HttpBinding, MessageType};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use tonic::Status;
 
 use super::content::{self, Encoding, StreamForm};
+use super::status::{not_acceptable, unsupported_media_type};
 use crate::call::Protocol;
 use crate::dispatch::Route;
 
@@ -65,41 +66,33 @@ pub(super) struct Spelling {
 }
 
 impl Endpoint {
-    /// Agrees with the client on how messages are spelled, or says which HTTP status fits the disagreement.
-    pub(super) fn negotiate(&self, headers: &HeaderMap) -> Result<Spelling, (StatusCode, Status)> {
+    /// Agrees with the client on how messages are spelled, or says that they cannot.
+    pub(super) fn negotiate(&self, headers: &HeaderMap) -> Result<Spelling, Status> {
         let kind = self.route.spec.kind();
         let request = self.request_encoding(headers, kind.client_streams())?;
         let streams = kind.server_streams() && !self.reply.raw_body;
-        let stream = streams.then(|| content::stream_form(headers).ok_or_else(not_acceptable)).transpose()?;
+        let stream =
+            if streams { Some(content::stream_form(headers).ok_or_else(not_acceptable)?) } else { None };
         let takes_json = streams || self.reply.raw_body || content::accepts_type(headers, content::JSON);
         // Connect answers in the codec it was asked in; its `Accept` says nothing.
-        if request == Encoding::Json && self.protocol == Protocol::Rest && !takes_json {
+        if self.protocol == Protocol::Rest && !takes_json {
             return Err(not_acceptable());
         }
         Ok(Spelling { request, reply: request, stream })
     }
 
-    fn request_encoding(&self, headers: &HeaderMap, streams: bool) -> Result<Encoding, (StatusCode, Status)> {
+    fn request_encoding(&self, headers: &HeaderMap, streams: bool) -> Result<Encoding, Status> {
         if self.request.raw_body || matches!(self.request.body(), BodyBinding::None) {
             return Ok(Encoding::Json);
         }
-        let encoding = content::of_request(headers, streams);
-        // On a REST route the body may be one field: only JSON can spell that.
-        encoding.filter(|encoding| self.protocol == Protocol::Rpc || *encoding == Encoding::Json).ok_or_else(
-            || {
-                let expected = match (streams, self.protocol) {
-                    (true, _) => "application/x-ndjson",
-                    (false, Protocol::Rpc) => "application/json or application/proto",
-                    (false, _) => "application/json",
-                };
-                let status = Status::invalid_argument(format!("send the body as {expected}"));
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, status)
-            },
-        )
+        match content::of_request(headers, streams) {
+            Some(encoding) if self.protocol == Protocol::Rpc || encoding == Encoding::Json => Ok(encoding),
+            // On a REST route the body may be one field: only JSON can spell that.
+            _ => Err(unsupported_media_type(match (streams, self.protocol) {
+                (true, _) => "application/x-ndjson",
+                (false, Protocol::Rpc) => "application/json or application/proto",
+                (false, _) => "application/json",
+            })),
+        }
     }
-}
-
-fn not_acceptable() -> (StatusCode, Status) {
-    let message = "none of the types in Accept can be answered with";
-    (StatusCode::NOT_ACCEPTABLE, Status::invalid_argument(message))
 }

@@ -91,8 +91,7 @@ impl HttpEdge {
             }
             Found::OtherMethods(allowed) => {
                 let message = format!("{} is not a method of this path; {allowed} is", request.method());
-                let mut response = shared.refuse(Status::unimplemented(message));
-                *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+                let mut response = shared.refuse(status::method_not_allowed(message));
                 allow(&allowed, response.headers_mut());
                 response
             }
@@ -135,11 +134,7 @@ impl Shared {
         let (parts, body) = request.into_parts();
         let spelling = match endpoint.negotiate(&parts.headers) {
             Ok(spelling) => spelling,
-            Err((http_status, status)) => {
-                let mut response = self.failed(endpoint, status);
-                *response.status_mut() = http_status;
-                return response;
-            }
+            Err(status) => return self.failed(endpoint, status),
         };
         let timeout = match timeout(&parts.headers) {
             Ok(timeout) => timeout,

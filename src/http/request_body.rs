@@ -10,7 +10,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Status;
 
-use super::status::BodyTooLarge;
+use super::status::body_too_large;
 
 /// Reads a whole body.
 pub(super) async fn whole(body: Body, limit_bytes: usize) -> Result<Bytes, Status> {
@@ -19,11 +19,11 @@ pub(super) async fn whole(body: Body, limit_bytes: usize) -> Result<Bytes, Statu
     }
     // A body that announces its size is refused before a byte of it is read.
     if body.size_hint().lower() > limit_bytes as u64 {
-        return Err(BodyTooLarge { limit_bytes }.into_status());
+        return Err(body_too_large(limit_bytes));
     }
     match Limited::new(body, limit_bytes).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyTooLarge { limit_bytes }.into_status()),
+        Err(error) if error.is::<LengthLimitError>() => Err(body_too_large(limit_bytes)),
         Err(_) => Err(cut_off()),
     }
 }
@@ -75,9 +75,7 @@ impl Stream for Lines {
         loop {
             while let Some(line) = self.next_buffered() {
                 if line.len() > self.limit_bytes {
-                    return Poll::Ready(Some(Err(
-                        BodyTooLarge { limit_bytes: self.limit_bytes }.into_status()
-                    )));
+                    return Poll::Ready(Some(Err(body_too_large(self.limit_bytes))));
                 }
                 if !line.trim_ascii().is_empty() {
                     return Poll::Ready(Some(Ok((self.number, line))));
@@ -86,7 +84,7 @@ impl Stream for Lines {
             if self.buffer.len() > self.limit_bytes {
                 self.body = None;
                 self.buffer.clear();
-                return Poll::Ready(Some(Err(BodyTooLarge { limit_bytes: self.limit_bytes }.into_status())));
+                return Poll::Ready(Some(Err(body_too_large(self.limit_bytes))));
             }
             let Some(body) = &mut self.body else { return Poll::Ready(None) };
             match std::task::ready!(Pin::new(body).poll_frame(cx)) {

@@ -7,20 +7,39 @@
 use http::StatusCode;
 use tonic::{Code, Status};
 
-/// A request body over its limit: RESOURCE_EXHAUSTED everywhere, and 413 where HTTP has a word of its own
-/// for it. Kept as the source of the status, so that it survives the way through interceptors.
+/// Says the HTTP status of an error where HTTP has a word of its own that no gRPC code has, such as 415. Kept
+/// as the source of the gRPC status, so that it survives the way through interceptors.
 #[derive(Debug, thiserror::Error)]
-#[error("the request body is larger than {limit_bytes} bytes")]
-pub(super) struct BodyTooLarge {
-    pub(super) limit_bytes: usize,
+#[error("{0}")]
+struct OwnStatus(StatusCode);
+
+/// The same error, to be answered with `http_status`.
+pub(super) fn with_http_status(mut status: Status, http_status: StatusCode) -> Status {
+    status.set_source(std::sync::Arc::new(OwnStatus(http_status)));
+    status
 }
 
-impl BodyTooLarge {
-    pub(super) fn into_status(self) -> Status {
-        let mut status = Status::resource_exhausted(self.to_string());
-        status.set_source(std::sync::Arc::new(self));
-        status
-    }
+/// A request body over its limit: RESOURCE_EXHAUSTED everywhere, 413 here.
+pub(super) fn body_too_large(limit_bytes: usize) -> Status {
+    let message = format!("the request body is larger than {limit_bytes} bytes");
+    with_http_status(Status::resource_exhausted(message), StatusCode::PAYLOAD_TOO_LARGE)
+}
+
+/// No route has this path's method.
+pub(super) fn method_not_allowed(message: String) -> Status {
+    with_http_status(Status::unimplemented(message), StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// The body is of a type we do not read.
+pub(super) fn unsupported_media_type(expected: &str) -> Status {
+    let status = Status::invalid_argument(format!("send the body as {expected}"));
+    with_http_status(status, StatusCode::UNSUPPORTED_MEDIA_TYPE)
+}
+
+/// The client takes no type that we can answer with.
+pub(super) fn not_acceptable() -> Status {
+    let status = Status::invalid_argument("none of the types in Accept can be answered with");
+    with_http_status(status, StatusCode::NOT_ACCEPTABLE)
 }
 
 /// The client closed its connection before it had an answer. Nobody reads it; access logs show it.
@@ -29,10 +48,10 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// The HTTP status an error is answered with.
 pub(super) fn of_status(status: &Status) -> StatusCode {
     let source = std::error::Error::source(status);
-    if source.is_some_and(|source| source.is::<BodyTooLarge>()) {
-        return StatusCode::PAYLOAD_TOO_LARGE;
+    match source.and_then(|source| source.downcast_ref::<OwnStatus>()) {
+        Some(OwnStatus(http_status)) => *http_status,
+        None => of_code(status.code()),
     }
-    of_code(status.code())
 }
 
 /// The HTTP status of a gRPC code.
@@ -133,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_body_over_its_limit_is_413() {
-        let status = BodyTooLarge { limit_bytes: 10 }.into_status();
+        let status = body_too_large(10);
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(of_status(&status), StatusCode::PAYLOAD_TOO_LARGE);
     }

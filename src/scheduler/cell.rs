@@ -200,3 +200,141 @@ impl<W, T> JobCell<W, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Every interleaving of the parties that race for one job. Run with
+/// `RUSTFLAGS="--cfg ambidex_loom" cargo test --lib --release loom_`.
+#[cfg(test)]
+#[cfg(ambidex_loom)]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::sync::atomic::{AtomicUsize, Ordering};
+    use loom::thread;
+
+    use super::*;
+
+    /// A payload or a value, counted when it is dropped.
+    struct Counted(Arc<AtomicUsize>);
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    type Cell = JobCell<Counted, Counted>;
+
+    struct Parties {
+        cell: Arc<Cell>,
+        orphans: Arc<AtomicUsize>,
+        works_dropped: Arc<AtomicUsize>,
+        values_dropped: Arc<AtomicUsize>,
+    }
+
+    impl Parties {
+        fn new() -> Self {
+            let works_dropped = Arc::new(AtomicUsize::new(0));
+            Self {
+                cell: Arc::new(JobCell::new(Counted(works_dropped.clone()))),
+                orphans: Arc::new(AtomicUsize::new(0)),
+                works_dropped,
+                values_dropped: Arc::new(AtomicUsize::new(0)),
+            }
+        }
+
+        /// A worker's part, whole. Says whether the work ran.
+        fn worker(&self) -> thread::JoinHandle<bool> {
+            let (cell, orphans) = (self.cell.clone(), self.orphans.clone());
+            let values_dropped = self.values_dropped.clone();
+            thread::spawn(move || {
+                let Some(work) = cell.start() else { return false };
+                drop(work);
+                if cell.complete(Ok(Counted(values_dropped))).is_err() {
+                    assert!(orphans.fetch_sub(1, Ordering::Relaxed) > 0, "counted before it is counted off");
+                }
+                if let Some(caller) = cell.settle() {
+                    caller.wake();
+                }
+                true
+            })
+        }
+
+        /// A deadline's, cancellation's or drain's part. Says whether it ended the job.
+        fn ender(&self) -> thread::JoinHandle<bool> {
+            let (cell, orphans) = (self.cell.clone(), self.orphans.clone());
+            thread::spawn(move || {
+                let orphan = || drop(orphans.fetch_add(1, Ordering::Relaxed));
+                match cell.abandon(RunError::DeadlineExceeded, orphan) {
+                    Ended::Refused(_, caller) | Ended::Orphaned(caller) => {
+                        if let Some(caller) = caller {
+                            caller.wake();
+                        }
+                        true
+                    }
+                    Ended::TooLate => false,
+                }
+            })
+        }
+
+        /// Exactly one work and at most one value ever existed, and all of it is gone.
+        fn nothing_is_left(self, ran: bool) {
+            drop(self.cell);
+            assert_eq!(self.works_dropped.load(Ordering::Relaxed), 1);
+            assert_eq!(self.values_dropped.load(Ordering::Relaxed), usize::from(ran));
+            assert_eq!(self.orphans.load(Ordering::Relaxed), 0);
+        }
+    }
+
+    #[test]
+    fn loom_a_waiting_caller_is_woken_with_the_value() {
+        loom::model(|| {
+            let parties = Parties::new();
+            let worker = parties.worker();
+            let answer = loom::future::block_on(std::future::poll_fn(|cx| parties.cell.poll(cx)));
+            assert!(answer.is_ok());
+            drop(answer);
+            assert!(worker.join().unwrap());
+            parties.nothing_is_left(true);
+        });
+    }
+
+    #[test]
+    fn loom_worker_and_deadline_race_and_the_caller_gets_the_winners_answer() {
+        loom::model(|| {
+            let parties = Parties::new();
+            let (worker, ender) = (parties.worker(), parties.ender());
+            let answer = loom::future::block_on(std::future::poll_fn(|cx| parties.cell.poll(cx)));
+            let (ran, ended) = (worker.join().unwrap(), ender.join().unwrap());
+            assert_eq!(answer.is_err(), ended);
+            assert!(ran || ended);
+            drop(answer);
+            parties.nothing_is_left(ran);
+        });
+    }
+
+    #[test]
+    fn loom_a_caller_who_leaves_races_the_worker() {
+        loom::model(|| {
+            let parties = Parties::new();
+            let worker = parties.worker();
+            let left = parties.cell.leave(|| drop(parties.orphans.fetch_add(1, Ordering::Relaxed)));
+            drop(left);
+            let ran = worker.join().unwrap();
+            parties.nothing_is_left(ran);
+        });
+    }
+
+    #[test]
+    fn loom_two_who_would_end_a_job_and_one_who_would_run_it() {
+        loom::model(|| {
+            let parties = Parties::new();
+            let (worker, first) = (parties.worker(), parties.ender());
+            let refused = parties.cell.refuse(RunError::Draining);
+            let was_refused = refused.is_some();
+            drop(refused);
+            let (ran, ended) = (worker.join().unwrap(), first.join().unwrap());
+            assert!(!(was_refused && (ran || ended)), "a refused job neither ran nor was ended again");
+            assert!(was_refused || ran || ended);
+            parties.nothing_is_left(ran);
+        });
+    }
+}

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use super::Scheduler;
 use super::error::RunError;
-use super::queue::Admission;
+use super::job::Admission;
 use super::turns::{Alarm, Driver, Patience, Resting};
 
 /// Drives `future` to its end. `scheduler` is held so that there are threads for the next poll.

@@ -59,6 +59,13 @@ impl Job {
     }
 }
 
+/// Whether a job asks to be let in, or is the continuation of one that was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    Fresh,
+    Continuing,
+}
+
 /// A name that costs nothing to clone: a literal, or text shared by everyone who says it.
 #[derive(Clone)]
 pub enum JobName {

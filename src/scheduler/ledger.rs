@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use super::config::Limits;
 use super::crew::{Crew, Summons};
 use super::error::RunError;
+use super::job::Admission;
 use super::lane::Lane;
-use super::queue::{Admission, Queue};
+use super::queue::Queue;
 use super::snapshot::{Refusal, Tally, Totals};
 use super::task::Dispatch;
 
@@ -125,6 +126,21 @@ impl Ledger {
 
     /// Whether a thread must come for the head of the queue now, or the watcher should look later.
     pub(super) fn demand(&mut self, now: Instant, limits: &Limits) -> Demand {
+        let Demand { summons, watch } = self.demand_on_anyone(now, limits);
+        Demand { summons, watch: watch && self.watch_needs_calling() }
+    }
+
+    /// Whether calling the watcher would change anything. While the rescue task is under way, it is the one who
+    /// asks the system for a watcher.
+    pub(super) fn watch_needs_calling(&self) -> bool {
+        match self.watch {
+            Watch::Awake => false,
+            Watch::Parked(_) => true,
+            Watch::Absent => !self.rescue,
+        }
+    }
+
+    fn demand_on_anyone(&mut self, now: Instant, limits: &Limits) -> Demand {
         if self.queue.next_came().is_none() {
             // Whatever waits here waits for its lane. Only the bound on waiting is left to watch.
             return Demand { summons: Summons::Nobody, watch: self.queue.len() > 0 };

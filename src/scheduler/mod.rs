@@ -36,11 +36,12 @@ mod ledger;
 mod pool;
 mod queue;
 mod run;
+mod slab;
 mod snapshot;
 mod stream;
 mod sync;
 mod task;
-#[cfg(all(test, not(ambidex_loom)))]
+#[cfg(test)]
 mod tests;
 mod turns;
 mod watcher;
@@ -64,8 +65,8 @@ pub use stream::Offloaded;
 
 use crate::call::deadline::Deadline;
 use config::Limits;
+use job::Admission;
 use pool::{Pool, StartThread};
-use queue::Admission;
 use run::{Timekeeper, still_wanted, submit};
 use turns::Driver;
 

@@ -15,9 +15,8 @@ use tracing::Span;
 
 use super::error::RunError;
 use super::isolation::drop_quietly;
-use super::job::Job;
+use super::job::{Admission, Job};
 use super::pool::Pool;
-use super::queue::Admission;
 use super::snapshot::Refusal;
 use super::task::{Answering, Header, Task};
 use crate::call::cancellation::{CancelReason, Cancellation, OnCancel};

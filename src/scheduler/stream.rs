@@ -14,9 +14,8 @@ use std::task::{Context, Poll, Waker};
 
 use super::Scheduler;
 use super::error::RunError;
-use super::job::Job;
+use super::job::{Admission, Job};
 use super::pool::Open;
-use super::queue::Admission;
 use super::run::Run;
 use super::turns::{Alarm, Driver, Patience, Resting};
 use futures_core::Stream;

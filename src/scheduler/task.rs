@@ -17,7 +17,7 @@ use super::isolation::{drop_quietly, isolate, wake_quietly};
 use super::job::JobName;
 use super::lane::Lane;
 use super::pool::Pool;
-use super::queue::Place;
+use super::slab::Place;
 use super::snapshot::Refusal;
 use crate::call::cancellation::{CancelListener, CancelReason};
 use crate::call::deadline::Deadline;

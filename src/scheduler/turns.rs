@@ -14,9 +14,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use tracing::Span;
 
 use super::error::RunError;
-use super::job::Job;
+use super::job::{Admission, Job};
 use super::pool::Pool;
-use super::queue::Admission;
 use super::run::{Run, Timekeeper, Timer, submit, submit_detached};
 use super::worker;
 use crate::call::cancellation::{CancelReason, Cancellation, Cancelled};

@@ -25,6 +25,9 @@ pub(super) const SPAWN_RETRY: Duration = Duration::from_millis(10);
 /// Sees to it that the queue is watched.
 pub(super) fn call(pool: &Arc<Pool>) {
     let mut ledger = pool.ledger();
+    if !ledger.watch_needs_calling() {
+        return;
+    }
     match std::mem::replace(&mut ledger.watch, Watch::Awake) {
         Watch::Awake => {}
         Watch::Parked(watcher) => {
@@ -38,6 +41,7 @@ pub(super) fn call(pool: &Arc<Pool>) {
     }
 }
 
+/// Starts the watcher, which the ledger already says is awake.
 fn start(pool: &Arc<Pool>) {
     let watched = pool.clone();
     let Err(error) = pool.start("ambidex-watcher", move || run(watched)) else { return };
@@ -58,15 +62,16 @@ async fn rescue(pool: Arc<Pool>) {
         tokio::time::sleep(SPAWN_RETRY).await;
         let summons = {
             let mut ledger = pool.ledger();
-            if ledger.queue.len() == 0 || matches!(ledger.watch, Watch::Awake) {
+            if ledger.queue.len() == 0 || !matches!(ledger.watch, Watch::Absent) {
                 ledger.rescue = false;
                 return;
             }
+            ledger.watch = Watch::Awake;
             let nobody_comes = ledger.crew.active() + ledger.crew.on_their_way() == 0;
             if nobody_comes { ledger.summon(Instant::now(), &pool.limits) } else { Summons::Nobody }
         };
         pool.answer(summons);
-        call(&pool);
+        start(&pool);
     }
 }
 
@@ -122,7 +127,7 @@ impl Watcher {
             Some(came) => {
                 self.quiet_looks = 0;
                 let summoned = self.hand_off(&mut ledger, pool, now, came);
-                (summoned, Then::LookAgain(pool.limits.hand_off_threshold))
+                (summoned, Then::LookAgain(self.patience(&ledger, pool)))
             }
             None if ledger.queue.len() > 0 => (Vec::new(), Then::LookAgain(SWEEP_EVERY)),
             None => (Vec::new(), self.nothing_waits(&mut ledger, pool)),
@@ -168,6 +173,13 @@ impl Watcher {
             .collect()
     }
 
+    /// How soon to look again while jobs wait. Where no thread is to be had, those who are freed come by
+    /// themselves, and only bounds and stalls are left to watch.
+    fn patience(&self, ledger: &Ledger, pool: &Pool) -> Duration {
+        let exhausted = ledger.crew.idle() == 0 && ledger.crew.threads() >= ledger.crew.ceiling(&pool.limits);
+        if exhausted { EXHAUSTED_LOOK_EVERY } else { pool.limits.hand_off_threshold }
+    }
+
     fn nothing_waits(&mut self, ledger: &mut Ledger, pool: &Pool) -> Then {
         self.step = 1;
         if ledger.forsaken {
@@ -186,6 +198,9 @@ impl Watcher {
 
 /// How often waiting times are compared with their bound; far finer than any sensible bound.
 const SWEEP_EVERY: Duration = Duration::from_millis(10);
+
+/// How often to look while every thread there may be is at work.
+const EXHAUSTED_LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// How many looks find nothing before the watcher sleeps. Waking it costs as much as several looks.
 const QUIET_LOOKS: u32 = 5;

@@ -93,8 +93,8 @@ fn echo_metadata(plan: &Plan, sent: &MetadataMap) -> MetadataMap {
     if !plan.echo_metadata {
         return initial;
     }
-    for (name, value) in sent.clone().into_headers() {
-        let Some(name) = name else { continue };
+    let sent = sent.clone().into_headers();
+    for (name, value) in sent.iter().map(|(name, value)| (name.clone(), value.clone())) {
         if name.as_str().starts_with("x-echo-") {
             initial.as_mut().append(name, value);
         } else if name.as_str().starts_with("x-trail-") {

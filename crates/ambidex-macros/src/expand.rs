@@ -13,6 +13,7 @@ use syn::{Attribute, FnArg, ImplItem, Meta, Pat, PatWild, Signature, Token, Type
 
 use crate::handler::{Handler, Refused};
 use crate::method_name::MethodName;
+use crate::place::Place;
 use crate::service::{Service, conditions};
 
 pub(crate) fn expand(service: &Service) -> TokenStream {
@@ -120,19 +121,19 @@ fn request(name: &MethodName, argument: &Type) -> TokenStream {
 
 /// Calls the user's function and makes the trait's reply of its result, in the place of the result's type.
 fn reply(service: &Service, handler: &Handler) -> TokenStream {
-    let MethodName { rpc, private, .. } = &handler.name;
+    let rpc = &handler.name.rpc;
     let (_, generics, _) = service.generics().split_for_impl();
+    let Place { start, end } = Place::of(&handler.reply);
+    let mut private = handler.name.private.clone();
+    private.set_span(start);
+    let function = quote_spanned!(start=> <Self as __Handlers #generics>::#private);
     let request = handler.argument.as_ref().map(|_| quote!(, request));
-    let function = quote!(<Self as __Handlers #generics>::#private);
-    let reply = handler.reply.span();
     if handler.is_async() {
-        quote_spanned! {reply=>
-            ::ambidex::codegen::async_reply::<Self::#rpc, _, _>(#function(self #request).await)
-        }
+        let result = quote_spanned!(end=> (self #request).await);
+        quote_spanned!(start=> ::ambidex::codegen::async_reply::<Self::#rpc, _, _>(#function #result))
     } else {
-        quote_spanned! {reply=>
-            ::ambidex::codegen::blocking_reply::<Self::#rpc, _, _>(#function(self #request))
-        }
+        let result = quote_spanned!(end=> (self #request));
+        quote_spanned!(start=> ::ambidex::codegen::blocking_reply::<Self::#rpc, _, _>(#function #result))
     }
 }
 

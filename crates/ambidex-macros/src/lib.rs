@@ -10,6 +10,7 @@ mod execution;
 mod expand;
 mod handler;
 mod method_name;
+mod place;
 mod problems;
 mod service;
 mod span_name;

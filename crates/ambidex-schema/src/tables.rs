@@ -411,9 +411,11 @@ impl Links<'_> {
     }
 
     fn enumeration(&self, item: &EnumDescriptor) -> EnumTable {
+        // The descriptor's own order is that of the proto file; the pool's is by number, aliases in any
+        // order. The sort is stable, so of several aliases the one declared first is printed.
+        let declared = &item.enum_descriptor_proto().value;
         let mut values: Vec<(i32, Box<[u8]>)> =
-            item.values().map(|value| (value.number(), quoted(value.name()))).collect();
-        // The sort is stable, so of several aliases the one declared first is printed.
+            declared.iter().map(|value| (value.number(), quoted(value.name()))).collect();
         values.sort_by_key(|(number, _)| *number);
         values.dedup_by_key(|(number, _)| *number);
         let features = self.features.get(item.full_name());

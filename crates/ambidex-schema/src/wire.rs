@@ -89,7 +89,8 @@ impl std::error::Error for WireError {}
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record<'a> {
     pub(crate) number: u32,
-    /// Where the value starts, counted like every offset of a [`WireError`].
+    /// Where the value starts, behind its length if it has one; counted like every offset of a
+    /// [`WireError`].
     pub(crate) offset: usize,
     pub(crate) value: WireValue<'a>,
 }
@@ -155,8 +156,11 @@ impl<'a> Reader<'a> {
         if wire_type == 4 {
             return Err(WireError::malformed(start, "a group ends that never started"));
         }
-        let offset = self.offset();
+        let mut offset = self.offset();
         let value = self.value(number, wire_type, 0)?;
+        if let WireValue::Bytes(bytes) = value {
+            offset = self.offset() - bytes.len();
+        }
         Ok(Some(Record { number, offset, value }))
     }
 

@@ -1,6 +1,8 @@
 //! The scheduler's promises, each as a story. What they share is here: small pools, gates that hold a thread,
 //! and patience for counts that other threads write.
 
+#![cfg(not(ambidex_loom))]
+
 mod blocking;
 mod bounds;
 mod draining;

@@ -38,8 +38,10 @@ impl Decoder<'_, '_> {
         self.scanner.seek(start);
         let table = tables.message(index);
         match table.well_known {
-            WellKnown::No | WellKnown::Empty => self.plain_message(table, Extra::AnyType)?,
-            _ => self.any_of_well_known(index)?,
+            WellKnown::No => self.plain_message(table, Extra::AnyType)?,
+            // Some writers give `Empty` a value like the other well-known types, most do not.
+            WellKnown::Empty => self.any_of_well_known(index, false)?,
+            _ => self.any_of_well_known(index, true)?,
         }
         end_length(mark, self.out);
         Ok(())
@@ -75,7 +77,7 @@ impl Decoder<'_, '_> {
     }
 
     /// Reads `{"@type": …, "value": …}`, in any order.
-    fn any_of_well_known(&mut self, index: u32) -> Result<(), JsonError> {
+    fn any_of_well_known(&mut self, index: u32, value_required: bool) -> Result<(), JsonError> {
         self.enter(b'{', "an object")?;
         let start = self.scanner.position();
         let (mut has_type, mut has_value) = (false, false);
@@ -110,7 +112,7 @@ impl Decoder<'_, '_> {
             }
         }
         self.leave();
-        if !has_value {
+        if value_required && !has_value {
             let message = "an Any of a well-known type needs a value";
             return Err(JsonError::new(JsonErrorKind::InvalidValue, start, message));
         }

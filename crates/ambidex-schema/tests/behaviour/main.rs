@@ -1,0 +1,14 @@
+//! How the crate behaves as a whole, over the schemas of `tests/proto`.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod differential;
+mod generator;
+mod http_rules;
+mod json_in;
+mod json_out;
+mod parameters;
+mod schema_loading;
+mod schemas;
+mod syntaxes;
+mod well_known;

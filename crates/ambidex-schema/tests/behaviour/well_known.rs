@@ -1,0 +1,208 @@
+//! The messages that ProtoJSON spells in a way of their own, inside other messages and alone.
+
+use ambidex_schema::{DecodeOptions, EncodeOptions, JsonErrorKind, WireErrorKind};
+
+use crate::schemas::{compile, json, refusal, rich, round_trip, wire};
+
+#[test]
+fn timestamps_are_printed_with_z_and_grouped_digits() {
+    let rich = rich();
+    for (given, printed) in [
+        ("2024-02-29T12:34:56Z", "2024-02-29T12:34:56Z"),
+        ("2024-02-29T14:34:56+02:00", "2024-02-29T12:34:56Z"),
+        ("2024-02-29T12:34:56.5Z", "2024-02-29T12:34:56.500Z"),
+        ("2024-02-29T12:34:56.123450Z", "2024-02-29T12:34:56.123450Z"),
+        ("2024-02-29T12:34:56.000000001Z", "2024-02-29T12:34:56.000000001Z"),
+    ] {
+        assert_eq!(
+            round_trip(&rich, &format!(r#"{{"timestamp":"{given}"}}"#)),
+            format!(r#"{{"timestamp":"{printed}"}}"#)
+        );
+    }
+    for text in ["\"2024-02-30T00:00:00Z\"", "\"2024-02-29\"", "5", "{}", "\"2024-02-29T12:34:56z\""] {
+        assert_eq!(refusal(&rich, &format!(r#"{{"timestamp":{text}}}"#)).kind(), JsonErrorKind::InvalidValue);
+    }
+}
+
+#[test]
+fn durations_need_their_s() {
+    let rich = rich();
+    assert_eq!(round_trip(&rich, r#"{"duration":"-0.5s"}"#), r#"{"duration":"-0.500s"}"#);
+    assert_eq!(refusal(&rich, r#"{"duration":"1"}"#).path(), "duration");
+    refusal(&rich, r#"{"duration":1}"#);
+}
+
+#[test]
+fn values_out_of_range_cannot_be_printed() {
+    let rich = rich();
+    for bytes in [
+        // timestamp = 80: nanos of -1
+        &b"\x82\x05\x0b\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"[..],
+        // duration = 81: a second less a nanosecond, signs apart
+        b"\x8a\x05\x0d\x08\x01\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+        // field_mask = 82: upper case does not come back
+        b"\x92\x05\x03\x0a\x01A",
+        // value = 84: a number that is none
+        b"\xa2\x05\x09\x11\x00\x00\x00\x00\x00\x00\xf8\x7f",
+    ] {
+        let error = rich.wire_to_json(bytes, &EncodeOptions::default(), &mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), WireErrorKind::Unrepresentable, "{error}");
+    }
+}
+
+#[test]
+fn field_masks_are_lower_camel() {
+    let rich = rich();
+    let json = r#"{"fieldMask":"displayName,book.fooBar"}"#;
+    assert_eq!(round_trip(&rich, json), json);
+    let bytes = wire(&rich, json).unwrap();
+    assert!(bytes.ends_with(b"\x0a\x0cdisplay_name\x0a\x0cbook.foo_bar"));
+    refusal(&rich, r#"{"fieldMask":"display_name"}"#);
+    assert_eq!(round_trip(&rich, r#"{"fieldMask":"*"}"#), r#"{"fieldMask":"*"}"#);
+    assert_eq!(round_trip(&rich, r#"{"fieldMask":""}"#), r#"{"fieldMask":""}"#);
+}
+
+#[test]
+fn wrappers_are_the_values_they_wrap() {
+    let rich = rich();
+    let json = r#"{"doubleValue":0.0,"floatValue":"NaN","int32Value":0,"int64Value":"0","uint32Value":1,"uint64Value":"2","boolValue":false,"stringValue":"","bytesValue":"AA=="}"#;
+    assert_eq!(round_trip(&rich, json), json);
+    assert_eq!(round_trip(&rich, r#"{"int32Values":["1",2.0]}"#), r#"{"int32Values":[1,2]}"#);
+    refusal(&rich, r#"{"int32Value":{"value":1}}"#);
+    // An absent value is the default, a null field is no wrapper at all.
+    assert_eq!(crate::schemas::json(&rich, b"\xe2\x05\x00"), r#"{"int32Value":0}"#);
+}
+
+#[test]
+fn structs_hold_any_json() {
+    let rich = rich();
+    for json in [
+        r#"{"struct":{}}"#,
+        r#"{"struct":{"a":{"b":[1.5,"x",null,true,{},[]]}}}"#,
+        r#"{"value":{"a":null}}"#,
+        r#"{"value":"\u0001\"é"}"#,
+        r#"{"value":[[[]]]}"#,
+        r#"{"listValue":[1.0,false]}"#,
+    ] {
+        assert_eq!(round_trip(&rich, json), json);
+    }
+    refusal(&rich, r#"{"struct":[]}"#);
+    refusal(&rich, r#"{"listValue":{}}"#);
+    refusal(&rich, r#"{"struct":{"a":NaN}}"#);
+    refusal(&rich, r#"{"value":1e400}"#);
+    assert_eq!(refusal(&rich, r#"{"struct":{"a":[1,tru]}}"#).path(), r#"struct["a"][1]"#);
+}
+
+#[test]
+fn a_value_without_kind_is_null() {
+    assert_eq!(json(&rich(), b"\xa2\x05\x00"), r#"{"value":null}"#);
+}
+
+#[test]
+fn the_type_of_an_any_may_stand_anywhere() {
+    let rich = rich();
+    let expected =
+        r#"{"any":{"@type":"type.googleapis.com/test.v1.Inner","name":"a","count":1,"child":{"name":"b"}}}"#;
+    for json in [
+        expected,
+        r#"{"any":{"name":"a","@type":"type.googleapis.com/test.v1.Inner","count":1,"child":{"name":"b"}}}"#,
+        r#"{"any":{"name":"a","count":1,"child":{"name":"b"},"@type":"type.googleapis.com/test.v1.Inner"}}"#,
+        r#"{"any":{"name":"a","count":1,"child":{"name":"b"},"\u0040type":"type.googleapis.com/test.v1.Inner"}}"#,
+    ] {
+        assert_eq!(round_trip(&rich, json), expected);
+    }
+}
+
+#[test]
+fn a_well_known_type_in_an_any_is_under_value() {
+    let rich = rich();
+    for json in [
+        r#"{"any":{"@type":"type.googleapis.com/google.protobuf.Duration","value":"1s"}}"#,
+        r#"{"any":{"@type":"type.googleapis.com/google.protobuf.Int64Value","value":"1"}}"#,
+        r#"{"any":{"@type":"type.googleapis.com/google.protobuf.Value","value":null}}"#,
+        r#"{"any":{"@type":"type.googleapis.com/google.protobuf.Struct","value":{"a":1.0}}}"#,
+        r#"{"any":{"@type":"type.googleapis.com/google.protobuf.Any","value":{"@type":"x/test.v1.Inner"}}}"#,
+    ] {
+        assert_eq!(round_trip(&rich, json), json);
+    }
+    assert_eq!(
+        round_trip(&rich, r#"{"any":{"value":"1s","@type":"x/google.protobuf.Duration"}}"#),
+        r#"{"any":{"@type":"x/google.protobuf.Duration","value":"1s"}}"#
+    );
+    let error = refusal(&rich, r#"{"any":{"@type":"x/google.protobuf.Duration","value":"1s","more":1}}"#);
+    assert_eq!(error.kind(), JsonErrorKind::UnknownField);
+    refusal(&rich, r#"{"any":{"@type":"x/google.protobuf.Duration"}}"#);
+    refusal(&rich, r#"{"any":{"@type":"x/google.protobuf.Duration","seconds":1}}"#);
+}
+
+#[test]
+fn empty_in_an_any_has_no_value_but_may_be_given_one() {
+    let rich = rich();
+    let expected = r#"{"any":{"@type":"type.googleapis.com/google.protobuf.Empty"}}"#;
+    assert_eq!(round_trip(&rich, expected), expected);
+    assert_eq!(
+        round_trip(&rich, r#"{"any":{"@type":"type.googleapis.com/google.protobuf.Empty","value":{}}}"#),
+        expected
+    );
+    refusal(&rich, r#"{"any":{"@type":"type.googleapis.com/google.protobuf.Empty","value":1}}"#);
+}
+
+#[test]
+fn an_any_that_cannot_be_resolved_is_an_error() {
+    let rich = rich();
+    for (json, kind) in [
+        (r#"{"any":{"@type":"x/no.such.Type"}}"#, JsonErrorKind::UnknownType),
+        (r#"{"any":{"@type":"test.v1.Inner"}}"#, JsonErrorKind::UnknownType),
+        (r#"{"any":{"@type":""}}"#, JsonErrorKind::UnknownType),
+        (r#"{"any":{"@type":1}}"#, JsonErrorKind::InvalidValue),
+        (r#"{"any":{"name":"a"}}"#, JsonErrorKind::InvalidValue),
+        (r#"{"any":[]}"#, JsonErrorKind::InvalidValue),
+    ] {
+        assert_eq!(refusal(&rich, json).kind(), kind, "{json}");
+    }
+    // any = 86: type_url "x/y", then a value without a type.
+    let refuse =
+        |wire: &[u8]| rich.wire_to_json(wire, &EncodeOptions::default(), &mut Vec::new()).unwrap_err();
+    assert_eq!(refuse(b"\xb2\x05\x05\x0a\x03x/y").kind(), WireErrorKind::UnknownType);
+    assert_eq!(refuse(b"\xb2\x05\x03\x12\x01x").kind(), WireErrorKind::Unrepresentable);
+}
+
+#[test]
+fn an_empty_object_is_an_any_that_holds_nothing() {
+    assert_eq!(round_trip(&rich(), r#"{"any":{}}"#), r#"{"any":{}}"#);
+}
+
+#[test]
+fn nested_anys_with_late_types_stay_within_their_limits() {
+    let rich = rich();
+    let mut json = r#"{"name":"x","@type":"x/test.v1.Inner"}"#.to_owned();
+    for _ in 0..40 {
+        json = format!(r#"{{"any":{json},"@type":"x/test.v1.Rich"}}"#);
+    }
+    let json = format!(r#"{{"any":{json}}}"#);
+    // Members that are read twice to find a type count once.
+    let options = DecodeOptions::default().with_max_elements(2 * 41 + 1);
+    let mut out = Vec::new();
+    rich.json_to_wire(json.as_bytes(), &options, &mut out).unwrap();
+    rich.json_to_wire(json.as_bytes(), &options.with_max_elements(2 * 41), &mut out).unwrap_err();
+}
+
+#[test]
+fn well_known_types_stand_alone_too() {
+    let schema = compile(&["test/v1/rich.proto"]);
+    for (name, json) in [
+        ("Timestamp", "\"1970-01-01T00:00:00Z\""),
+        ("Duration", "\"0s\""),
+        ("FieldMask", "\"a.b\""),
+        ("Int64Value", "\"5\""),
+        ("Value", "null"),
+        ("ListValue", "[]"),
+        ("Struct", "{}"),
+        ("Empty", "{}"),
+        ("Any", "{}"),
+    ] {
+        let message = schema.message(&format!("google.protobuf.{name}")).unwrap();
+        assert_eq!(round_trip(&message, json), json);
+    }
+    refusal(&schema.message("google.protobuf.Empty").unwrap(), r#"{"a":1}"#);
+}
