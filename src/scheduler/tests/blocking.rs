@@ -33,7 +33,7 @@ async fn nested(scheduler: Scheduler, outer: usize, inner: usize) {
         })
         .collect();
     for run in runs {
-        assert_eq!(run.await.unwrap(), (0..inner).sum());
+        assert_eq!(run.await.unwrap(), (0..inner).sum::<usize>());
     }
 }
 
