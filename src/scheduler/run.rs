@@ -20,8 +20,8 @@ use super::job::{Admission, Job};
 use super::pool::Pool;
 use super::snapshot::Refusal;
 use super::task::{Answering, Header, Task};
-use crate::call::cancellation::{CancelReason, Cancellation, OnCancel};
-use crate::call::deadline::Deadline;
+use crate::call::Deadline;
+use crate::call::{CancelReason, Cancellation, OnCancel};
 
 /// A job that has been queued, as a future of its value; see [`Scheduler::run`](super::Scheduler::run).
 ///

@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::*;
-use crate::call::deadline::Deadline;
+use crate::call::Deadline;
 
 /// Ends the test where it would otherwise hang.
 async fn within_seconds<T>(future: impl Future<Output = T>) -> T {
