@@ -99,7 +99,9 @@ fn resource(kind: &str, name: impl std::fmt::Display) -> ErrorDetails {
 /// Why the scheduler has no answer for us.
 fn not_run(error: &RunError) -> Status {
     match error {
-        RunError::Overloaded { .. } => Status::resource_exhausted("too much to do at the moment; try again later"),
+        RunError::Overloaded { .. } => {
+            Status::resource_exhausted("too much to do at the moment; try again later")
+        }
         RunError::Draining => Status::unavailable("the shop is closing"),
         RunError::DeadlineExceeded => Status::deadline_exceeded("the deadline of the call passed"),
         RunError::Cancelled(_) => Status::cancelled("nobody waits for the answer any more"),

@@ -3,7 +3,10 @@
 //! This file puts the shop together. What it does is in `shop.rs`; from there each call leads to one file a
 //! subject. The rpcs, and what they promise, are in `proto/bookshop/v1/bookshop.proto`.
 
-#![allow(unreachable_pub, reason = "a program has no public API; in it `pub` says what a module offers to others")]
+#![allow(
+    unreachable_pub,
+    reason = "a program has no public API; in it `pub` says what a module offers to others"
+)]
 
 mod bookshop {
     pub mod v1 {
@@ -26,6 +29,8 @@ mod seed;
 mod settings;
 mod shop;
 mod store;
+#[cfg(test)]
+mod tests;
 mod violations;
 mod welcome;
 
