@@ -29,6 +29,8 @@ mod seed;
 mod settings;
 mod shop;
 mod store;
+#[cfg(test)]
+mod tests;
 mod violations;
 mod welcome;
 

@@ -20,7 +20,7 @@ pub struct ResourceId(String);
 
 /// A text that is no [`ResourceId`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("an id is 1 to 63 of the characters a-z, 0-9 and -, with no - at either end")]
+#[error("must be 1 to 63 of the characters a-z, 0-9 and -, with no - at either end")]
 pub struct MalformedId;
 
 impl ResourceId {

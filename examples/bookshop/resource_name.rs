@@ -25,7 +25,7 @@ pub struct BookName {
 pub enum MalformedName {
     #[error("must have the form {0}")]
     Form(&'static str),
-    #[error("must have the form {0}; {1}")]
+    #[error("must have the form {0}, where each part in braces {1}")]
     Id(&'static str, MalformedId),
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 
 /// `HOST` stands for the address.
-const WELCOME: &str = r#"The bookshop is open at http://HOST, for gRPC and for HTTP.
+const WELCOME: &str = r#"The bookshop is open, for gRPC and for HTTP, at http://HOST
 
 REST
   curl 'http://HOST/v1/shelves'

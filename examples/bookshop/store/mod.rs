@@ -7,6 +7,8 @@ pub mod books;
 mod migrations;
 mod pool;
 mod row;
+#[cfg(test)]
+pub mod scratch;
 pub mod shelves;
 
 use std::path::Path;

@@ -1,10 +1,8 @@
 //! Tests of the database as a whole: a real file, opened and opened again.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use tokio_stream::StreamExt;
 
+use super::scratch::Scratch;
 use super::*;
 use crate::new_book::NewBook;
 use crate::page::Page;
@@ -12,30 +10,8 @@ use crate::resource_id::{NewId, ResourceId};
 use crate::resource_name::{BookName, ShelfName};
 use crate::seed;
 
-/// A database in a file that goes when the test ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Self(std::env::temp_dir().join(format!("bookshop-{}-{number}.db", std::process::id())))
-    }
-
-    fn open(&self) -> Store {
-        Store::open(&self.0, seed::furnish).expect("a database")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut file = self.0.clone().into_os_string();
-            file.push(suffix);
-            // Those that SQLite has removed itself are not there any more.
-            let _ = std::fs::remove_file(file);
-        }
-    }
+fn open(scratch: &Scratch) -> Store {
+    Store::open(scratch.path(), seed::furnish).expect("a database")
 }
 
 fn everything() -> Page {
@@ -58,7 +34,7 @@ fn name(text: &str) -> BookName {
 #[test]
 fn a_new_shop_has_a_hundred_books_in_the_order_of_their_names() {
     let scratch = Scratch::new();
-    let books = scratch.open().read(|db| books::list(db, None, &everything())).expect("books");
+    let books = open(&scratch).read(|db| books::list(db, None, &everything())).expect("books");
     assert_eq!(books.len(), 100);
     assert!(books.is_sorted_by_key(|book| &book.name));
     assert!(books.iter().all(|book| book.tags.len() >= 3 && book.update_time.is_some()));
@@ -67,12 +43,12 @@ fn a_new_shop_has_a_hundred_books_in_the_order_of_their_names() {
 #[test]
 fn what_was_changed_is_there_after_a_restart_and_what_was_deleted_is_not() {
     let scratch = Scratch::new();
-    let store = scratch.open();
+    let store = open(&scratch);
     store.write(|writing| books::insert(writing, new_book("shelves/love", "Evelina"))).expect("a book");
     store.write(|writing| books::delete(writing, &name("shelves/love/books/emma"))).expect("no book");
     drop(store);
 
-    let store = scratch.open();
+    let store = open(&scratch);
     let evelina = store.read(|db| books::find(db, &name("shelves/love/books/evelina"))).expect("a book");
     assert_eq!((evelina.title.as_str(), evelina.tags), ("Evelina", vec!["b".to_owned(), "a".to_owned()]));
     let emma = store.read(|db| books::find(db, &name("shelves/love/books/emma")));
@@ -82,7 +58,7 @@ fn what_was_changed_is_there_after_a_restart_and_what_was_deleted_is_not() {
 #[test]
 fn an_error_takes_back_what_was_done_before_it() {
     let scratch = Scratch::new();
-    let store = scratch.open();
+    let store = open(&scratch);
     let result = store.write(|writing| {
         books::insert(writing, new_book("shelves/love", "Evelina"))?;
         books::insert(writing, new_book("shelves/nowhere", "Evelina"))
@@ -94,7 +70,7 @@ fn an_error_takes_back_what_was_done_before_it() {
 #[test]
 fn books_of_one_title_get_numbers() {
     let scratch = Scratch::new();
-    let store = scratch.open();
+    let store = open(&scratch);
     let book =
         store.write(|writing| books::insert(writing, new_book("shelves/love", "Emma"))).expect("a book");
     assert_eq!(book.name, "shelves/love/books/emma-2");
@@ -104,15 +80,14 @@ fn books_of_one_title_get_numbers() {
 fn a_shelf_with_books_stays() {
     let scratch = Scratch::new();
     let shelf = ShelfName::parse("shelves/love").expect("a name");
-    let result = scratch.open().write(|writing| shelves::delete(writing, &shelf));
+    let result = open(&scratch).write(|writing| shelves::delete(writing, &shelf));
     assert!(matches!(result, Err(ShopError::ShelfNotEmpty { books: 10, .. })));
 }
 
 #[test]
 fn an_author_goes_before_tags() {
     let scratch = Scratch::new();
-    scratch
-        .open()
+    open(&scratch)
         .read(|db| {
             let dracula = books::find(db, &name("shelves/gothic/books/dracula"))?;
             assert_eq!(books::of_same_author(db, &dracula)?, None);
@@ -128,7 +103,7 @@ fn an_author_goes_before_tags() {
 #[tokio::test]
 async fn watchers_hear_of_what_was_done_and_not_of_what_was_taken_back() {
     let scratch = Scratch::new();
-    let store = scratch.open();
+    let store = open(&scratch);
     let mut watcher = store.changes().watch().expect("a place");
     let taken_back = store.write(|writing| {
         books::insert(writing, new_book("shelves/love", "Evelina"))?;
@@ -144,10 +119,10 @@ async fn watchers_hear_of_what_was_done_and_not_of_what_was_taken_back() {
 #[test]
 fn a_database_of_a_newer_shop_is_left_alone() {
     let scratch = Scratch::new();
-    drop(scratch.open());
-    let db = Connection::open(&scratch.0).expect("a database");
+    drop(open(&scratch));
+    let db = Connection::open(scratch.path()).expect("a database");
     db.pragma_update(None, "user_version", 99).expect("a version");
     drop(db);
-    let result = Store::open(&scratch.0, seed::furnish);
+    let result = Store::open(scratch.path(), seed::furnish);
     assert!(matches!(result, Err(OpenError::TooNew { applied: 99, .. })));
 }
