@@ -1,0 +1,98 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use crate::Error;
+use crate::servers::Server;
+
+pub(crate) const USAGE: &str = "\
+Ambidex beside raw tonic and hand-written axum.
+
+versus [--rounds N] [--seconds S] [--only TEXT] [--note TEXT] [--output FILE]
+    Compares. Prints the tables, and writes them to FILE too.
+        --rounds N      rounds, each of which drives every contestant once (7)
+        --seconds S     about how long one contestant is driven each time, at the most 5 (1)
+        --only TEXT     only the cases that have TEXT in their title
+        --note TEXT     a sentence for the report, such as what else the machine did
+
+versus serve tonic|axum|ambidex
+    Serves on a free port, which it prints, until its standard input ends.";
+
+/// What to do.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Command {
+    Compare(Plan),
+    Serve(Server),
+    Help,
+}
+
+/// How to compare.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) rounds: usize,
+    /// About how long one run takes. Shorter than any contestant keeps an idle thread, which
+    /// [`cpu`](crate::cpu) relies on.
+    pub(crate) run_s: f64,
+    pub(crate) only: Option<String>,
+    pub(crate) note: Option<String>,
+    pub(crate) output: Option<PathBuf>,
+}
+
+const ROUNDS_MAX: usize = 100;
+const RUN_MAX_S: f64 = 5.0;
+
+impl Command {
+    /// Reads the arguments after the program's name.
+    pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, Error> {
+        let mut plan = Plan { rounds: 7, run_s: 1.0, only: None, note: None, output: None };
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or_else(|| format!("{argument} takes a value\n\n{USAGE}"));
+            match argument.as_str() {
+                "serve" => return Ok(Self::Serve(server(&value()?)?)),
+                "--help" | "-h" => return Ok(Self::Help),
+                "--rounds" => plan.rounds = value()?.parse::<usize>()?.clamp(1, ROUNDS_MAX),
+                "--seconds" => plan.run_s = value()?.parse::<f64>()?.clamp(0.05, RUN_MAX_S),
+                "--only" => plan.only = Some(value()?),
+                "--note" => plan.note = Some(value()?),
+                "--output" => plan.output = Some(value()?.into()),
+                _ => return Err(format!("{argument} is no argument of versus\n\n{USAGE}").into()),
+            }
+        }
+        Ok(Self::Compare(plan))
+    }
+}
+
+fn server(name: &str) -> Result<Server, Error> {
+    let found = Server::ALL.into_iter().find(|server| server.name() == name);
+    found.ok_or_else(|| format!("{name} is no server\n\n{USAGE}").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, Error> {
+        Command::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn a_plan_is_read() {
+        let plan = Plan {
+            rounds: 3,
+            run_s: 0.5,
+            only: Some("gRPC".to_owned()),
+            note: None,
+            output: Some("docs/versus.md".into()),
+        };
+        let command = parse("--rounds 3 --seconds 0.5 --only gRPC --output docs/versus.md");
+        assert_eq!(command.expect("a command"), Command::Compare(plan));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for line in ["--round 3", "--rounds", "--rounds few", "serve", "serve apache"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        assert_eq!(parse("serve tonic").expect("a command"), Command::Serve(Server::Tonic));
+    }
+}

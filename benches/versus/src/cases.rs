@@ -1,0 +1,175 @@
+//! What is compared: cases, their contestants, and which of them is divided by which.
+
+use bytes::{BufMut as _, Bytes};
+use prost::Message;
+
+use crate::Error;
+use crate::json;
+use crate::messages::{self, HelloResponse, Order};
+use crate::servers::Server;
+
+/// Contestants that are driven in the same way, one after the other in each round.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) title: &'static str,
+    /// Calls under way at once.
+    pub(crate) in_flight: usize,
+    pub(crate) contestants: &'static [Contestant],
+    /// Pairs of contestants, by their place above: the first is divided by the second.
+    pub(crate) ratios: &'static [(usize, usize)],
+}
+
+/// One server, called in one way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Contestant {
+    pub(crate) name: &'static str,
+    pub(crate) server: Server,
+    pub(crate) wire: Wire,
+    pub(crate) path: &'static str,
+    pub(crate) work: Work,
+}
+
+/// What a call looks like on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wire {
+    /// gRPC over HTTP/2 by prior knowledge.
+    Grpc,
+    /// JSON over HTTP/1.1.
+    Json,
+}
+
+/// What a call asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    Hello,
+    Order,
+}
+
+/// Every case there is.
+pub(crate) const CASES: &[Case] = &[
+    grpc_hello("gRPC Hello, 1 in flight", 1),
+    grpc_hello("gRPC Hello, 64 in flight", 64),
+    grpc_hello("gRPC Hello, 512 in flight", 512),
+    Case {
+        title: "gRPC order of 1 KB, 64 in flight",
+        in_flight: 64,
+        contestants: &[
+            grpc("raw tonic", Server::Tonic, PLACE_ORDER, Work::Order),
+            grpc("Ambidex", Server::Ambidex, PLACE_ORDER, Work::Order),
+        ],
+        ratios: &[(1, 0)],
+    },
+    Case {
+        title: "JSON Hello, 64 in flight",
+        in_flight: 64,
+        contestants: &[
+            json("axum", Server::Axum, "/v1/hello", Work::Hello),
+            json("Ambidex REST", Server::Ambidex, "/v1/hello", Work::Hello),
+            json("Ambidex RPC", Server::Ambidex, HELLO, Work::Hello),
+            json("axum spawn_blocking", Server::Axum, "/v1/hello:blocking", Work::Hello),
+            json("Ambidex REST blocking fn", Server::Ambidex, "/v1/hello:blocking", Work::Hello),
+        ],
+        ratios: &[(1, 0), (2, 0), (4, 3)],
+    },
+    Case {
+        title: "JSON order of 1 KB, 64 in flight",
+        in_flight: 64,
+        contestants: &[
+            json("axum", Server::Axum, "/v1/orders", Work::Order),
+            json("Ambidex REST", Server::Ambidex, "/v1/orders", Work::Order),
+            json("Ambidex RPC", Server::Ambidex, PLACE_ORDER, Work::Order),
+        ],
+        ratios: &[(1, 0), (2, 0)],
+    },
+];
+
+const HELLO: &str = "/versus.v1.Versus/Hello";
+const HELLO_BLOCKING: &str = "/versus.v1.Versus/HelloBlocking";
+const PLACE_ORDER: &str = "/versus.v1.Versus/PlaceOrder";
+
+/// Async and blocking side by side, so that one can be divided by the other.
+const fn grpc_hello(title: &'static str, in_flight: usize) -> Case {
+    Case { title, in_flight, contestants: GRPC_HELLO, ratios: &[(1, 0), (3, 2), (3, 1), (2, 0)] }
+}
+
+const GRPC_HELLO: &[Contestant] = &[
+    grpc("raw tonic", Server::Tonic, HELLO, Work::Hello),
+    grpc("Ambidex", Server::Ambidex, HELLO, Work::Hello),
+    grpc("raw tonic spawn_blocking", Server::Tonic, HELLO_BLOCKING, Work::Hello),
+    grpc("Ambidex blocking fn", Server::Ambidex, HELLO_BLOCKING, Work::Hello),
+];
+
+const fn grpc(name: &'static str, server: Server, path: &'static str, work: Work) -> Contestant {
+    Contestant { name, server, wire: Wire::Grpc, path, work }
+}
+
+const fn json(name: &'static str, server: Server, path: &'static str, work: Work) -> Contestant {
+    Contestant { name, server, wire: Wire::Json, path, work }
+}
+
+impl Wire {
+    /// The headers that make a request one of this wire.
+    pub(crate) const fn headers(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Grpc => &[("content-type", "application/grpc"), ("te", "trailers")],
+            Self::Json => &[("content-type", "application/json")],
+        }
+    }
+}
+
+impl Contestant {
+    /// The body of the request, byte for byte.
+    pub(crate) fn request_body(&self) -> Result<Vec<u8>, Error> {
+        Ok(match (self.wire, self.work) {
+            (Wire::Grpc, Work::Hello) => framed(&messages::hello_request()),
+            (Wire::Grpc, Work::Order) => framed(&messages::order_request()),
+            (Wire::Json, Work::Hello) => {
+                serde_json::to_vec(&json::HelloRequest::from(messages::hello_request()))?
+            }
+            (Wire::Json, Work::Order) => serde_json::to_vec(&json::Order::from(messages::order_request()))?,
+        })
+    }
+
+    /// Decodes the body of a reply and compares it with the answer there should be.
+    pub(crate) fn check_reply(&self, body: Bytes) -> Result<(), Error> {
+        let right = match (self.wire, self.work) {
+            (Wire::Grpc, Work::Hello) => {
+                HelloResponse::decode(unframed(body)?)? == messages::greet(messages::hello_request())
+            }
+            (Wire::Grpc, Work::Order) => {
+                Order::decode(unframed(body)?)? == messages::place(messages::order_request())
+            }
+            (Wire::Json, Work::Hello) => {
+                let request = json::HelloRequest::from(messages::hello_request());
+                serde_json::from_slice::<json::HelloResponse>(&body)? == request.greet()
+            }
+            (Wire::Json, Work::Order) => {
+                let request = json::Order::from(messages::order_request());
+                serde_json::from_slice::<json::Order>(&body)? == request.place()
+            }
+        };
+        if right { Ok(()) } else { Err("the reply is not the right answer".into()) }
+    }
+}
+
+/// A message behind its gRPC prefix: not compressed, and its length.
+fn framed(message: &impl Message) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(5 + message.encoded_len());
+    frame.put_u8(0);
+    frame.put_u32(message.encoded_len().try_into().expect("the messages of the benchmark are small"));
+    message.encode(&mut frame).expect("a vector grows");
+    frame
+}
+
+/// The one message of a gRPC reply.
+fn unframed(body: Bytes) -> Result<Bytes, Error> {
+    let (prefix, message) = body.split_first_chunk::<5>().ok_or("the reply has no message")?;
+    let [compressed, len @ ..] = *prefix;
+    if compressed != 0 {
+        return Err("the reply is compressed, which nobody asked for".into());
+    }
+    if u32::from_be_bytes(len) as usize != message.len() {
+        return Err("the reply is not exactly one message".into());
+    }
+    Ok(body.slice(5..))
+}

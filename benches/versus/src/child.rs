@@ -1,0 +1,65 @@
+//! A server as a process of its own, and its end.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use crate::Error;
+use crate::servers::Server;
+
+/// Every server, each in its own process.
+#[derive(Debug)]
+pub(crate) struct Running(HashMap<Server, ServerProcess>);
+
+/// One server in a process of its own; killed on drop, also when that is a panic's. Should this process be
+/// killed without a drop, the server sees its standard input end and leaves.
+#[derive(Debug)]
+pub(crate) struct ServerProcess {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Running {
+    /// Starts every server and waits until each listens.
+    pub(crate) fn start() -> Result<Self, Error> {
+        let start = |server| Ok((server, ServerProcess::start(server)?));
+        Server::ALL.into_iter().map(start).collect::<Result<_, Error>>().map(Self)
+    }
+
+    pub(crate) fn get(&self, server: Server) -> &ServerProcess {
+        self.0.get(&server).expect("all of them were started")
+    }
+}
+
+impl ServerProcess {
+    fn start(server: Server) -> Result<Self, Error> {
+        let child = Command::new(std::env::current_exe()?)
+            .args(["serve", server.name()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        // Put together before anything can fail, so that a failure kills it too.
+        let mut process = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let out = process.child.stdout.take().expect("it was asked to be piped");
+        let mut line = String::new();
+        BufReader::new(out).read_line(&mut line)?;
+        process.address = line
+            .trim()
+            .parse()
+            .map_err(|_| format!("the {} server did not say where it listens", server.name()))?;
+        Ok(process)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // Either fails only for a process that has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,58 @@
+//! Ambidex beside raw tonic and hand-written axum: server CPU and requests per second, as ratios.
+//!
+//! One program is all three servers and what compares them, so that they share a compiler, an allocator and a
+//! runtime. [`cases`] says what is compared, [`servers`] has the contestants, [`compare`] measures, [`report`]
+//! prints. The README says how to read it.
+
+mod arguments;
+mod cases;
+mod child;
+mod compare;
+mod cpu;
+mod json;
+mod load;
+mod messages;
+mod probe;
+mod report;
+mod sample;
+mod servers;
+
+use std::process::ExitCode;
+
+use arguments::{Command, Plan, USAGE};
+use report::Report;
+
+type Error = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("versus: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Error> {
+    match Command::parse(std::env::args().skip(1))? {
+        Command::Help => println!("{USAGE}"),
+        Command::Serve(server) => server.serve()?,
+        Command::Compare(plan) => compare(&plan)?,
+    }
+    Ok(())
+}
+
+fn compare(plan: &Plan) -> Result<(), Error> {
+    if cfg!(debug_assertions) {
+        return Err("a debug build compares nothing: run it with `cargo run --release`".into());
+    }
+    let measured = compare::compare(plan)?;
+    let page = Report { plan, measured: &measured }.to_string();
+    print!("{page}");
+    if let Some(output) = &plan.output {
+        std::fs::write(output, page)
+            .map_err(|error| format!("cannot write {}: {error}", output.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! The three servers: the same methods, on the same runtime, each on a port of its own.
+
+mod hand_written_axum;
+mod raw_tonic;
+mod with_ambidex;
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+
+use crate::Error;
+
+/// Who serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Server {
+    Tonic,
+    Axum,
+    Ambidex,
+}
+
+impl Server {
+    pub(crate) const ALL: [Self; 3] = [Self::Tonic, Self::Axum, Self::Ambidex];
+
+    /// The name on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Tonic => "tonic",
+            Self::Axum => "axum",
+            Self::Ambidex => "ambidex",
+        }
+    }
+
+    /// Serves on a free port of the loopback, and prints its address once it listens. It ends with the
+    /// process, or with its standard input: then whoever started it is gone.
+    pub(crate) fn serve(self) -> Result<(), Error> {
+        std::thread::spawn(|| {
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+            std::process::exit(0);
+        });
+        // What `#[tokio::main]` makes.
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(async {
+            match self {
+                Self::Tonic => raw_tonic::serve().await,
+                Self::Axum => hand_written_axum::serve().await,
+                Self::Ambidex => with_ambidex::serve().await,
+            }
+        })
+    }
+}
+
+const LOOPBACK: &str = "127.0.0.1:0";
+
+async fn listen() -> Result<TcpListener, Error> {
+    let listener = TcpListener::bind(LOOPBACK).await?;
+    announce(listener.local_addr()?)?;
+    Ok(listener)
+}
+
+/// Says where the server listens. The one line is what the other side waits for.
+fn announce(address: SocketAddr) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{address}")?;
+    out.flush()?;
+    Ok(())
+}

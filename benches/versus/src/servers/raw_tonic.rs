@@ -1,0 +1,45 @@
+//! The service on tonic alone, as `tonic-prost-build` generates it.
+
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status};
+
+use crate::Error;
+use crate::messages::{HelloRequest, HelloResponse, Order, greet, place};
+use generated::versus_server::{Versus, VersusServer};
+
+#[expect(
+    unreachable_pub,
+    clippy::allow_attributes_without_reason,
+    reason = "generated, by others and for crates that may show it"
+)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/tonic/versus.v1.rs"));
+}
+
+pub(super) async fn serve() -> Result<(), Error> {
+    let incoming = TcpIncoming::from(super::listen().await?).with_nodelay(Some(true));
+    let service = VersusServer::new(Handlers);
+    tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await?;
+    Ok(())
+}
+
+struct Handlers;
+
+#[tonic::async_trait]
+impl Versus for Handlers {
+    async fn hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloResponse>, Status> {
+        Ok(Response::new(greet(request.into_inner())))
+    }
+
+    async fn hello_blocking(
+        &self,
+        request: Request<HelloRequest>,
+    ) -> Result<Response<HelloResponse>, Status> {
+        let response = tokio::task::spawn_blocking(move || greet(request.into_inner())).await;
+        response.map(Response::new).map_err(|error| Status::internal(error.to_string()))
+    }
+
+    async fn place_order(&self, request: Request<Order>) -> Result<Response<Order>, Status> {
+        Ok(Response::new(place(request.into_inner())))
+    }
+}
