@@ -2,10 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use ambidex::call::{self, Call};
+use ambidex::interceptor::{self, Next};
+use ambidex::scheduler::RunError;
+use ambidex::{Code, Scheduler};
 use serde_json::json;
 
 use crate::support::parity_v1::{EchoRequest, Plan};
-use crate::support::running::parity;
+use crate::support::running::{parity, parity_builder, start};
 use crate::support::wires::{Case, Wire};
 
 /// 64 blocking calls of 100 ms are under way; async calls answer meanwhile, over both protocols.
@@ -50,4 +54,21 @@ async fn a_method_may_share_a_lane_and_has_its_own_otherwise() {
     let lanes = server.scheduler.snapshot().lanes;
     let lane = lanes.iter().find(|lane| &*lane.name == "parity.v1.Parity/EchoBlocking").expect("its lane");
     assert_eq!(lane.completed, 1);
+}
+
+/// Async code that calls blocking code hands its call on: deadline, cancellation, and what deep code asks.
+#[tokio::test]
+async fn run_blocking_is_part_of_its_call() {
+    let offloading = interceptor::from_fn(|call: Call, next: Next| async move {
+        let scheduler = call.context().state::<Scheduler>().unwrap().clone();
+        let known = scheduler.run_blocking(|| call::current().map(|call| call.method().method())).await;
+        assert_eq!(known.unwrap(), Some("Echo"));
+        let waited = scheduler.run_blocking(|| std::thread::sleep(Duration::from_secs(2))).await;
+        assert!(matches!(waited, Err(RunError::DeadlineExceeded)), "{waited:?}");
+        next.run(call).await
+    });
+    let server = start(parity_builder().interceptor(offloading)).await;
+    let case = Case::new("Echo", "/v1/echo", json!({})).timeout(Duration::from_millis(100));
+    let failure = server.call(Wire::RpcJson, &case).await.end.unwrap_err();
+    assert_eq!(failure.code, Code::DeadlineExceeded);
 }

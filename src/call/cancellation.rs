@@ -19,7 +19,7 @@ use std::task::{Context, Poll, Waker};
 /// A cheap handle on the cancellation of one call; clones share it.
 ///
 /// ```
-/// use ambidex::call::cancellation::{CancelReason, Cancellation};
+/// use ambidex::call::{CancelReason, Cancellation};
 ///
 /// let cancellation = Cancellation::new();
 /// let (tell, told) = std::sync::mpsc::channel();

@@ -193,6 +193,13 @@ impl Context {
         edit(&mut self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Runs `work` as part of this call: [`current`] finds it there.
+    pub fn scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        let mut home = Some(self.clone());
+        let _lent = Lent::new(&mut home);
+        work()
+    }
+
     pub(crate) fn take_trailers(&self) -> MetadataMap {
         std::mem::take(&mut self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -233,7 +240,8 @@ thread_local! {
 /// The context of the call that is running on this thread, if one is.
 ///
 /// Works in handlers, interceptors and streams, in any function they call, on the runtime and on scheduler
-/// threads. A task spawned with `tokio::spawn` is nobody's call: hand it a clone of the context.
+/// threads. A task spawned with `tokio::spawn` is nobody's call: hand it a clone of the context, and let it
+/// [`scope`](Context::scope) what should know.
 pub fn current() -> Option<Context> {
     CURRENT.with_borrow(Clone::clone)
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 ///
 /// ```
 /// use std::time::Duration;
-/// use ambidex::call::deadline::Deadline;
+/// use ambidex::call::Deadline;
 ///
 /// let call = Deadline::after(Duration::from_secs(30));
 /// let query = Deadline::after(Duration::from_secs(5));

@@ -4,16 +4,16 @@
 //! beside the [`MethodSpec`] of its method. Nothing here knows gRPC framing, HTTP, JSON or user types.
 
 mod body;
-pub mod cancellation;
+mod cancellation;
 mod context;
-pub mod deadline;
+mod deadline;
 mod method;
 mod reply;
 mod request;
 pub mod timeout;
 
 pub use body::{Body, MessageStream};
-pub use cancellation::{CancelReason, Cancellation, OnCancel};
+pub use cancellation::{CancelReason, Cancellation, Cancelled, OnCancel};
 pub use context::{Context, Peer, Protocol, ServerState, current};
 pub use deadline::Deadline;
 pub use method::{Idempotency, MethodKind, MethodSpec};
@@ -21,4 +21,5 @@ pub use reply::{Reply, Trailers};
 pub use request::Call;
 pub(crate) use request::Head;
 
+pub(crate) use cancellation::CancelListener;
 pub(crate) use context::{Scoped, cancelled_status};

@@ -1,23 +1,23 @@
 //! What a user may write as a handler's argument, and how it is made from the request.
 //!
-//! The second type parameter of the trait has no meaning: it keeps the implementations apart for the
-//! compiler and is inferred.
+//! Two type parameters of the trait are there for the compiler. `Given` is always the method's input: it is a
+//! parameter so that a message can name it. `Form` has no meaning: it keeps the implementations apart and is
+//! inferred.
 
 use prost::Message;
 use tonic::Request;
 
 use super::{BlockingStreaming, Rpc, Streaming};
 
-/// Types that a handler of method `R` may take.
+/// Types that a handler of method `R` may take, which is given `Given`.
 #[diagnostic::on_unimplemented(
-    message = "method `{R}` cannot be handed a `{Self}`",
+    message = "the handler of `{R}` is given a `{Given}`, not a `{Self}`",
     label = "not the request of this method",
-    note = "take the request message `M` or `Request<M>`; when the client streams, `Streaming<M>` in an \
-            `async fn` or `BlockingStreaming<M>` in a `fn`, bare or in a `Request`"
+    note = "take `{Given}` or `Request<{Given}>`; a plain `fn` may take `BlockingStreaming<M>` for `Streaming<M>`"
 )]
-pub trait Argument<R: Rpc, Form>: Sized {
+pub trait Argument<R: Rpc, Given, Form>: Sized {
     /// Makes the argument from the request.
-    fn from_request(request: Request<R::Input>) -> Self;
+    fn from_request(request: Request<Given>) -> Self;
 }
 
 /// The forms an argument can have.
@@ -36,27 +36,35 @@ pub(super) mod form {
     pub struct WrappedIter;
 }
 
-impl<R: Rpc<Input = I>, I> Argument<R, form::Bare> for I {
+#[diagnostic::do_not_recommend]
+impl<R: Rpc, I> Argument<R, I, form::Bare> for I {
     fn from_request(request: Request<I>) -> Self {
         request.into_inner()
     }
 }
 
-impl<R: Rpc<Input = I>, I> Argument<R, form::Wrapped> for Request<I> {
+#[diagnostic::do_not_recommend]
+impl<R: Rpc, I> Argument<R, I, form::Wrapped> for Request<I> {
     fn from_request(request: Self) -> Self {
         request
     }
 }
 
-impl<R: Rpc<Input = Streaming<M>>, M: Message + Default> Argument<R, form::Iter> for BlockingStreaming<M> {
+#[diagnostic::do_not_recommend]
+impl<R, M> Argument<R, Streaming<M>, form::Iter> for BlockingStreaming<M>
+where
+    R: Rpc,
+    M: Message + Default,
+{
     fn from_request(request: Request<Streaming<M>>) -> Self {
         request.into_inner().blocking()
     }
 }
 
-impl<R, M> Argument<R, form::WrappedIter> for Request<BlockingStreaming<M>>
+#[diagnostic::do_not_recommend]
+impl<R, M> Argument<R, Streaming<M>, form::WrappedIter> for Request<BlockingStreaming<M>>
 where
-    R: Rpc<Input = Streaming<M>>,
+    R: Rpc,
     M: Message + Default,
 {
     fn from_request(request: Request<Streaming<M>>) -> Self {
@@ -65,6 +73,6 @@ where
 }
 
 /// Makes the argument a handler of `R` asks for; `#[ambidex::service]` calls it.
-pub fn argument<R: Rpc, A: Argument<R, Form>, Form>(request: Request<R::Input>) -> A {
+pub fn argument<R: Rpc, A: Argument<R, R::Input, Form>, Form>(request: Request<R::Input>) -> A {
     A::from_request(request)
 }

@@ -35,8 +35,13 @@ impl Execution {
     }
 
     /// At most `calls` of the lane run at a time; more wait in its queue. For blocking methods.
+    ///
+    /// # Panics
+    ///
+    /// When `calls` is 0: no call could ever run.
     #[must_use]
     pub const fn max_concurrency(mut self, calls: usize) -> Self {
+        assert!(calls > 0, "a lane that runs no call answers none");
         self.max_concurrency = Some(calls);
         self
     }

@@ -48,6 +48,13 @@ impl Lines {
         Self { body: Some(body), buffer: BytesMut::new(), searched: 0, number: 0, limit_bytes }
     }
 
+    /// Forgets what is there: an error was the last there is to say.
+    fn give_up(&mut self) {
+        self.body = None;
+        self.buffer.clear();
+        self.searched = 0;
+    }
+
     /// The next line in the buffer. At the end of the body the rest is a line too.
     fn next_buffered(&mut self) -> Option<Bytes> {
         let end = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n');
@@ -75,6 +82,7 @@ impl Stream for Lines {
         loop {
             while let Some(line) = self.next_buffered() {
                 if line.len() > self.limit_bytes {
+                    self.give_up();
                     return Poll::Ready(Some(Err(body_too_large(self.limit_bytes))));
                 }
                 if !line.trim_ascii().is_empty() {
@@ -82,8 +90,7 @@ impl Stream for Lines {
                 }
             }
             if self.buffer.len() > self.limit_bytes {
-                self.body = None;
-                self.buffer.clear();
+                self.give_up();
                 return Poll::Ready(Some(Err(body_too_large(self.limit_bytes))));
             }
             let Some(body) = &mut self.body else { return Poll::Ready(None) };
@@ -94,8 +101,7 @@ impl Stream for Lines {
                     }
                 }
                 Some(Err(_)) => {
-                    self.body = None;
-                    self.buffer.clear();
+                    self.give_up();
                     return Poll::Ready(Some(Err(cut_off())));
                 }
                 None => self.body = None,

@@ -9,7 +9,7 @@ use super::ledger::Doors;
 use super::pool::Pool;
 use super::snapshot::Refusal;
 use super::{DrainOutcome, RunError};
-use crate::call::deadline::Deadline;
+use crate::call::Deadline;
 
 pub(super) async fn drain(pool: &Arc<Pool>, deadline: Deadline) -> DrainOutcome {
     let completed_before = stop_admitting(pool);

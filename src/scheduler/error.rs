@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::cancellation::CancelReason;
+use crate::call::CancelReason;
 
 /// Why a job has no value to give.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -6,14 +6,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::lane::Lane;
-use crate::call::cancellation::Cancellation;
-use crate::call::deadline::Deadline;
+use crate::call::Cancellation;
+use crate::call::Deadline;
 
 /// The description of a job.
 ///
 /// ```
 /// use std::time::Duration;
-/// use ambidex::call::deadline::Deadline;
+/// use ambidex::call::Deadline;
 /// use ambidex::scheduler::Job;
 ///
 /// let job = Job::new("bookshop.v1.Bookshop/PlaceOrder").deadline(Deadline::after(Duration::from_secs(5)));
@@ -28,7 +28,7 @@ pub struct Job {
     /// When its caller must have an answer. If it passes while the job runs, the caller is answered and the
     /// job's cancellation is triggered with [`DeadlineExceeded`].
     ///
-    /// [`DeadlineExceeded`]: crate::call::cancellation::CancelReason::DeadlineExceeded
+    /// [`DeadlineExceeded`]: crate::call::CancelReason::DeadlineExceeded
     pub deadline: Option<Deadline>,
     /// Cancels the job: at once while it is queued; as far as it looks at its cancellation once it runs.
     pub cancellation: Option<Cancellation>,

@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use ambidex::call::deadline::Deadline;
+//! use ambidex::call::Deadline;
 //! use ambidex::scheduler::{Job, Scheduler, SchedulerConfig};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -63,7 +63,7 @@ pub use run::Run;
 pub use snapshot::{LaneSnapshot, Refused, Snapshot, Totals};
 pub use stream::Offloaded;
 
-use crate::call::deadline::Deadline;
+use crate::call::{self, Deadline};
 use config::Limits;
 use job::Admission;
 use pool::{Pool, StartThread};
@@ -165,6 +165,9 @@ impl Scheduler {
     /// Calls blocking code from async code: [`run`](Self::run) in a lane named `run_blocking`, or right here if
     /// this is already a thread of this scheduler.
     ///
+    /// Within a call, the work is under the call's deadline and cancellation, and finds the call with
+    /// [`call::current`](crate::call::current).
+    ///
     /// # Errors
     /// As [`run`](Self::run).
     pub async fn run_blocking<F, T>(&self, work: F) -> Result<T, RunError>
@@ -172,8 +175,10 @@ impl Scheduler {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let lane = self.pool().run_blocking_lane.clone();
-        self.run_blocking_job(Job::new("run_blocking").lane(lane), work).await
+        let job = Job::new("run_blocking").lane(self.pool().run_blocking_lane.clone());
+        let Some(call) = call::current() else { return self.run_blocking_job(job, work).await };
+        let job = job.deadline(call.deadline()).cancellation(call.cancellation().clone());
+        self.run_blocking_job(job, move || call.scope(work)).await
     }
 
     /// [`run_blocking`](Self::run_blocking) with a description of one's own.

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use tokio::task::coop;
 use tokio::time::Sleep;
 use tracing::Span;
 
@@ -19,8 +20,8 @@ use super::job::{Admission, Job};
 use super::pool::Pool;
 use super::snapshot::Refusal;
 use super::task::{Answering, Header, Task};
-use crate::call::cancellation::{CancelReason, Cancellation, OnCancel};
-use crate::call::deadline::Deadline;
+use crate::call::Deadline;
+use crate::call::{CancelReason, Cancellation, OnCancel};
 
 /// A job that has been queued, as a future of its value; see [`Scheduler::run`](super::Scheduler::run).
 ///
@@ -126,7 +127,14 @@ impl<T> Future for Run<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = match &mut self.state {
-            State::Waiting(waiting) => ready!(waiting.poll(cx)),
+            State::Waiting(waiting) => {
+                // Short jobs are often done before anyone looks. A caller that goes from one ready answer to
+                // the next must still give way to the other tasks of its runtime thread.
+                let budget = ready!(coop::poll_proceed(cx));
+                let answer = ready!(waiting.poll(cx));
+                budget.made_progress();
+                answer
+            }
             State::Refused(error) => Err(error.clone()),
             State::Answered => panic!("a job's future was polled after it had answered"),
         };

@@ -10,7 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::Scheduler;
 use super::error::RunError;
@@ -19,6 +19,7 @@ use super::pool::Open;
 use super::run::Run;
 use super::turns::{Alarm, Driver, Patience, Resting};
 use futures_core::Stream;
+use tokio::task::coop;
 
 /// The reader's end of a stream that is produced on scheduler threads; see
 /// [`Scheduler::run_stream`](super::Scheduler::run_stream).
@@ -132,14 +133,17 @@ impl<T: Send + 'static> Stream for Offloaded<T> {
             return Poll::Ready(Some(Err(over)));
         }
         loop {
+            let budget = ready!(coop::poll_proceed(cx));
             match this.buffer.poll_take(cx) {
                 Poll::Ready((item, left)) => {
+                    budget.made_progress();
                     if left <= this.buffer.capacity / 2 {
                         this.top_up(cx);
                     }
                     return Poll::Ready(Some(Ok(item)));
                 }
                 Poll::Pending => {
+                    drop(budget);
                     // A turn that has just ended may have left items behind, so after each move the buffer
                     // is looked at first.
                     if this.advance(cx) {

@@ -19,8 +19,8 @@ use super::lane::Lane;
 use super::pool::Pool;
 use super::slab::Place;
 use super::snapshot::Refusal;
-use crate::call::cancellation::{CancelListener, CancelReason};
-use crate::call::deadline::Deadline;
+use crate::call::Deadline;
+use crate::call::{CancelListener, CancelReason};
 
 /// What everyone may read of a job.
 pub(super) struct Header {

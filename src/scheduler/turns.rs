@@ -18,7 +18,7 @@ use super::job::{Admission, Job};
 use super::pool::Pool;
 use super::run::{Run, Timekeeper, Timer, submit, submit_detached};
 use super::worker;
-use crate::call::cancellation::{CancelReason, Cancellation, Cancelled};
+use crate::call::{CancelReason, Cancellation, Cancelled};
 
 /// What every turn of one future or stream has in common.
 pub(super) struct Driver {

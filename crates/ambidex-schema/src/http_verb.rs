@@ -4,7 +4,6 @@ use std::fmt;
 
 /// Which requests a binding takes, by their HTTP method.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum HttpVerb {
     /// `get`
     Get,

@@ -39,7 +39,6 @@ pub struct PathTemplate {
 
 /// One segment of a template, variables dissolved into what they match.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Segment {
     /// This text, percent-decoded.
     Literal(String),
@@ -59,7 +58,7 @@ pub struct Variable {
 }
 
 impl PathTemplate {
-    /// The segments, without those slashes between.
+    /// The segments, without the slashes between them.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }

@@ -14,7 +14,6 @@ use crate::percent;
 
 /// What of a message may come from the query.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct QueryOptions<'a> {
     /// Skip parameters that name no field the query may set, instead of refusing them. Default: `false`.
     pub ignore_unknown: bool,

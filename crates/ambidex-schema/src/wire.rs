@@ -176,6 +176,11 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn tag(&mut self) -> Result<(u32, u8), WireError> {
+        // Fields up to number 15 have tags of one byte.
+        if let Some(&key @ 8..0x80) = self.bytes.get(self.position) {
+            self.position += 1;
+            return Ok((u32::from(key >> 3), key & 7));
+        }
         let start = self.offset();
         let key = self.varint()?;
         let Ok(key) = u32::try_from(key) else {

@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::*;
-use crate::call::deadline::Deadline;
+use crate::call::Deadline;
 
 /// Ends the test where it would otherwise hang.
 async fn within_seconds<T>(future: impl Future<Output = T>) -> T {
@@ -33,7 +33,7 @@ async fn nested(scheduler: Scheduler, outer: usize, inner: usize) {
         })
         .collect();
     for run in runs {
-        assert_eq!(run.await.unwrap(), (0..inner).sum());
+        assert_eq!(run.await.unwrap(), (0..inner).sum::<usize>());
     }
 }
 

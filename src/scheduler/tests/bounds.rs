@@ -1,7 +1,7 @@
 //! Queues are bounded, and at the bound someone is told.
 
 use super::*;
-use crate::call::deadline::Deadline;
+use crate::call::Deadline;
 use crate::scheduler::LaneConfig;
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::task::Poll;
 use tokio_stream::StreamExt;
 
 use super::*;
-use crate::call::deadline::Deadline;
+use crate::call::Deadline;
 
 #[tokio::test]
 async fn a_drain_lets_the_running_and_the_queued_finish() {

@@ -1,8 +1,8 @@
 //! A job that need not run does not run; one that runs on no longer keeps its caller waiting.
 
 use super::*;
-use crate::call::cancellation::{CancelReason, Cancellation};
-use crate::call::deadline::Deadline;
+use crate::call::Deadline;
+use crate::call::{CancelReason, Cancellation};
 
 const SOON: Duration = Duration::from_millis(20);
 

@@ -1,8 +1,8 @@
 //! An async function that also blocks: polled on scheduler threads, and on none in between.
 
 use super::*;
-use crate::call::cancellation::{CancelReason, Cancellation};
-use crate::call::deadline::Deadline;
+use crate::call::Deadline;
+use crate::call::{CancelReason, Cancellation};
 
 #[tokio::test]
 async fn a_future_is_polled_on_scheduler_threads_across_its_waits() {

@@ -44,6 +44,18 @@ async fn jobs_of_one_caller_run_on_one_hot_thread() {
 }
 
 #[tokio::test]
+async fn a_caller_whose_answers_are_always_ready_still_gives_way() {
+    let scheduler = scheduler(threads(1));
+    let (stop, mut stopped) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move { stop.send(()) });
+    while stopped.try_recv().is_err() {
+        let run = scheduler.run(Job::new("short"), || ());
+        eventually(&scheduler, "it is done before anyone looks", |now| now.running + now.queued == 0);
+        run.await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_panic_ends_one_job_and_its_thread_lives_on() {
     let scheduler = scheduler(threads(1));
     let before = scheduler.run(Job::new("id"), || thread::current().id()).await.unwrap();

@@ -1,8 +1,8 @@
 //! After any storm the counts are back where they began.
 
 use super::*;
-use crate::call::cancellation::{CancelReason, Cancellation};
-use crate::call::deadline::Deadline;
+use crate::call::Deadline;
+use crate::call::{CancelReason, Cancellation};
 
 /// Nothing runs, waits or is owed.
 fn calm(scheduler: &Scheduler) {

@@ -9,8 +9,8 @@ use futures_core::Stream;
 use tokio_stream::{StreamExt, iter};
 
 use super::*;
-use crate::call::cancellation::{CancelReason, Cancellation};
-use crate::call::deadline::Deadline;
+use crate::call::Deadline;
+use crate::call::{CancelReason, Cancellation};
 
 fn buffering(items: usize) -> SchedulerConfig {
     SchedulerConfig { stream_buffer_max: items, ..threads(1) }

@@ -188,9 +188,11 @@ impl<'a> Decoder<'a, '_> {
 
     /// Reads the value of a field and appends it with its tag; `false` where `null` left the field unset.
     pub(crate) fn field(&mut self, field: &'a FieldTable) -> Result<bool, JsonError> {
-        let null_is_a_value = field.is_singular() && self.tables.null_is_a_value(field.kind);
-        if self.scanner.peek() == b'n' && !null_is_a_value && self.scanner.take_word("null") {
-            return Ok(false);
+        if self.scanner.peek() == b'n' {
+            let null_is_a_value = field.is_singular() && self.tables.null_is_a_value(field.kind);
+            if !null_is_a_value && self.scanner.take_word("null") {
+                return Ok(false);
+            }
         }
         match field.shape {
             Shape::Implicit | Shape::Explicit => self.tagged(&field.tag, field.kind),

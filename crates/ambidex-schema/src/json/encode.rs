@@ -245,13 +245,17 @@ impl<'a> Encoder<'a, '_> {
     }
 
     /// Finishes the current field and writes what is unset up to the next.
+    #[inline]
     fn reach(&mut self, table: &'a MessageTable, index: usize, run: &mut Run<'_>) -> Result<(), WireError> {
-        self.close(table, run)?;
+        if run.open.is_some() {
+            self.close(table, run)?;
+        }
         self.unset(table, run, index);
         run.next = index + 1;
         Ok(())
     }
 
+    #[inline]
     fn singular(
         &mut self,
         field: &FieldTable,

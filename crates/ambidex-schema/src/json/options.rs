@@ -12,7 +12,6 @@ pub(crate) const DEPTH_CEILING: usize = 256;
 /// assert!(options.ignore_unknown_fields);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct DecodeOptions {
     /// Skip members and enum names that the schema does not know instead of refusing them. Default: `false`.
     pub ignore_unknown_fields: bool,
@@ -60,7 +59,6 @@ impl DecodeOptions {
 /// assert!(!options.emit_unset_fields);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct EncodeOptions {
     /// Write `proto_name` instead of `protoName`. Default: `false`.
     pub original_field_names: bool,
