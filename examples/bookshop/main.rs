@@ -66,7 +66,8 @@ async fn main() -> ExitCode {
 
 /// Opens the shop, and closes it at SIGTERM or Ctrl-C.
 async fn run(settings: Settings) -> Result<(), Failure> {
-    let store = Store::open(&settings.database, seed::furnish)?;
+    let store = Store::open(&settings.database, seed::furnish)
+        .map_err(|error| format!("cannot open {}: {error}", settings.database.display()))?;
     let shop = BookshopServer::new(Shop::new(store));
 
     let server = Server::builder().service(shop).bind(settings.address).await?;
