@@ -17,6 +17,9 @@ mod report;
 mod sample;
 mod servers;
 
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::{Command, Plan, USAGE};
@@ -47,12 +50,20 @@ fn compare(plan: &Plan) -> Result<(), Error> {
     if cfg!(debug_assertions) {
         return Err("a debug build compares nothing: run it with `cargo run --release`".into());
     }
+    // Opened before minutes of measuring, so that a wrong path is told at once.
+    let output = plan.output.as_deref().map(open).transpose()?;
     let measured = compare::compare(plan)?;
     let page = Report { plan, measured: &measured }.to_string();
     print!("{page}");
-    if let Some(output) = &plan.output {
-        std::fs::write(output, page)
-            .map_err(|error| format!("cannot write {}: {error}", output.display()))?;
+    if let Some(mut output) = output {
+        output.set_len(0)?;
+        output.write_all(page.as_bytes())?;
     }
     Ok(())
+}
+
+/// Opens the file for the page. What is in it stays until there is something better.
+fn open(path: &Path) -> Result<File, Error> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    file.map_err(|error| format!("cannot write {}: {error}", path.display()).into())
 }
