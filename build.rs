@@ -7,7 +7,8 @@ fn main() -> Result<(), ambidex_build::Error> {
     ambidex_build::configure()
         .without_google_extern_paths()
         .bytes([".google.api.HttpBody"])
-        .compile(&["google/api/httpbody.proto"], &[] as &[&str])?;
+        .file_descriptor_set_name("google.bin")
+        .compile(&["google/api/httpbody.proto", "google/rpc/error_details.proto"], &[] as &[&str])?;
     let services = ["proto/bookshop/v1/bookshop.proto", "proto/parity/v1/parity.proto"];
     let here: Vec<_> = services.into_iter().filter(|proto| Path::new(proto).exists()).collect();
     if here.is_empty() { Ok(()) } else { ambidex_build::compile(&here, &["proto"]) }

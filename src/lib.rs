@@ -49,6 +49,9 @@ pub mod client {
 
 /// The messages of Google's common protos that handlers meet.
 pub mod google {
+    /// Their descriptors, encoded.
+    pub(crate) const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/google.bin"));
+
     /// `google.api`: raw HTTP bodies and the types of annotations.
     pub mod api {
         #![allow(missing_docs, clippy::all, reason = "generated from protos that document themselves")]

@@ -20,6 +20,10 @@ impl Local {
     pub(crate) fn new(dispatcher: Dispatcher) -> Self {
         Self { dispatcher }
     }
+
+    pub(crate) fn dispatcher(&self) -> &Dispatcher {
+        &self.dispatcher
+    }
 }
 
 impl Transport for Local {

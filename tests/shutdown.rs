@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ambidex::Error;
+use ambidex::{Code, Error};
 use serde_json::json;
 
-use crate::support::parity_v1::{EchoRequest, Plan};
+use crate::support::parity_v1::{CountRequest, EchoRequest, Plan};
 use crate::support::running::{parity, parity_with};
 use crate::support::wires::{Case, Wire};
 
@@ -49,14 +49,13 @@ async fn an_idle_connection_does_not_hold_a_server() {
 #[tokio::test]
 async fn a_call_that_does_not_end_is_cut_off_and_said() {
     let server = parity_with(|config| config.drain_timeout_ms = 100).await;
-    let http = server.http.clone();
-    let call = tokio::spawn(async move {
-        http.begin(http::Method::GET, "/v1/count?to=2&pause_ms=3600000", &[], axum::body::Body::empty()).await
-    });
+    let client = server.grpc().await;
+    let plan = Some(Plan { sleep_ms: 3_600_000, ..Plan::default() });
+    let call = tokio::spawn(async move { client.echo(EchoRequest { plan, ..EchoRequest::default() }).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     let error = server.stopped().await.expect_err("a call was cut off");
     assert!(matches!(error, Error::DrainTimeout { connections: 1, .. }), "{error}");
-    assert!(call.await.is_err(), "the client sees the connection close");
+    assert!(call.await.unwrap().is_err(), "the client sees the connection close");
 }
 
 #[tokio::test]
@@ -85,4 +84,33 @@ async fn two_ports_are_a_configuration() {
     let answer = on_grpc.post("/v1/echo", "{}").await;
     assert_eq!(answer.status.as_u16(), 415);
     server.stopped().await.expect("both ports drain");
+}
+
+/// A watcher would wait for ever; it is told to go to another server instead.
+#[tokio::test]
+async fn a_silent_stream_ends_with_unavailable() {
+    let server = parity_with(|config| config.drain_silence_ms = 50).await;
+    let client = server.grpc().await;
+    let mut watching =
+        client.count(CountRequest { to: 2, pause_ms: 3_600_000, plan: None }).await.unwrap().into_inner();
+    let http = server.http.clone();
+    let lines = tokio::spawn(async move { http.get("/v1/count?to=2&pause_ms=3600000").await });
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let stopped = tokio::spawn(server.stopped());
+    assert_eq!(watching.message().await.unwrap_err().code(), Code::Unavailable);
+    let answer = lines.await.unwrap();
+    assert_eq!(answer.status.as_u16(), 200, "the head was sent long before");
+    assert_eq!(answer.lines().last().unwrap()["status"]["code"], Code::Unavailable as i32);
+    drop((watching, client));
+    stopped.await.unwrap().expect("nothing was cut off");
+}
+
+#[tokio::test]
+async fn a_stream_that_has_something_to_say_is_let_finish() {
+    let server = parity_with(|config| config.drain_silence_ms = 400).await;
+    let http = server.http.clone();
+    let counting = tokio::spawn(async move { http.get("/v1/blocking/count?to=10&pause_ms=60").await });
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    server.stopped().await.expect("nothing was cut off");
+    assert_eq!(counting.await.unwrap().lines().len(), 11);
 }

@@ -85,7 +85,7 @@ impl From<ShopError> for Status {
                 tracing::error!(%error, "the database failed");
                 Self::internal("internal error")
             }
-            ShopError::Offload(error) => not_run(&error),
+            ShopError::Offload(error) => error.into(),
             ShopError::Call(status) => status,
         }
     }
@@ -94,18 +94,4 @@ impl From<ShopError> for Status {
 /// Which resource it is about.
 fn resource(kind: &str, name: impl std::fmt::Display) -> ErrorDetails {
     ErrorDetails::with_resource_info(kind, name.to_string(), "", "")
-}
-
-/// Why the scheduler has no answer for us.
-fn not_run(error: &RunError) -> Status {
-    match error {
-        RunError::Overloaded { .. } => {
-            Status::resource_exhausted("too much to do at the moment; try again later")
-        }
-        RunError::Draining => Status::unavailable("the shop is closing"),
-        RunError::DeadlineExceeded => Status::deadline_exceeded("the deadline of the call passed"),
-        RunError::Cancelled(_) => Status::cancelled("nobody waits for the answer any more"),
-        // The scheduler has logged what happened.
-        _ => Status::internal("internal error"),
-    }
 }

@@ -62,7 +62,7 @@ impl Deadline {
 
 /// What a timeout beyond the clock's range is cut to. Thirty years outlives any process and leaves every
 /// platform's clock room for further arithmetic.
-pub const FAR_AWAY: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+const FAR_AWAY: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use tonic::Status;
 use tower::{Layer, Service, ServiceExt};
 
 use crate::call::{Call, Reply, Scoped};
-use crate::handler::{ReplyFuture, refused};
+use crate::handler::ReplyFuture;
 use crate::scheduler::{Job, Scheduler};
 
 /// What an interceptor wraps: the next interceptor, or the handler.
@@ -209,7 +209,7 @@ where
                 let result = function(&mut call);
                 result.map(|()| call)
             });
-            let call = scheduler.run_future(job, checked).await.map_err(refused)??;
+            let call = scheduler.run_future(job, checked).await??;
             inner.invoke(call).await
         })
     }

@@ -4,6 +4,7 @@
 //! calls in flight are applied, the interceptors run, then the handler. The registry and the chain of
 //! interceptors are put together once, at start-up, and frozen.
 
+mod drain;
 mod in_flight;
 pub mod interceptor;
 mod panic;
@@ -17,6 +18,7 @@ use tonic::Status;
 
 use crate::call::{Call, Deadline, MethodSpec, ServerState};
 use crate::handler::{Execution, Method};
+use drain::Drain;
 use in_flight::InFlight;
 use interceptor::{CallService, Wrap};
 pub(crate) use watch::Dispatched;
@@ -30,6 +32,8 @@ pub(crate) struct Limits {
     pub(crate) timeout_default: Option<Duration>,
     /// The longest a caller may ask for; a longer wish is cut to it.
     pub(crate) timeout_max: Option<Duration>,
+    /// How long a stream may be silent during a drain before it is ended.
+    pub(crate) drain_silence: Duration,
 }
 
 /// A method that can be called: found by its path when the call is routed.
@@ -50,6 +54,7 @@ struct Registry {
     limits: Limits,
     in_flight: InFlight,
     state: ServerState,
+    drain: Drain,
 }
 
 impl Dispatcher {
@@ -66,7 +71,8 @@ impl Dispatcher {
             (spec.path(), Arc::new(Route { spec, execution, service }))
         });
         let in_flight = InFlight::new(limits.in_flight_max);
-        Self(Arc::new(Registry { routes: routes.collect(), limits, in_flight, state }))
+        let drain = Drain::new(limits.drain_silence);
+        Self(Arc::new(Registry { routes: routes.collect(), limits, in_flight, state, drain }))
     }
 
     /// The method at `/package.Service/Method`.
@@ -92,6 +98,16 @@ impl Dispatcher {
         bounds.into_iter().flatten().min().map(Deadline::after)
     }
 
+    /// Begins the drain: streams that fall silent end with UNAVAILABLE. Every other call goes on.
+    pub(crate) fn begin_drain(&self) {
+        self.0.drain.begin();
+    }
+
+    /// Ends the drain: so does every stream that is left.
+    pub(crate) fn end_drain(&self) {
+        self.0.drain.end();
+    }
+
     /// Calls a method. The future ends at the call's deadline at the latest, and a stream it replies with
     /// does too; dropping either gives the call up.
     pub(crate) fn call(&self, route: &Route, call: Call) -> Dispatched {
@@ -100,6 +116,6 @@ impl Dispatcher {
             return Dispatched::refused(route.spec, Status::resource_exhausted(message));
         };
         let context = call.context().clone();
-        Dispatched::new(route.service.invoke(call), context, place)
+        Dispatched::new(route.service.invoke(call), context, place, self.0.drain.clone())
     }
 }

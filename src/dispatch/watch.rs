@@ -12,6 +12,7 @@ use futures_core::Stream;
 use tokio::time::Sleep;
 use tonic::Status;
 
+use super::drain::{Drain, StreamDrain};
 use super::in_flight::Place;
 use super::panic::caught;
 use crate::call::{Body, CancelReason, Context, MessageStream, MethodSpec, Reply, Scoped, cancelled_status};
@@ -22,14 +23,22 @@ struct Watch {
     context: Context,
     /// Boxed, since it moves from the future to the stream; absent where there is no deadline to pay for.
     deadline: Option<Pin<Box<Sleep>>>,
+    drain: Drain,
     over: bool,
     _place: Place,
 }
 
 impl Watch {
-    fn new(context: Context, place: Place) -> Self {
+    fn new(context: Context, place: Place, drain: Drain) -> Self {
         let deadline = context.deadline().map(|at| Box::pin(tokio::time::sleep_until(at.instant())));
-        Self { context, deadline, over: false, _place: place }
+        Self { context, deadline, drain, over: false, _place: place }
+    }
+
+    /// Ends the call although its work has not ended, and tells whoever runs for it.
+    fn give_up(&mut self, reason: CancelReason) -> Status {
+        self.finish();
+        self.context.cancellation().cancel(reason);
+        cancelled_status(reason)
     }
 
     fn method(&self) -> &'static MethodSpec {
@@ -45,9 +54,7 @@ impl Watch {
     fn poll_end(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
         let Some(deadline) = &mut self.deadline else { return Poll::Pending };
         std::task::ready!(deadline.as_mut().poll(cx));
-        self.finish();
-        self.context.cancellation().cancel(CancelReason::DeadlineExceeded);
-        Poll::Ready(cancelled_status(CancelReason::DeadlineExceeded))
+        Poll::Ready(self.give_up(CancelReason::DeadlineExceeded))
     }
 }
 
@@ -74,9 +81,9 @@ impl Dispatched {
         Self { state: State::Refused(method, Some(status)) }
     }
 
-    pub(super) fn new(work: ReplyFuture, context: Context, place: Place) -> Self {
+    pub(super) fn new(work: ReplyFuture, context: Context, place: Place, drain: Drain) -> Self {
         let work = Some(Scoped::new(context.clone(), work));
-        Self { state: State::Running { work, watch: Some(Watch::new(context, place)) } }
+        Self { state: State::Running { work, watch: Some(Watch::new(context, place, drain)) } }
     }
 }
 
@@ -109,7 +116,7 @@ impl Future for Dispatched {
                 }
                 Body::Stream(messages) => {
                     let messages = Scoped::new(watch.context.clone(), messages);
-                    Body::stream(Watched { messages: Some(messages), watch })
+                    Body::stream(Watched { messages: Some(messages), drain: watch.drain.watch(), watch })
                 }
             };
             reply
@@ -125,6 +132,7 @@ fn polled_after_end(method: &'static MethodSpec) -> Status {
 /// The messages of a reply, under the same watch as the call before them.
 struct Watched {
     messages: Option<Scoped<MessageStream>>,
+    drain: StreamDrain,
     watch: Watch,
 }
 
@@ -132,16 +140,21 @@ impl Stream for Watched {
     type Item = Result<Bytes, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        let Self { messages, watch } = &mut *self;
+        let Self { messages, drain, watch } = &mut *self;
         let Some(stream) = messages else { return Poll::Ready(None) };
         // The deadline first: a handler that always has a message ready must not outrun it.
         let item = match watch.poll_end(cx) {
             Poll::Ready(status) => Some(Err(status)),
             Poll::Pending => match caught(watch.method(), || Pin::new(stream).poll_next(cx)) {
-                Ok(item) => std::task::ready!(item),
+                Ok(Poll::Ready(item)) => item,
+                Ok(Poll::Pending) => {
+                    std::task::ready!(drain.poll_end(cx));
+                    Some(Err(watch.give_up(CancelReason::Shutdown)))
+                }
                 Err(panicked) => Some(Err(panicked)),
             },
         };
+        drain.spoke();
         if !matches!(item, Some(Ok(_))) {
             watch.finish();
             *messages = None;

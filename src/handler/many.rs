@@ -43,7 +43,7 @@ where
                 Some(job) => Box::pin(
                     scheduler
                         .run_stream(job, Scoped::new(scope, events))
-                        .map(|event| event.unwrap_or_else(|error| Err(offload::refused(error)))),
+                        .map(|event| event.unwrap_or_else(|error| Err(error.into()))),
                 ),
             };
             match events.next().await.transpose()? {

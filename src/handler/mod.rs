@@ -30,7 +30,6 @@ use crate::scheduler::Scheduler;
 
 pub use argument::{Argument, argument};
 pub use execution::Execution;
-pub(crate) use offload::refused;
 pub use replies::Replies;
 pub use reply::{AsyncReply, BlockingReply, async_reply, blocking_reply};
 pub use request_ext::RequestExt;

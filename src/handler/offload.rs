@@ -4,7 +4,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Status};
 
 use super::{Execution, Input};
-use crate::call::{Body, Context, MethodSpec, cancelled_status};
+use crate::call::{Body, CancelReason, Context, MethodSpec, cancelled_status};
 use crate::scheduler::{Job, LaneConfig, RunError, Scheduler};
 
 /// What the scheduler is told of every call of a blocking method; nothing for one on the runtime. The lane
@@ -43,20 +43,22 @@ pub(super) fn request<I: Input>(
     Ok(Request::from_parts(metadata, extensions, input))
 }
 
-/// The status a caller gets when the scheduler did not run its call to the end.
-pub(crate) fn refused(error: RunError) -> Status {
-    match error {
-        RunError::Overloaded { retry_after, .. } => {
-            let mut status = Status::resource_exhausted("the server is overloaded; try again later");
-            if let Ok(value) = retry_after.as_millis().to_string().parse() {
-                status.metadata_mut().insert("grpc-retry-pushback-ms", value);
+/// What a caller is told when the scheduler did not run its work to the end.
+impl From<RunError> for Status {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Overloaded { retry_after, .. } => {
+                let mut status = Status::resource_exhausted("the server is overloaded; try again later");
+                if let Ok(value) = retry_after.as_millis().to_string().parse() {
+                    status.metadata_mut().insert("grpc-retry-pushback-ms", value);
+                }
+                status
             }
-            status
+            RunError::Draining => cancelled_status(CancelReason::Shutdown),
+            RunError::DeadlineExceeded => cancelled_status(CancelReason::DeadlineExceeded),
+            RunError::Cancelled(reason) => cancelled_status(reason),
+            // A panic, logged with its method where it happened; the caller learns only whose fault it was not.
+            _ => Status::internal("internal error"),
         }
-        RunError::Draining => Status::unavailable("the server is shutting down"),
-        RunError::DeadlineExceeded => cancelled_status(crate::call::CancelReason::DeadlineExceeded),
-        RunError::Cancelled(reason) => cancelled_status(reason),
-        // A panic, logged with its method where it happened; the caller learns only whose fault it was not.
-        _ => Status::internal("internal error"),
     }
 }

@@ -36,7 +36,7 @@ where
                 None => work.await?,
                 Some(job) => {
                     let work = Scoped::new(scope, work);
-                    scheduler.run_future(job, work).await.map_err(offload::refused)??
+                    scheduler.run_future(job, work).await??
                 }
             };
             Ok(Reply { metadata, body: Body::Message(message), trailers, extensions })

@@ -41,6 +41,8 @@ pub(crate) struct HttpConfig {
     pub(crate) body_max_bytes: usize,
     /// The most bytes of a streamed reply that are gathered before they are sent.
     pub(crate) stream_chunk_max_bytes: usize,
+    /// How long the head of a streamed reply waits for its first message.
+    pub(crate) first_message_wait: Duration,
     pub(crate) json_in: DecodeOptions,
     pub(crate) json_out: EncodeOptions,
     /// Whether query parameters that name no field are passed over rather than refused.
@@ -90,7 +92,7 @@ impl HttpEdge {
                 response
             }
             Found::OtherMethods(allowed) => {
-                let message = format!("{} is not a method of this path; {allowed} is", request.method());
+                let message = format!("{} is not allowed here; allowed: {allowed}", request.method());
                 let mut response = shared.refuse(status::method_not_allowed(message));
                 allow(&allowed, response.headers_mut());
                 response

@@ -110,9 +110,11 @@ fn push_target(
 fn push_mask(form: &RequestForm, json: &[u8], wire: &mut Vec<u8>) -> Result<(), Status> {
     let Some(mask) = &form.mask else { return Ok(()) };
     let said = form.message.field_is_empty(&mask.field, wire).map(|empty| !empty);
-    if json.is_empty() || said.map_err(|error| Status::internal(error.to_string()))? {
+    if said.map_err(|error| Status::internal(error.to_string()))? {
         return Ok(());
     }
+    // An empty body is an empty object: it names nothing, and so the mask does.
+    let json = if json.is_empty() { b"{}" } else { json };
     let paths =
         mask_from_json(&mask.resource, json).map_err(|error| Status::invalid_argument(error.to_string()))?;
     mask.field.put_field_mask(&paths, wire);

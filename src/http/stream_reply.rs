@@ -5,7 +5,8 @@
 //! message can be mistaken for the end. In SSE messages are plain events, and the end is an event of the type
 //! `status`. A stream without that record was cut off.
 //!
-//! The first message is awaited before the response begins, so that an early error has its own HTTP status.
+//! The first message is awaited before the response begins, within a bound, so that an early error has its own
+//! HTTP status and a stream that is silent at first looks alive all the same.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -36,14 +37,19 @@ pub(super) async fn many(
 ) -> Result<Response<Body>, Status> {
     let Reply { metadata, body, trailers, extensions: _ } = reply;
     let mut messages = body.into_stream();
-    let first = messages.next().await.transpose()?;
+    let (first, messages) = match tokio::time::timeout(config.first_message_wait, messages.next()).await {
+        Ok(Some(first)) => (Some(first?), Some(messages)),
+        Ok(None) => (None, None),
+        Err(_) => (None, Some(messages)),
+    };
     let records = Records {
         endpoint: std::sync::Arc::clone(endpoint),
         form,
         config: config.clone(),
         schema: schema.clone(),
         first,
-        messages: Some(messages),
+        messages,
+        ended: false,
         trailers,
     };
     let mut response = Response::new(Body::new(records));
@@ -61,7 +67,10 @@ struct Records {
     config: HttpConfig,
     schema: Schema,
     first: Option<Bytes>,
+    /// The messages to come; none once they have ended.
     messages: Option<MessageStream>,
+    /// The record of the end is out.
+    ended: bool,
     trailers: Trailers,
 }
 
@@ -95,6 +104,7 @@ impl Records {
 
     fn push_end(&mut self, status: &Status, out: &mut Vec<u8>) {
         self.messages = None;
+        self.ended = true;
         out.extend_from_slice(match self.form {
             StreamForm::Ndjson => b"{\"status\":{",
             StreamForm::Sse => b"event: status\ndata: {",
@@ -155,7 +165,7 @@ impl http_body::Body for Records {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if self.messages.is_none() && self.first.is_none() {
+        if self.ended {
             return Poll::Ready(None);
         }
         let mut out = Vec::new();

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 
 use super::front::Front;
 use super::{Config, Error, connections, shutdown};
@@ -72,7 +74,7 @@ impl BoundServer {
     ///
     /// When calls had to be cut off at the end of the drain.
     pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { listeners, address, scheduler, config, .. } = self;
+        let Self { listeners, address, local, scheduler, config, .. } = self;
         let (tell, told) = watch::channel(false);
         let places = Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS)));
         let http = connections::http(&config);
@@ -84,13 +86,16 @@ impl BoundServer {
         }
         stop.await;
         tell.send_replace(true);
+        local.dispatcher().begin_drain();
         let deadline = Deadline::after(config.drain_timeout());
         let mut cut = 0;
         for accept in accepting {
             let Ok(mut open) = accept.await else { continue };
-            let ended = async { while open.join_next().await.is_some() {} };
-            if tokio::time::timeout_at(deadline.instant(), ended).await.is_err() {
+            if !ended(&mut open, deadline).await {
+                // Streams can still be told why they end; whatever else is open is cut off.
+                local.dispatcher().end_drain();
                 cut += open.len();
+                ended(&mut open, Deadline::after(LAST_WORDS)).await;
                 open.shutdown().await;
             }
         }
@@ -101,6 +106,15 @@ impl BoundServer {
         }
         Ok(())
     }
+}
+
+/// How long streams that were ended by the drain have to send their last record.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
+/// Waits for every connection to end; false when the deadline comes first.
+async fn ended(open: &mut JoinSet<()>, deadline: Deadline) -> bool {
+    let ended = async { while open.join_next().await.is_some() {} };
+    tokio::time::timeout_at(deadline.instant(), ended).await.is_ok()
 }
 
 impl std::fmt::Debug for BoundServer {

@@ -13,6 +13,7 @@ use super::{Config, Error};
 use crate::call::{Call, Reply, ServerState};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::interceptor::{self, CallService, Wrap};
+use crate::google;
 use crate::grpc::GrpcEdge;
 use crate::handler::{Methods, Service};
 use crate::http::HttpEdge;
@@ -205,7 +206,8 @@ impl ServerBuilder {
     fn core(&mut self) -> Result<Core, Error> {
         let scheduler = Scheduler::new(self.config.scheduler.clone(), tokio::runtime::Handle::current());
         let mut methods = Methods::new(scheduler.clone());
-        let mut schema = Schema::builder();
+        // Handlers send error details, and REST shows them as JSON, whether or not a service names their types.
+        let mut schema = Schema::builder().add_file_descriptor_set(google::FILE_DESCRIPTOR_SET)?;
         let mut names = std::collections::HashSet::new();
         for Registration { name, descriptors, register } in std::mem::take(&mut self.services) {
             if !names.insert(name) {

@@ -46,6 +46,11 @@ pub struct Config {
     pub stream_chunk_max_bytes: usize,
     /// How long calls in flight may go on after the server was told to stop.
     pub drain_timeout_ms: u64,
+    /// How long a stream may be silent after the server was told to stop, before it ends with UNAVAILABLE.
+    pub drain_silence_ms: u64,
+    /// How long the head of a streamed HTTP reply waits for its first message, so that an early error has its
+    /// own HTTP status; a later one comes as the last record.
+    pub first_message_wait_ms: u64,
     /// How JSON requests are read.
     pub json_in: DecodeOptions,
     /// How JSON replies are written.
@@ -81,6 +86,10 @@ impl Default for Config {
             stream_chunk_max_bytes: 16 * 1024,
             // Kubernetes kills after 30 s; this leaves time to say so.
             drain_timeout_ms: 25_000,
+            // Long enough for whoever is at work on the next message, short enough for a Ctrl-C.
+            drain_silence_ms: 1_000,
+            // Most errors are known at once; an EventSource should not look dead for longer.
+            first_message_wait_ms: 500,
             json_in: DecodeOptions::default(),
             json_out: EncodeOptions::default(),
             ignore_unknown_query: false,
@@ -99,6 +108,7 @@ impl Config {
             in_flight_max: self.in_flight_max,
             timeout_default: self.timeout_default_ms.map(Duration::from_millis),
             timeout_max: self.timeout_max_ms.map(Duration::from_millis),
+            drain_silence: Duration::from_millis(self.drain_silence_ms),
         }
     }
 
@@ -113,6 +123,7 @@ impl Config {
         http::HttpConfig {
             body_max_bytes: self.body_max_bytes,
             stream_chunk_max_bytes: self.stream_chunk_max_bytes,
+            first_message_wait: Duration::from_millis(self.first_message_wait_ms),
             json_in: self.json_in.clone(),
             json_out: self.json_out.clone(),
             ignore_unknown_query: self.ignore_unknown_query,

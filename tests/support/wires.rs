@@ -9,7 +9,7 @@ use ambidex::client::Transport;
 use ambidex::metadata::{KeyAndValueRef, MetadataKey, MetadataMap};
 use ambidex::{Code, Request, Response, Service, Status, Streaming};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use http::Method;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
@@ -260,11 +260,15 @@ fn failure_of_record(status: &Value) -> Result<(), Failure> {
     })
 }
 
-/// A detail as JSON `Any`, whether or not the server knew its type.
+/// A detail as JSON `Any`: its members are those of the message, beside `@type`.
 fn detail_of_any(any: &Value) -> (String, Vec<u8>) {
-    let name = any["@type"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-    let bytes = STANDARD.decode(any["value"].as_str().expect("a type the tests' descriptors lack")).unwrap();
-    (name, bytes)
+    let mut members = any.as_object().expect("an object").clone();
+    let type_url = members.remove("@type").expect("a type");
+    let name = type_url.as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let pool = DescriptorPool::decode(ambidex::tonic_types::pb::FILE_DESCRIPTOR_SET).expect("descriptors");
+    let descriptor = pool.get_message_by_name(&name).expect("a message of google.rpc");
+    let message = DynamicMessage::deserialize(descriptor, Value::Object(members)).expect("its JSON");
+    (name, message.encode_to_vec())
 }
 
 fn code_named(name: &str) -> Code {

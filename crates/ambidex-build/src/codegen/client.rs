@@ -23,22 +23,21 @@ pub(super) fn write(service: &Service, ambidex: &TokenStream) -> TokenStream {
     } else {
         (TokenStream::new(), TokenStream::new())
     };
-    let allow_unused = service
-        .methods
-        .is_empty()
-        .then(|| quote!(#[allow(dead_code, reason = "a service without methods has nothing to call")]));
+    // A program that only serves includes its client all the same.
+    let allow_unused = quote!(#[allow(dead_code, reason = "not every program calls the services it knows")]);
     quote! {
         #docs
         #deprecated
         #allow_deprecated
+        #allow_unused
         #[derive(Debug, Clone)]
         pub struct #client<T = #ambidex::client::Channel> {
-            #allow_unused
             caller: #ambidex::client::Caller<T>,
         }
 
         #blank_line
         #allow_deprecated
+        #allow_unused
         impl #client {
             /// Connects to `endpoint`, such as `http://localhost:8080`.
             ///
@@ -54,6 +53,7 @@ pub(super) fn write(service: &Service, ambidex: &TokenStream) -> TokenStream {
 
         #blank_line
         #allow_deprecated
+        #allow_unused
         impl<T: #ambidex::client::Transport> #client<T> {
             /// Calls over `transport`.
             pub fn new(transport: T) -> Self {
