@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Installs the clients that `cargo test --test foreign` calls our server with, each pinned, into target/foreign.
+# Running it again brings what is there up to date and is quick when nothing is to do.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+clients=$here/../../target/foreign
+
+need() {
+  command -v "$1" >/dev/null || {
+    echo "install.sh needs $1: $2" >&2
+    exit 1
+  }
+}
+
+need curl "install it with the system's package manager"
+need npm "install Node.js 18 or later"
+need python3 "install Python 3.10 or later, with its venv module"
+
+curl --version | grep -qw HTTP2 || {
+  echo "this curl does not speak HTTP/2: install one built with nghttp2" >&2
+  exit 1
+}
+
+# What was installed last is kept beside it: the same pins again are nothing to do.
+same() { cmp --silent "$1" "$2"; }
+
+if ! same "$here/requirements.txt" "$clients/requirements.installed"; then
+  python3 -m venv "$clients/venv"
+  "$clients/venv/bin/python" -m pip install --quiet --requirement "$here/requirements.txt"
+  cp "$here/requirements.txt" "$clients/requirements.installed"
+fi
+
+if ! same "$here/package-lock.json" "$clients/package-lock.installed"; then
+  # npm installs where its package.json is: in a folder of copies, so that nothing grows among the sources.
+  mkdir -p "$clients/node"
+  cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$clients/node/"
+  # Neither of the packages needs its install script: buf's binary is a package of its own.
+  npm ci --prefix "$clients/node" --ignore-scripts --no-audit --no-fund --loglevel=error
+  cp "$here/package-lock.json" "$clients/package-lock.installed"
+fi
+
+"$clients/venv/bin/python" -c 'import grpc; print("grpcio", grpc.__version__)'
+echo "buf $("$clients/node/node_modules/.bin/buf" --version)"
+curl --version | head -n 1 | cut -d ' ' -f 1-2

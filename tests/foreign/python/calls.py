@@ -1,0 +1,93 @@
+"""The service under test as a Python client has it: messages and stubs made from its .proto, and a channel.
+
+The .proto files are compiled anew for each run, so that what is tested is what is written there.
+"""
+
+import atexit
+import faulthandler
+import importlib
+import os
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import grpc
+import grpc_tools
+from grpc_tools import protoc
+
+ROOT = Path(__file__).resolve().parents[3]
+ADDRESS = os.environ["PARITY_ADDRESS"]
+
+# A call that nobody answers must not hold the test run: after this long, every stack is printed instead.
+faulthandler.dump_traceback_later(120, exit=True)
+
+
+def _compiled(proto):
+    """Compiles a .proto and returns its messages and its stubs."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    well_known = Path(grpc_tools.__file__).parent / "_proto"
+    paths = [ROOT / "proto", ROOT / "crates/ambidex-build/proto", well_known]
+    out = [f"--python_out={folder.name}", f"--grpc_python_out={folder.name}"]
+    if protoc.main(["protoc", *(f"--proto_path={path}" for path in paths), *out, proto]):
+        raise RuntimeError(f"protoc cannot compile {proto}")
+    sys.path.append(folder.name)
+    module = proto.removesuffix(".proto").replace("/", ".")
+    return importlib.import_module(f"{module}_pb2"), importlib.import_module(f"{module}_pb2_grpc")
+
+
+messages, stubs = _compiled("parity/v1/parity.proto")
+
+ECHOES = ["Echo", "EchoBlocking", "EchoOffloaded"]
+COUNTS = ["Count", "CountBlocking"]
+SUMS = ["Sum", "SumBlocking"]
+RUNNINGS = ["Running", "RunningBlocking"]
+
+
+class ParityTest(unittest.TestCase):
+    """A test with a connection of its own."""
+
+    # What a test gives its channel beyond grpcio's defaults.
+    channel_options = []
+
+    def setUp(self):
+        self.channel = grpc.insecure_channel(ADDRESS, options=self.channel_options)
+        self.addCleanup(self.channel.close)
+        self.parity = stubs.ParityStub(self.channel)
+
+    def echo(self, method="Echo", *, timeout=30, metadata=None, compression=None, **request):
+        """Makes one echo call and returns its reply."""
+        call = getattr(self.parity, method)
+        request = messages.EchoRequest(**request)
+        return call(request, timeout=timeout, metadata=metadata, compression=compression)
+
+    def fails(self, call):
+        """Expects `call` to fail, and returns its error."""
+        with self.assertRaises(grpc.RpcError) as raised:
+            call()
+        return raised.exception
+
+    def fails_with(self, code, call):
+        """Expects `call` to fail with this code, and returns its error."""
+        error = self.fails(call)
+        self.assertEqual(error.code(), code, error.details())
+        return error
+
+    def still_serves(self):
+        self.assertEqual(self.echo(text="still here").text, "still here")
+
+    def cancel_reason(self, key):
+        """Why the call that waited under `key` was cancelled, as soon as its handler knows."""
+        for _ in range(500):
+            reason = self.parity.Observe(messages.ObserveRequest(key=key)).reason
+            if reason:
+                return reason
+            time.sleep(0.01)
+        self.fail(f"the call under {key} was never cancelled")
+
+
+def numbers(*values):
+    """The requests that add up or run over these numbers."""
+    return iter([messages.SumRequest(number=value) for value in values])

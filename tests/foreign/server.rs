@@ -1,0 +1,26 @@
+//! The server that is called: the tests' own service with every default, on a port of the system's choice.
+
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+
+use ambidex::Server;
+use tokio::runtime::Runtime;
+
+use crate::parity_service::ParityService;
+use crate::parity_v1::ParityServer;
+
+/// Where it listens. One server takes the calls of all tests: that it goes on after each is part of what they
+/// test.
+pub fn address() -> SocketAddr {
+    static SERVER: OnceLock<(Runtime, SocketAddr)> = OnceLock::new();
+    let (_, address) = SERVER.get_or_init(|| {
+        let runtime = Runtime::new().expect("a runtime");
+        let builder = Server::builder().service(ParityServer::new(ParityService::default()));
+        let server = runtime.block_on(builder.bind("127.0.0.1:0")).expect("a port");
+        let address = server.address();
+        // It has no end of its own: the test process takes it along.
+        runtime.spawn(server.serve_until(std::future::pending()));
+        (runtime, address)
+    });
+    *address
+}
