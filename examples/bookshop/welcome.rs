@@ -29,8 +29,8 @@ RPC with JSON
 gRPC
   buf curl --protocol grpc --http2-prior-knowledge --schema proto \
     -d '{"name": "shelves/gothic/books/dracula"}' http://HOST/bookshop.v1.Bookshop/GetBook
-  grpcurl -plaintext -import-path proto -proto bookshop/v1/bookshop.proto \
-    -d '{"liked": "shelves/love/books/emma"}' HOST bookshop.v1.Bookshop/RecommendBooks
+  buf curl --protocol grpc --http2-prior-knowledge --schema proto \
+    -d '{"liked": "shelves/love/books/emma"}' http://HOST/bookshop.v1.Bookshop/RecommendBooks
 "#;
 
 /// Prints it at once, also where the output is a pipe: whoever waits for the address waits for this.

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// The deadline `timeout` from now. A timeout too long for the clock becomes [`FAR_AWAY`], never a panic.
+    /// The deadline `timeout` from now. A timeout too long for the clock becomes one of some thirty years, never a panic.
     pub fn after(timeout: Duration) -> Self {
         let now = Instant::now();
         Self(now.checked_add(timeout).unwrap_or_else(|| now + FAR_AWAY))

@@ -87,11 +87,13 @@ pub mod shop_rpc {
 
 /// Calls a `shop.Shop`, over gRPC through a channel or in this process through another transport.
 /// `ShopClient::connect("http://localhost:8080").await?` is the short way to one.
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 #[derive(Debug, Clone)]
 pub struct ShopClient<T = crate::client::Channel> {
     caller: crate::client::Caller<T>,
 }
 
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 impl ShopClient {
     /// Connects to `endpoint`, such as `http://localhost:8080`.
     ///
@@ -107,6 +109,7 @@ impl ShopClient {
     }
 }
 
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 impl<T: crate::client::Transport> ShopClient<T> {
     /// Calls over `transport`.
     pub fn new(transport: T) -> Self {

@@ -496,11 +496,13 @@ impl<T: Library> ::ambidex::Service for LibraryServer<T> {
 
 /// Calls a `library.v1.Library`, over gRPC through a channel or in this process through another transport.
 /// `LibraryClient::connect("http://localhost:8080").await?` is the short way to one.
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 #[derive(Debug, Clone)]
 pub struct LibraryClient<T = ::ambidex::client::Channel> {
     caller: ::ambidex::client::Caller<T>,
 }
 
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 impl LibraryClient {
     /// Connects to `endpoint`, such as `http://localhost:8080`.
     ///
@@ -516,6 +518,7 @@ impl LibraryClient {
     }
 }
 
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 impl<T: ::ambidex::client::Transport> LibraryClient<T> {
     /// Calls over `transport`.
     pub fn new(transport: T) -> Self {

@@ -641,11 +641,13 @@ impl<T: HttpNames> ::ambidex::Service for HttpNamesServer<T> {
 
 /// Calls a `names.v1.HTTPNames`, over gRPC through a channel or in this process through another transport.
 /// `HttpNamesClient::connect("http://localhost:8080").await?` is the short way to one.
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 #[derive(Debug, Clone)]
 pub struct HttpNamesClient<T = ::ambidex::client::Channel> {
     caller: ::ambidex::client::Caller<T>,
 }
 
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 impl HttpNamesClient {
     /// Connects to `endpoint`, such as `http://localhost:8080`.
     ///
@@ -661,6 +663,7 @@ impl HttpNamesClient {
     }
 }
 
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 impl<T: ::ambidex::client::Transport> HttpNamesClient<T> {
     /// Calls over `transport`.
     pub fn new(transport: T) -> Self {
@@ -834,12 +837,13 @@ impl<T: Empty> ::ambidex::Service for EmptyServer<T> {
 
 /// Calls a `names.v1.Empty`, over gRPC through a channel or in this process through another transport.
 /// `EmptyClient::connect("http://localhost:8080").await?` is the short way to one.
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 #[derive(Debug, Clone)]
 pub struct EmptyClient<T = ::ambidex::client::Channel> {
-    #[allow(dead_code, reason = "a service without methods has nothing to call")]
     caller: ::ambidex::client::Caller<T>,
 }
 
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 impl EmptyClient {
     /// Connects to `endpoint`, such as `http://localhost:8080`.
     ///
@@ -855,6 +859,7 @@ impl EmptyClient {
     }
 }
 
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 impl<T: ::ambidex::client::Transport> EmptyClient<T> {
     /// Calls over `transport`.
     pub fn new(transport: T) -> Self {
@@ -964,6 +969,7 @@ impl<T: Old> ::ambidex::Service for OldServer<T> {
     deprecated,
     reason = "the client of a deprecated service is deprecated as a whole"
 )]
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 #[derive(Debug, Clone)]
 pub struct OldClient<T = ::ambidex::client::Channel> {
     caller: ::ambidex::client::Caller<T>,
@@ -973,6 +979,7 @@ pub struct OldClient<T = ::ambidex::client::Channel> {
     deprecated,
     reason = "the client of a deprecated service is deprecated as a whole"
 )]
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 impl OldClient {
     /// Connects to `endpoint`, such as `http://localhost:8080`.
     ///
@@ -992,6 +999,7 @@ impl OldClient {
     deprecated,
     reason = "the client of a deprecated service is deprecated as a whole"
 )]
+#[allow(dead_code, reason = "not every program calls the services it knows")]
 impl<T: ::ambidex::client::Transport> OldClient<T> {
     /// Calls over `transport`.
     pub fn new(transport: T) -> Self {
