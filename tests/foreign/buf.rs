@@ -178,16 +178,6 @@ fn an_error_has_its_code_message_and_details_on_every_wire() {
 }
 
 #[test]
-fn every_code_is_the_same_on_every_wire() {
-    for wire in [Grpc, ConnectHttp1] {
-        for code in 1..=16 {
-            let Some(outcome) = call(wire, "Echo", &[json!({"plan": {"failCode": code}})]) else { return };
-            outcome.error(ambidex::Code::from(code));
-        }
-    }
-}
-
-#[test]
 fn messages_before_an_error_arrive() {
     let request = json!({"to": 2, "plan": {"failCode": 15, "failMessage": "lost"}});
     for method in ["Count", "CountBlocking"] {

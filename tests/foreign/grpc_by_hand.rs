@@ -36,7 +36,9 @@ fn the_server_itself_ends_a_grpc_call_at_its_deadline() {
 #[test]
 fn a_grpc_timeout_that_is_none_is_an_error() {
     for timeout in ["1", "1.5S", "123456789S", "-1m", "1s"] {
-        let Some(request) = grpc_by_hand("Echo", HELLO) else { return };
+        // Without a message: some versions of curl take an answer before the end of a request for a failure.
+        let Some(request) = request("POST", "/parity.v1.Parity/Echo") else { return };
+        let request = request.http2().header("content-type", "application/grpc").header("te", "trailers");
         let answer = request.header("grpc-timeout", timeout).send();
         assert_eq!(answer.header("grpc-status"), "3", "{timeout}");
     }

@@ -59,6 +59,33 @@ fn an_error_is_connects() {
 }
 
 #[test]
+fn every_code_has_its_name_and_its_http_status() {
+    let table = [
+        (1, 499, "canceled"),
+        (2, 500, "unknown"),
+        (3, 400, "invalid_argument"),
+        (4, 504, "deadline_exceeded"),
+        (5, 404, "not_found"),
+        (6, 409, "already_exists"),
+        (7, 403, "permission_denied"),
+        (8, 429, "resource_exhausted"),
+        (9, 400, "failed_precondition"),
+        (10, 409, "aborted"),
+        (11, 400, "out_of_range"),
+        (12, 501, "unimplemented"),
+        (13, 500, "internal"),
+        (14, 503, "unavailable"),
+        (15, 500, "data_loss"),
+        (16, 401, "unauthenticated"),
+    ];
+    for (code, http_status, name) in table {
+        let plan = json!({"failCode": code, "failMessage": "no"});
+        let Some(request) = post("/parity.v1.Parity/EchoBlocking", json!({"plan": plan})) else { return };
+        refused(&request.send(), http_status, name, "no");
+    }
+}
+
+#[test]
 fn an_error_of_a_protobuf_call_is_json_too() {
     let Some(request) = echo("application/proto", *b"\x0a\xff") else { return };
     refused(&request.send(), 400, "invalid_argument", "protobuf");

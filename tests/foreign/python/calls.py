@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import unittest
+import uuid
 from pathlib import Path
 
 import grpc
@@ -78,14 +79,25 @@ class ParityTest(unittest.TestCase):
     def still_serves(self):
         self.assertEqual(self.echo(text="still here").text, "still here")
 
-    def cancel_reason(self, key):
-        """Why the call that waited under `key` was cancelled, as soon as its handler knows."""
-        for _ in range(500):
-            reason = self.parity.Observe(messages.ObserveRequest(key=key)).reason
-            if reason:
+    def cancel_reason(self, cancelled):
+        """What the handler of a cancelled call saw.
+
+        `cancelled(key, seconds)` makes a call with this key to wait under, and ends it after this long. On a busy
+        machine that may be before the handler has begun, which then never hears of it: so again, with more time.
+        """
+        for seconds in [0.2, 1, 4, 16]:
+            key = str(uuid.uuid4())
+            cancelled(key, seconds)
+            if reason := self._observed(key):
                 return reason
-            time.sleep(0.01)
-        self.fail(f"the call under {key} was never cancelled")
+        self.fail("no handler ever heard that its call was cancelled")
+
+    def _observed(self, key):
+        for _ in range(100):
+            if reason := self.parity.Observe(messages.ObserveRequest(key=key)).reason:
+                return reason
+            time.sleep(0.02)
+        return None
 
 
 def numbers(*values):

@@ -28,7 +28,7 @@ class Deadlines(ParityTest):
         for method in COUNTS:
             with self.subTest(method):
                 request = messages.CountRequest(to=1000, pause_ms=20)
-                replies = getattr(self.parity, method)(request, timeout=0.5)
+                replies = getattr(self.parity, method)(request, timeout=2)
                 self.assertEqual(next(replies).number, 1)
                 self.exceeds(lambda: list(replies))
 
@@ -46,7 +46,7 @@ class Deadlines(ParityTest):
                 self.exceeds(lambda: call(requests(), timeout=0.2))
         for method in RUNNINGS:
             with self.subTest(method):
-                replies = getattr(self.parity, method)(requests(), timeout=0.5)
+                replies = getattr(self.parity, method)(requests(), timeout=2)
                 self.assertEqual(next(replies).sum, 1)
                 self.exceeds(lambda: next(replies))
 
@@ -56,10 +56,11 @@ class Deadlines(ParityTest):
         self.assertEqual(error.details(), "the deadline of the call passed")
 
     def test_the_handler_learns_that_its_deadline_passed(self):
+        def cancelled(key, seconds):
+            plan = messages.Plan(await_cancel=key)
+            self.exceeds(lambda: self.echo(method, plan=plan, timeout=seconds))
+
         for method in ["Echo", "EchoBlocking"]:
             with self.subTest(method):
-                key = f"deadline-{method}"
-                plan = messages.Plan(await_cancel=key)
-                self.exceeds(lambda: self.echo(method, plan=plan, timeout=0.2))
                 # The client may hang up before the server's own clock strikes: both are true then.
-                self.assertIn(self.cancel_reason(key), ["DeadlineExceeded", "ClientGone"])
+                self.assertIn(self.cancel_reason(cancelled), ["DeadlineExceeded", "ClientGone"])
