@@ -13,6 +13,43 @@
 //! - [`interceptor`]: what runs before every call of every protocol.
 //! - [`client`]: calling services, over a connection or in the same process.
 //! - [`scheduler`]: the threads that run blocking code, usable without a server too.
+//!
+//! # Without the attribute
+//!
+//! [`service`] is sugar. What it writes can be written by hand: the trait has an `async fn` for each method, in
+//! tonic's types, and a constant that says where it runs. A stream may borrow from the handler.
+//!
+//! ```
+//! # mod parity { #![allow(dead_code, reason = "an example needs little of it")]
+//! # ambidex::include_proto!("parity.v1"); }
+//! # use parity::*;
+//! use ambidex::{Execution, Request, Response, Status, Stream};
+//!
+//! struct Shouter;
+//!
+//! impl ByHand for Shouter {
+//!     // On a scheduler thread, where it may block; without the constant, on the runtime.
+//!     const SHOUT: Execution = Execution::BLOCKING;
+//!
+//!     async fn shout(&self, request: Request<ShoutRequest>) -> Result<Response<ShoutResponse>, Status> {
+//!         let text = request.into_inner().text.to_uppercase();
+//!         Ok(Response::new(ShoutResponse { text }))
+//!     }
+//!
+//!     async fn spell(
+//!         &self,
+//!         request: Request<ShoutRequest>,
+//!     ) -> Result<Response<impl Stream<Item = Result<ShoutResponse, Status>> + Send>, Status> {
+//!         let letters: Vec<_> = request.into_inner().text.chars().map(String::from).collect();
+//!         Ok(Response::new(tokio_stream::iter(letters.into_iter().map(|text| Ok(ShoutResponse { text })))))
+//!     }
+//! }
+//!
+//! let server = ambidex::Server::builder().service(ByHandServer::new(Shouter));
+//! ```
+//!
+//! An `impl` that names its stream's type says more than the trait does: `#[allow(refining_impl_trait)]` tells
+//! the compiler that this is meant.
 
 // Generated code says `::ambidex`, here as in a user's crate.
 extern crate self as ambidex;

@@ -6,6 +6,7 @@
 mod support;
 
 mod bad_input;
+mod by_hand;
 mod compile_errors;
 mod deadlines;
 mod grpc;
