@@ -179,9 +179,9 @@ fn an_error_has_its_code_message_and_details_on_every_wire() {
 
 #[test]
 fn messages_before_an_error_arrive() {
-    let request = json!({"to": 2, "plan": {"failCode": 15, "failMessage": "lost"}});
+    let request = [json!({"to": 2, "plan": {"failCode": 15, "failMessage": "lost"}})];
     for method in ["Count", "CountBlocking"] {
-        let Some(outcome) = call(Grpc, method, &[request.clone()]) else { return };
+        let Some(outcome) = call(Grpc, method, &request) else { return };
         assert_eq!(outcome.messages, [json!({"number": 1}), json!({"number": 2})]);
         assert_eq!(outcome.error(ambidex::Code::DataLoss)["message"], "lost");
     }
@@ -210,9 +210,9 @@ fn a_deadline_of_the_method_ends_the_call() {
 #[test]
 fn metadata_go_both_ways() {
     let headers = ["--verbose", "--header", "x-echo-a: one", "--header", "x-trail-a: two"];
-    let request = json!({"plan": {"echoMetadata": true}});
+    let request = [json!({"plan": {"echoMetadata": true}})];
     for (wire, trailer) in [(Grpc, "X-Trail-A"), (ConnectHttp1, "Trailer-X-Trail-A")] {
-        let Some(outcome) = call_with(wire, "Echo", &[request.clone()], &headers) else { return };
+        let Some(outcome) = call_with(wire, "Echo", &request, &headers) else { return };
         outcome.ok();
         assert!(outcome.came("X-Echo-A", "one"), "{wire:?}: {}", outcome.stderr);
         assert!(outcome.came(trailer, "two"), "{wire:?}: {}", outcome.stderr);
