@@ -204,6 +204,17 @@ async fn an_encoding_nobody_knows_is_refused_with_those_that_are_known() {
 }
 
 #[tokio::test]
+async fn a_stream_that_fails_at_once_is_trailers_only() {
+    let server = parity().await;
+    // `plan { fail_code: 7 }` by hand.
+    let message = Bytes::from_static(&[0, 0, 0, 0, 4, 0x12, 0x02, 0x08, 0x07]);
+    for path in ["/parity.v1.Parity/Count", "/parity.v1.Parity/CountBlocking"] {
+        let answer = raw_grpc(&server, path, &[], message.clone()).await;
+        assert_eq!(answer.header("grpc-status"), "7", "in the head: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_panic_takes_nobody_with_it() {
     let server = parity().await;
     let client = server.grpc().await;

@@ -12,6 +12,7 @@ mod replies;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
@@ -21,7 +22,7 @@ use tonic::server::StreamingService;
 use tonic::{Request, Response, Status};
 
 use crate::call::timeout::{GRPC_TIMEOUT, parse_grpc};
-use crate::call::{Body, Call, Head, Peer, Protocol};
+use crate::call::{Body, Call, Head, MethodKind, Peer, Protocol};
 use crate::dispatch::{Dispatcher, Route};
 use bytes_codec::BytesCodec;
 use replies::Replies;
@@ -31,6 +32,8 @@ use replies::Replies;
 pub(crate) struct Limits {
     /// The largest request message, decompressed.
     pub(crate) request_message_max_bytes: usize,
+    /// How long the head of a server stream waits for its first message.
+    pub(crate) first_message_wait: Duration,
     /// The largest reply message.
     pub(crate) reply_message_max_bytes: usize,
 }
@@ -85,9 +88,16 @@ impl GrpcEdge {
             deadline: self.dispatcher.deadline(&route, timeout),
             state: self.dispatcher.state(),
         };
-        let service = Serve { dispatcher: self.dispatcher, route, head: Some(head) };
+        let first_message_wait = match route.spec.kind() {
+            MethodKind::ServerStreaming => self.limits.first_message_wait,
+            // The caller may be waiting for our head before it sends what our first message answers.
+            _ => Duration::ZERO,
+        };
+        let sent_in = request.headers().get("grpc-encoding").and_then(|encoding| encoding.to_str().ok());
+        let reply_encodings = reply_encodings(sent_in);
+        let service = Serve { dispatcher: self.dispatcher, route, head: Some(head), first_message_wait };
         tonic::server::Grpc::new(BytesCodec)
-            .apply_compression_config(encodings(), encodings())
+            .apply_compression_config(encodings(), reply_encodings)
             .max_decoding_message_size(self.limits.request_message_max_bytes)
             .max_encoding_message_size(self.limits.reply_message_max_bytes)
             .streaming(service, request)
@@ -95,10 +105,26 @@ impl GrpcEdge {
     }
 }
 
-/// The encodings we read, and write where the caller asks for one.
+const ENCODINGS: [(&str, CompressionEncoding); 3] = [
+    ("gzip", CompressionEncoding::Gzip),
+    ("deflate", CompressionEncoding::Deflate),
+    ("zstd", CompressionEncoding::Zstd),
+];
+
+/// The encodings we read.
 fn encodings() -> EnabledCompressionEncodings {
     let mut encodings = EnabledCompressionEncodings::default();
-    for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Deflate, CompressionEncoding::Zstd] {
+    for (_, encoding) in ENCODINGS {
+        encodings.enable(encoding);
+    }
+    encodings
+}
+
+/// The encoding we answer in: the one the caller compresses with itself, if it does. Most clients accept gzip
+/// whether or not it is worth its CPU to them; one that sends it has decided.
+fn reply_encodings(sent_in: Option<&str>) -> EnabledCompressionEncodings {
+    let mut encodings = EnabledCompressionEncodings::default();
+    if let Some((_, encoding)) = ENCODINGS.into_iter().find(|(name, _)| Some(*name) == sent_in) {
         encodings.enable(encoding);
     }
     encodings
@@ -122,6 +148,7 @@ struct Serve {
     dispatcher: Dispatcher,
     route: Arc<Route>,
     head: Option<Head>,
+    first_message_wait: Duration,
 }
 
 impl StreamingService<Bytes> for Serve {
@@ -134,13 +161,11 @@ impl StreamingService<Bytes> for Serve {
         let (metadata, _, messages) = request.into_parts();
         let call = Call::new(head, metadata::incoming(metadata), Body::stream(Incoming(messages)));
         let reply = self.dispatcher.call(&self.route, call);
+        let wait = self.first_message_wait;
         Box::pin(async move {
             let reply = reply.await?;
-            Ok(Response::from_parts(
-                reply.metadata,
-                Replies::new(reply.body, reply.trailers),
-                reply.extensions,
-            ))
+            let replies = Replies::begin(reply.body, reply.trailers, wait).await?;
+            Ok(Response::from_parts(reply.metadata, replies, reply.extensions))
         })
     }
 }

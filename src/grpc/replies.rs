@@ -2,9 +2,11 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
+use tokio_stream::StreamExt;
 use tonic::{Code, Status};
 
 use crate::call::{Body, MessageStream, Trailers};
@@ -17,17 +19,25 @@ pub(super) struct Replies {
 
 enum Messages {
     One(Bytes),
+    First(Bytes, MessageStream),
     Many(MessageStream),
     Ended,
 }
 
 impl Replies {
-    pub(super) fn new(body: Body, trailers: Trailers) -> Self {
-        let messages = match body {
-            Body::Message(message) => Messages::One(message),
-            Body::Stream(messages) => Messages::Many(messages),
+    /// Begins a reply. A stream may wait this long for its first message: an error in its place is
+    /// trailers-only, which it cannot be once the head is out.
+    pub(super) async fn begin(body: Body, trailers: Trailers, wait: Duration) -> Result<Self, Status> {
+        let mut messages = match body {
+            Body::Message(message) => return Ok(Self { messages: Messages::One(message), trailers }),
+            Body::Stream(messages) => messages,
         };
-        Self { messages, trailers }
+        let messages = match tokio::time::timeout(wait, messages.next()).await {
+            Ok(Some(first)) => Messages::First(first?, messages),
+            Ok(None) => Messages::Ended,
+            Err(_) => Messages::Many(messages),
+        };
+        Ok(Self { messages, trailers })
     }
 
     /// tonic writes trailers from a status. An OK one with metadata as the last item is how a stream gets to
@@ -48,6 +58,13 @@ impl Stream for Replies {
                 self.messages = Messages::Ended;
                 return Poll::Ready(Some(Ok(message)));
             }
+            Messages::First(..) => match std::mem::replace(&mut self.messages, Messages::Ended) {
+                Messages::First(first, rest) => {
+                    self.messages = Messages::Many(rest);
+                    return Poll::Ready(Some(Ok(first)));
+                }
+                _ => None,
+            },
             Messages::Many(messages) => std::task::ready!(Pin::new(messages).poll_next(cx)),
             Messages::Ended => None,
         };
@@ -55,10 +72,9 @@ impl Stream for Replies {
             Some(Ok(message)) => Poll::Ready(Some(Ok(message))),
             Some(Err(mut status)) => {
                 self.messages = Messages::Ended;
-                for entry in self.trailers.take().into_headers() {
-                    if let (Some(name), value) = entry {
-                        status.metadata_mut().as_mut().insert(name, value);
-                    }
+                let trailers = self.trailers.take();
+                for (name, value) in trailers.as_ref() {
+                    status.metadata_mut().as_mut().append(name.clone(), value.clone());
                 }
                 Poll::Ready(Some(Err(status)))
             }

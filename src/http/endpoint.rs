@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use ambidex_schema::{BodyBinding, FieldHandle, HttpBinding, MessageType};
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use tonic::Status;
 
 use super::content::{self, Encoding, StreamForm};
-use super::status::{not_acceptable, unsupported_media_type};
+use super::status::{not_acceptable, unsupported_coding, unsupported_media_type};
 use crate::call::Protocol;
 use crate::dispatch::Route;
+
+/// The header by which a Connect client says what it speaks.
+const PROTOCOL_VERSION: &str = "connect-protocol-version";
 
 /// A method with one way to spell it in HTTP.
 #[derive(Debug)]
@@ -68,6 +71,15 @@ pub(super) struct Spelling {
 impl Endpoint {
     /// Agrees with the client on how messages are spelled, or says that they cannot.
     pub(super) fn negotiate(&self, headers: &HeaderMap) -> Result<Spelling, Status> {
+        if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+            return Err(self.unsupported_coding());
+        }
+        if self.protocol == Protocol::Rpc
+            && headers.get(PROTOCOL_VERSION).is_some_and(|version| version != "1")
+        {
+            let message = format!("the only {PROTOCOL_VERSION} spoken here is 1");
+            return Err(Status::invalid_argument(message));
+        }
         let kind = self.route.spec.kind();
         let request = self.request_encoding(headers, kind.client_streams())?;
         let streams = kind.server_streams() && !self.reply.raw_body;
@@ -79,6 +91,14 @@ impl Endpoint {
             return Err(not_acceptable());
         }
         Ok(Spelling { request, reply: request, stream })
+    }
+
+    /// Connect says UNIMPLEMENTED with its own HTTP status; HTTP at large says 415.
+    fn unsupported_coding(&self) -> Status {
+        match self.protocol {
+            Protocol::Rpc => Status::unimplemented(unsupported_coding().message()),
+            _ => unsupported_coding(),
+        }
     }
 
     fn request_encoding(&self, headers: &HeaderMap, streams: bool) -> Result<Encoding, Status> {

@@ -8,7 +8,7 @@ use ambidex_schema::{EncodeOptions, Schema};
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use http::{HeaderValue, Response, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use prost::Message;
 use tonic::Status;
 
@@ -17,7 +17,7 @@ use super::{metadata, status};
 
 /// The answer to a call on a REST route that failed.
 pub(super) fn aip_193(error: Status, schema: &Schema) -> Response<Body> {
-    let http_status = status::of_status(&error);
+    let (http_status, header) = status::of_status(&error);
     let mut json = Vec::with_capacity(128);
     json.extend_from_slice(b"{\"error\":{\"code\":");
     json.extend_from_slice(http_status.as_str().as_bytes());
@@ -28,7 +28,7 @@ pub(super) fn aip_193(error: Status, schema: &Schema) -> Response<Body> {
     json.push(b'"');
     push_details(&error, schema, &mut json);
     json.extend_from_slice(b"}}");
-    respond(error, http_status, json)
+    respond(error, http_status, header, json)
 }
 
 /// The answer to a call on an RPC route that failed.
@@ -57,8 +57,9 @@ pub(super) fn connect(error: Status) -> Response<Body> {
         json.push(b']');
     }
     json.push(b'}');
-    let http_status = status::of_status(&error);
-    respond(error, http_status, json)
+    // Connect has a table of its own codes and no other words, but for those of HTTP itself.
+    let (http_status, header) = status::of_status(&error);
+    respond(error, http_status, header, json)
 }
 
 /// The members of `google.rpc.Status` as JSON, for the record that ends a stream:
@@ -109,11 +110,19 @@ fn details(error: &Status) -> Vec<prost_types::Any> {
     tonic_types::pb::Status::decode(error.details()).map(|status| status.details).unwrap_or_default()
 }
 
-fn respond(mut error: Status, status: http::StatusCode, json: Vec<u8>) -> Response<Body> {
+fn respond(
+    mut error: Status,
+    status: StatusCode,
+    header: Option<(HeaderName, HeaderValue)>,
+    json: Vec<u8>,
+) -> Response<Body> {
     let mut response = Response::new(Body::from(json));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some((name, value)) = header {
+        headers.insert(name, value);
+    }
     if let Some(seconds) = retry_after(&error) {
         headers.insert(header::RETRY_AFTER, seconds);
     }

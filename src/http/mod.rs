@@ -88,14 +88,13 @@ impl HttpEdge {
             Found::OtherMethods(allowed) if request.method() == Method::OPTIONS => {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::NO_CONTENT;
-                allow(&allowed, response.headers_mut());
+                if let Ok(allowed) = HeaderValue::try_from(allowed) {
+                    response.headers_mut().insert(header::ALLOW, allowed);
+                }
                 response
             }
             Found::OtherMethods(allowed) => {
-                let message = format!("{} is not allowed here; allowed: {allowed}", request.method());
-                let mut response = shared.refuse(status::method_not_allowed(message));
-                allow(&allowed, response.headers_mut());
-                response
+                shared.refuse(status::method_not_allowed(request.method(), &allowed))
             }
             Found::BadPath => shared.refuse(Status::invalid_argument(
                 "the path has an escape that is no `%` and two hex digits, or is not UTF-8",
@@ -104,12 +103,6 @@ impl HttpEdge {
                 shared.refuse(Status::not_found(format!("there is nothing at {}", request.uri().path())))
             }
         }
-    }
-}
-
-fn allow(methods: &str, headers: &mut HeaderMap) {
-    if let Ok(value) = HeaderValue::try_from(methods) {
-        headers.insert(header::ALLOW, value);
     }
 }
 

@@ -4,53 +4,65 @@
 //! [`google/rpc/code.proto`](https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto), which
 //! AIP-193 refers to; [Connect's](https://connectrpc.com/docs/protocol/#error-codes) is the same.
 
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tonic::{Code, Status};
 
-/// Says the HTTP status of an error where HTTP has a word of its own that no gRPC code has, such as 415. Kept
-/// as the source of the gRPC status, so that it survives the way through interceptors.
+/// What HTTP has a word of its own for that no gRPC code has, such as 415. Kept as the source of the gRPC
+/// status, so that it survives the way through interceptors.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct OwnStatus(StatusCode);
+#[error("{status}")]
+struct OwnWord {
+    status: StatusCode,
+    /// The header that goes with it.
+    header: Option<(HeaderName, HeaderValue)>,
+}
 
-/// The same error, to be answered with `http_status`.
-pub(super) fn with_http_status(mut status: Status, http_status: StatusCode) -> Status {
-    status.set_source(std::sync::Arc::new(OwnStatus(http_status)));
-    status
+fn in_own_words(mut error: Status, status: StatusCode, header: Option<(HeaderName, HeaderValue)>) -> Status {
+    error.set_source(std::sync::Arc::new(OwnWord { status, header }));
+    error
 }
 
 /// A request body over its limit: RESOURCE_EXHAUSTED everywhere, 413 here.
 pub(super) fn body_too_large(limit_bytes: usize) -> Status {
     let message = format!("the request body is larger than {limit_bytes} bytes");
-    with_http_status(Status::resource_exhausted(message), StatusCode::PAYLOAD_TOO_LARGE)
+    in_own_words(Status::resource_exhausted(message), StatusCode::PAYLOAD_TOO_LARGE, None)
 }
 
-/// No route has this path's method.
-pub(super) fn method_not_allowed(message: String) -> Status {
-    with_http_status(Status::unimplemented(message), StatusCode::METHOD_NOT_ALLOWED)
+/// No route has this path's method; `allowed` are those that some have.
+pub(super) fn method_not_allowed(method: &Method, allowed: &str) -> Status {
+    let error = Status::unimplemented(format!("{method} is not allowed here; allowed: {allowed}"));
+    let header = HeaderValue::try_from(allowed).ok().map(|allowed| (header::ALLOW, allowed));
+    in_own_words(error, StatusCode::METHOD_NOT_ALLOWED, header)
 }
 
 /// The body is of a type we do not read.
 pub(super) fn unsupported_media_type(expected: &str) -> Status {
-    let status = Status::invalid_argument(format!("send the body as {expected}"));
-    with_http_status(status, StatusCode::UNSUPPORTED_MEDIA_TYPE)
+    let error = Status::invalid_argument(format!("send the body as {expected}"));
+    in_own_words(error, StatusCode::UNSUPPORTED_MEDIA_TYPE, None)
+}
+
+/// The body is in a coding we do not read.
+pub(super) fn unsupported_coding() -> Status {
+    let error = Status::unimplemented("send the body as it is: the only content coding here is identity");
+    let identity = (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    in_own_words(error, StatusCode::UNSUPPORTED_MEDIA_TYPE, Some(identity))
 }
 
 /// The client takes no type that we can answer with.
 pub(super) fn not_acceptable() -> Status {
-    let status = Status::invalid_argument("none of the types in Accept can be answered with");
-    with_http_status(status, StatusCode::NOT_ACCEPTABLE)
+    let error = Status::invalid_argument("none of the types in Accept can be answered with");
+    in_own_words(error, StatusCode::NOT_ACCEPTABLE, None)
 }
 
 /// The client closed its connection before it had an answer. Nobody reads it; access logs show it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// The HTTP status an error is answered with.
-pub(super) fn of_status(status: &Status) -> StatusCode {
-    let source = std::error::Error::source(status);
-    match source.and_then(|source| source.downcast_ref::<OwnStatus>()) {
-        Some(OwnStatus(http_status)) => *http_status,
-        None => of_code(status.code()),
+/// The HTTP status an error is answered with, and the header that goes with it.
+pub(super) fn of_status(error: &Status) -> (StatusCode, Option<(HeaderName, HeaderValue)>) {
+    let source = std::error::Error::source(error);
+    match source.and_then(|source| source.downcast_ref::<OwnWord>()) {
+        Some(own) => (own.status, own.header.clone()),
+        None => (of_code(error.code()), None),
     }
 }
 
@@ -154,6 +166,6 @@ mod tests {
     fn a_body_over_its_limit_is_413() {
         let status = body_too_large(10);
         assert_eq!(status.code(), Code::ResourceExhausted);
-        assert_eq!(of_status(&status), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(of_status(&status).0, StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

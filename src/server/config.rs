@@ -48,8 +48,8 @@ pub struct Config {
     pub drain_timeout_ms: u64,
     /// How long a stream may be silent after the server was told to stop, before it ends with UNAVAILABLE.
     pub drain_silence_ms: u64,
-    /// How long the head of a streamed HTTP reply waits for its first message, so that an early error has its
-    /// own HTTP status; a later one comes as the last record.
+    /// How long the head of a server stream waits for its first message, so that an early error has its own
+    /// HTTP status, and over gRPC is trailers-only; a later one comes as the last record.
     pub first_message_wait_ms: u64,
     /// How JSON requests are read.
     pub json_in: DecodeOptions,
@@ -89,7 +89,7 @@ impl Default for Config {
             // Long enough for whoever is at work on the next message, short enough for a Ctrl-C.
             drain_silence_ms: 1_000,
             // Most errors are known at once; an EventSource should not look dead for longer.
-            first_message_wait_ms: 500,
+            first_message_wait_ms: 250,
             json_in: DecodeOptions::default(),
             json_out: EncodeOptions::default(),
             ignore_unknown_query: false,
@@ -114,6 +114,7 @@ impl Config {
 
     pub(crate) fn grpc(&self) -> grpc::Limits {
         grpc::Limits {
+            first_message_wait: Duration::from_millis(self.first_message_wait_ms),
             request_message_max_bytes: self.request_message_max_bytes,
             reply_message_max_bytes: self.reply_message_max_bytes,
         }

@@ -91,10 +91,7 @@ fn image() -> &'static Path {
     static IMAGE: OnceLock<PathBuf> = OnceLock::new();
     IMAGE.get_or_init(|| {
         let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join("parity.binpb");
-        let modules = json!({
-            "version": "v2",
-            "modules": [{"path": "proto"}, {"path": "crates/ambidex-build/proto"}],
-        });
+        let modules = json!({"version": "v2", "modules": [{"path": "proto"}]});
         let mut buf: Command = BUF.command().expect("who asks for the schema has buf");
         buf.current_dir(program::root()).args(["build", "--path", "proto/parity", "--output"]).arg(&image);
         let output = buf.args(["--config", &modules.to_string()]).output().expect("buf runs");

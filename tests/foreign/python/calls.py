@@ -30,7 +30,7 @@ def _compiled(proto):
     folder = tempfile.TemporaryDirectory()
     atexit.register(folder.cleanup)
     well_known = Path(grpc_tools.__file__).parent / "_proto"
-    paths = [ROOT / "proto", ROOT / "crates/ambidex-build/proto", well_known]
+    paths = [ROOT / "proto", well_known]
     out = [f"--python_out={folder.name}", f"--grpc_python_out={folder.name}"]
     if protoc.main(["protoc", *(f"--proto_path={path}" for path in paths), *out, proto]):
         raise RuntimeError(f"protoc cannot compile {proto}")
