@@ -20,7 +20,7 @@ check:
 
 # The lock-free steps of the scheduler, in every order loom can think of.
 loom:
-    RUSTFLAGS="--cfg ambidex_loom" cargo test --release --lib --target-dir target/loom scheduler
+    RUSTFLAGS="--cfg ambidex_loom" cargo test --release --lib --target-dir target/loom --package ambidex loom_
 
 # Real clients written by others; installs them below target/ first.
 foreign:

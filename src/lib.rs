@@ -57,6 +57,7 @@ extern crate self as ambidex;
 pub mod call;
 mod caller;
 mod dispatch;
+pub mod google;
 mod grpc;
 mod handler;
 mod http;
@@ -82,23 +83,6 @@ pub mod client {
     pub use crate::grpc::client::{Channel, ConnectError};
     pub use crate::handler::ReplyFuture;
     pub use crate::local::Local;
-}
-
-/// The messages of Google's common protos that handlers meet.
-pub mod google {
-    /// Their descriptors, encoded.
-    pub(crate) const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/google.bin"));
-
-    /// `google.api`: raw HTTP bodies and the types of annotations.
-    pub mod api {
-        #![allow(missing_docs, clippy::all, reason = "generated from protos that document themselves")]
-        include!(concat!(env!("OUT_DIR"), "/google.api.rs"));
-    }
-
-    /// `google.rpc`: the types of error details.
-    pub mod rpc {
-        pub use tonic_types::pb::*;
-    }
 }
 
 /// What generated code and `#[ambidex::service]` are written with. Not for use by hand.

@@ -5,7 +5,7 @@
 //! wire bytes straight to the dispatcher.
 
 use crate::call::{Call, Head, Peer, Protocol};
-use crate::client::Transport;
+use crate::caller::Transport;
 use crate::dispatch::Dispatcher;
 use crate::handler::ReplyFuture;
 

@@ -6,9 +6,11 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::json;
 
+use crate::streams::eventually;
 use crate::support::http_client::Answer;
 use crate::support::parity_v1::{EchoRequest, Plan};
 use crate::support::running::{Running, parity, parity_with};
+use crate::support::wires::{ALL, Case};
 
 /// An AIP-193 error of this status, whose message holds this.
 #[track_caller]
@@ -234,48 +236,57 @@ async fn a_panic_takes_nobody_with_it() {
     assert_eq!(server.scheduler.snapshot().running, 0);
 }
 
+/// One call runs and one waits; the third takes the place of the second, which is told so on its own wire.
 #[tokio::test]
-async fn a_full_queue_refuses_and_says_when_to_come_back() {
-    let server = parity_with(|config| {
-        config.scheduler.threads_max = 1;
-        config.scheduler.threads_hard_max = 1;
-        config.scheduler.lane_queue_max = 1;
-    })
-    .await;
-    let slow = r#"{"plan": {"sleepMs": 300}}"#;
-    let calls = (0..4).map(|_| server.http.post("/v1/blocking/echo", slow));
-    let mut answers = Vec::new();
-    for answer in futures_all(calls.collect()).await {
-        answers.push(answer);
+async fn a_full_queue_refuses_the_oldest_and_says_when_to_come_back() {
+    for wire in ALL {
+        let server = parity_with(|config| {
+            config.scheduler.threads_max = 1;
+            config.scheduler.threads_hard_max = 1;
+            config.scheduler.lane_queue_max = 1;
+        })
+        .await;
+        let slow = Case::new("EchoBlocking", "/v1/blocking/echo", json!({"plan": {"sleepMs": 400}}));
+        let first = server.call(wire, &slow);
+        let others = async {
+            eventually("one runs", || server.scheduler.snapshot().running == 1).await;
+            let second = server.call(wire, &slow);
+            let third = async {
+                eventually("one waits", || server.scheduler.snapshot().queued == 1).await;
+                server.call(wire, &slow).await
+            };
+            tokio::join!(second, third)
+        };
+        let (first, (second, third)) = tokio::join!(first, others);
+        assert_eq!((first.end, third.end), (Ok(()), Ok(())), "{wire:?}");
+        let failure = second.end.unwrap_err();
+        assert_eq!(failure.code, Code::ResourceExhausted, "{wire:?}");
+        assert!(failure.message.contains("overloaded"), "{wire:?}: {}", failure.message);
     }
-    let refusals: Vec<_> = answers.iter().filter(|answer| answer.status != StatusCode::OK).collect();
-    assert_eq!(refusals.len(), 2, "one runs, one waits");
-    for refusal in refusals {
-        refused(refusal, StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", "overloaded");
-        assert!(!refusal.header("retry-after").is_empty());
-    }
-    still_serves(&server).await;
 }
 
-async fn futures_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
-    std::future::poll_fn(|cx| {
-        for (future, output) in running.iter_mut().zip(&mut outputs) {
-            if output.is_none()
-                && let std::task::Poll::Ready(value) = future.as_mut().poll(cx)
-            {
-                *output = Some(value);
-            }
+#[tokio::test]
+async fn a_refusal_says_when_to_come_back_in_the_words_of_its_wire() {
+    let server = parity_with(|config| config.in_flight_max = 1).await;
+    let client = server.grpc().await;
+    let plan = Some(Plan { sleep_ms: 1000, ..Plan::default() });
+    let held = tokio::spawn(async move { client.echo(EchoRequest { plan, ..EchoRequest::default() }).await });
+    let mut refusal = None;
+    for _ in 0..100 {
+        let answer = server.http.post("/v1/echo", "{}").await;
+        if answer.status != StatusCode::OK {
+            refusal = Some(answer);
+            break;
         }
-        if outputs.iter().all(Option::is_some) {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    outputs.into_iter().flatten().collect()
+    }
+    let refusal = refusal.expect("the one place is taken");
+    refused(&refusal, StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", "calls under way");
+    assert_eq!(refusal.header("retry-after"), "1");
+    let status = server.grpc().await.echo(EchoRequest::default()).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
+    held.await.unwrap().expect("the one that had the place");
+    still_serves(&server).await;
 }
 
 /// A gRPC request by hand, with what a proper client would not send.

@@ -91,6 +91,31 @@ async fn a_blocking_call_whose_turn_comes_too_late_never_runs() {
     second.set_timeout(Duration::from_millis(50));
     assert_eq!(client.echo_blocking(second).await.unwrap_err().code(), Code::DeadlineExceeded);
     first.await.unwrap().unwrap();
-    let observed = client.observe(ObserveRequest { key: "never".to_owned() }).await.unwrap().into_inner();
-    assert_eq!(observed.reason, "", "it has not run, so it has noticed nothing");
+    let lane = server.scheduler.snapshot();
+    let lane = lane.lane("parity.v1.Parity/EchoBlocking").expect("its lane");
+    assert_eq!((lane.completed, lane.running, lane.depth), (1, 0, 0), "the first has run, and nobody else");
+}
+
+#[tokio::test]
+async fn a_handler_learns_that_its_client_left_a_unary_call() {
+    let server = parity().await;
+    let paths = ["/v1/echo", "/v1/blocking/echo", "/parity.v1.Parity/Echo", "/parity.v1.Parity/EchoBlocking"];
+    for (number, path) in paths.into_iter().enumerate() {
+        for (version, http) in [(1, server.http.clone()), (2, server.http.http2())] {
+            let key = format!("left-{number}-{version}");
+            let call = http.post(path, format!(r#"{{"plan": {{"awaitCancel": "{key}"}}}}"#));
+            // The handler waits for its cancellation, and so the client for the handler, until it gives up.
+            tokio::time::timeout(Duration::from_millis(150), call).await.expect_err("the call goes on");
+            let mut reason = String::new();
+            for _ in 0..500 {
+                let answer = server.http.get(&format!("/v1/observe?key={key}")).await.json();
+                reason = answer["reason"].as_str().unwrap_or_default().to_owned();
+                if !reason.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            assert_eq!(reason, "ClientGone", "{path} over HTTP/{version}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The layers of `src/`, each importing only from those to its left. Edges are one layer: none imports another.
 const LAYERS: &[&[&str]] = &[
+    &["google"],
     &["call"],
     &["scheduler"],
     &["handler"],
@@ -81,7 +82,8 @@ fn imports_go_leftwards_only() {
         }
         let own = layer_of(&module).unwrap_or_else(|| panic!("{module} is in no layer: put it into LAYERS"));
         for import in imports(&fs::read_to_string(&file).unwrap()) {
-            let Some(layer) = layer_of(&import) else { continue };
+            // A name that `lib.rs` re-exports has its home to the left; imported from `lib.rs` it is to the right.
+            let layer = layer_of(&import).unwrap_or(usize::MAX);
             if import != module && layer >= own {
                 wrong.push(format!("{}: {module} must not import {import}", file.display()));
             }
@@ -135,7 +137,13 @@ fn http_status_numbers_are_in_one_file() {
         }
         let source = fs::read_to_string(&file).unwrap();
         for (number, line) in source.lines().take_while(|line| !line.contains("#[cfg(test)]")).enumerate() {
-            if line.contains("StatusCode::from_u16(") {
+            // gRPC's own protocol has two words of HTTP, for requests that are not gRPC.
+            let grpcs_own = file.ends_with("grpc/mod.rs")
+                && (line.contains("UNSUPPORTED_MEDIA_TYPE") || line.contains("METHOD_NOT_ALLOWED"));
+            let after = line.split("StatusCode::").nth(1).unwrap_or_default();
+            let names_one =
+                after.starts_with("from_u16") || after.starts_with(|c: char| c.is_ascii_uppercase());
+            if names_one && !grpcs_own {
                 wrong.push(format!("{}:{}", file.display(), number + 1));
             }
         }

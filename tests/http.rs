@@ -43,6 +43,9 @@ async fn all_five_methods_reach_one_handler() {
     assert_eq!(put.json(), json!({"item": {"name": "items/1", "count": "3"}}));
     let delete = server.http.send(Method::DELETE, "/v1/echo/items/a/b%2Fc", &[], "").await;
     assert_eq!(delete.json(), json!({"item": {"name": "items/a/b%2Fc"}}));
+    let body = json!({"count": 4}).to_string();
+    let patch = server.http.send(Method::PATCH, "/v1/echo/items/2", &JSON, body).await;
+    assert_eq!(patch.json()["item"], json!({"name": "items/2", "count": "4"}));
     let get = server.http.get("/v1/echo/y").await;
     assert_eq!(get.json(), json!({"text": "y"}));
 }

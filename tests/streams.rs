@@ -75,23 +75,37 @@ async fn a_deadline_holds_over_the_whole_stream() {
     }
 }
 
-/// Reads one number of an endless count, then leaves.
-async fn leave_early(server: &Running, path: &str) {
-    let response = server.http.begin(Method::GET, path, &[], Body::empty()).await;
-    let mut body = response.into_body();
-    body.frame().await.unwrap().unwrap();
-}
-
 #[tokio::test]
-async fn a_reader_who_leaves_ends_the_handler() {
+async fn a_reader_who_leaves_ends_the_handlers_stream() {
     let server = parity().await;
-    leave_early(&server, "/v1/blocking/count?to=2000000000").await;
-    leave_early(&server, "/v1/count?to=2000000000").await;
-    eventually("the blocking stream is let go", || {
+    for path in ["/v1/count", "/v1/blocking/count"] {
+        for http in [server.http.clone(), server.http.http2()] {
+            let key = format!("{path}-{:?}", std::time::Instant::now());
+            let key: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
+            let target = format!("{path}?to=2000000000&plan.note_drop={key}");
+            let mut body = http.begin(Method::GET, &target, &[], Body::empty()).await.into_body();
+            body.frame().await.unwrap().unwrap();
+            assert_eq!(observed(&server, &key).await, "", "{path}: it goes on while somebody reads");
+            drop(body);
+            for _ in 0..500 {
+                if observed(&server, &key).await == "Dropped" {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            assert_eq!(observed(&server, &key).await, "Dropped", "{path}");
+        }
+    }
+    eventually("no thread is held", || {
         let snapshot = server.scheduler.snapshot();
-        snapshot.running == 0 && snapshot.orphaned == 0 && snapshot.queued == 0
+        snapshot.running == 0 && snapshot.orphaned == 0 && snapshot.queued == 0 && snapshot.open == 0
     })
     .await;
+}
+
+async fn observed(server: &Running, key: &str) -> String {
+    let answer = server.http.get(&format!("/v1/observe?key={key}")).await.json();
+    answer["reason"].as_str().unwrap_or_default().to_owned()
 }
 
 #[tokio::test]

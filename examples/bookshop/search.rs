@@ -57,9 +57,7 @@ impl Query {
             let Some(last) = armful.last() else { return Ok(found) };
             page.after.clone_from(&last.name);
             for book in armful {
-                if let Some(call) = call::current() {
-                    call.check()?;
-                }
+                call::check()?;
                 thread::sleep(LOOK);
                 if self.matches(&book) {
                     found.push(book);

@@ -161,8 +161,8 @@ impl Context {
         self.0.cancellation.is_cancelled()
     }
 
-    /// `Err` with the fitting status as soon as nobody waits for this call any more: a line for loops of
-    /// blocking code, `call::current().check()?`.
+    /// `Err` with the fitting status as soon as nobody waits for this call any more. [`check`](super::check)
+    /// asks the same without being handed the context.
     ///
     /// # Errors
     ///
@@ -244,6 +244,28 @@ thread_local! {
 /// [`scope`](Context::scope) what should know.
 pub fn current() -> Option<Context> {
     CURRENT.with_borrow(Clone::clone)
+}
+
+/// `Err` with the fitting status as soon as nobody waits for the call that this thread runs for: a line for
+/// loops of blocking code. Outside of a call it is always `Ok`.
+///
+/// ```
+/// fn count_words(lines: &[String]) -> Result<usize, ambidex::Status> {
+///     let mut words = 0;
+///     for line in lines {
+///         ambidex::call::check()?; // the client may have left long ago
+///         words += line.split_whitespace().count();
+///     }
+///     Ok(words)
+/// }
+/// # assert_eq!(count_words(&["a b".to_owned()]).unwrap(), 2);
+/// ```
+///
+/// # Errors
+///
+/// As [`Context::check`].
+pub fn check() -> Result<(), tonic::Status> {
+    CURRENT.with_borrow(|call| call.as_ref().map_or(Ok(()), Context::check))
 }
 
 pin_project! {

@@ -14,7 +14,7 @@ pub mod timeout;
 
 pub use body::{Body, MessageStream};
 pub use cancellation::{CancelReason, Cancellation, Cancelled, OnCancel};
-pub use context::{Context, Peer, Protocol, ServerState, current};
+pub use context::{Context, Peer, Protocol, ServerState, check, current};
 pub use deadline::Deadline;
 pub use method::{Idempotency, MethodKind, MethodSpec};
 pub use reply::{Reply, Trailers};

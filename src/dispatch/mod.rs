@@ -57,6 +57,10 @@ struct Registry {
     drain: Drain,
 }
 
+/// When a caller may try again that was refused for the number of calls under way: about as long as most of
+/// them take.
+const RETRY_PUSHBACK_MS: u64 = 1_000;
+
 impl Dispatcher {
     /// Freezes the methods behind their interceptors; the first interceptor is the outermost.
     pub(crate) fn new(
@@ -113,7 +117,9 @@ impl Dispatcher {
     pub(crate) fn call(&self, route: &Route, call: Call) -> Dispatched {
         let Some(place) = self.0.in_flight.enter() else {
             let message = "the server has as many calls under way as it takes; try again later";
-            return Dispatched::refused(route.spec, Status::resource_exhausted(message));
+            let mut status = Status::resource_exhausted(message);
+            status.metadata_mut().insert("grpc-retry-pushback-ms", RETRY_PUSHBACK_MS.into());
+            return Dispatched::refused(route.spec, status);
         };
         let context = call.context().clone();
         Dispatched::new(route.service.invoke(call), context, place, self.0.drain.clone())

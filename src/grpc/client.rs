@@ -14,7 +14,7 @@ use crate::call::timeout::{GRPC_TIMEOUT, format_grpc};
 use crate::call::{
     Body, Call, CancelReason, Deadline, MessageStream, Protocol, Reply, Trailers, cancelled_status,
 };
-use crate::client::Transport;
+use crate::caller::Transport;
 use crate::handler::ReplyFuture;
 
 /// The server could not be reached, or its address is not one.

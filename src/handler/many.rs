@@ -8,20 +8,19 @@ use tokio_stream::StreamExt;
 use tonic::{Request, Status};
 
 use super::replies::{Event, Events, Replies};
-use super::{Execution, Handler, Many, Rpc, offload};
+use super::{Handler, Many, Rpc, offload};
 use crate::call::{Body, Call, Reply, Scoped, Trailers};
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Job, Scheduler};
 
 type EventStream = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
 
-pub(super) fn erase<R, F, Fut>(scheduler: Scheduler, execution: Execution, function: F) -> Handler
+pub(super) fn erase<R, F, Fut>(scheduler: Scheduler, job: Option<Job>, function: F) -> Handler
 where
     R: Rpc<Reply = Many>,
     F: Fn(Request<R::Input>, Replies<R::Response>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
     let function = Arc::new(function);
-    let job = offload::job(&scheduler, R::SPEC, execution);
     Arc::new(move |call: Call| {
         let function = Arc::clone(&function);
         let job = job.clone();

@@ -65,12 +65,13 @@ pub trait Service {
 /// Collects the methods of services while a server is built.
 pub struct Methods {
     scheduler: Scheduler,
+    lanes: offload::Lanes,
     methods: Vec<Method>,
 }
 
 impl Methods {
     pub(crate) fn new(scheduler: Scheduler) -> Self {
-        Self { scheduler, methods: Vec::new() }
+        Self { scheduler, lanes: offload::Lanes::default(), methods: Vec::new() }
     }
 
     pub(crate) fn into_methods(self) -> Vec<Method> {
@@ -84,7 +85,8 @@ impl Methods {
         F: Fn(Request<R::Input>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<R::Response>, Status>> + Send + 'static,
     {
-        let handler = one::erase::<R, F, Fut>(self.scheduler.clone(), execution, function);
+        let job = self.lanes.job(&self.scheduler, R::SPEC, execution);
+        let handler = one::erase::<R, F, Fut>(self.scheduler.clone(), job, function);
         self.methods.push(Method { spec: R::SPEC, execution, handler });
     }
 
@@ -106,7 +108,8 @@ impl Methods {
         F: Fn(Request<R::Input>, Replies<R::Response>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let handler = many::erase::<R, F, Fut>(self.scheduler.clone(), execution, function);
+        let job = self.lanes.job(&self.scheduler, R::SPEC, execution);
+        let handler = many::erase::<R, F, Fut>(self.scheduler.clone(), job, function);
         self.methods.push(Method { spec: R::SPEC, execution, handler });
     }
 

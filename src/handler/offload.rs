@@ -1,5 +1,7 @@
 //! The steps that both erased forms share: reading the request, making the job, naming a refusal.
 
+use std::collections::HashMap;
+
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Status};
 
@@ -7,17 +9,35 @@ use super::{Execution, Input};
 use crate::call::{Body, CancelReason, Context, MethodSpec, cancelled_status};
 use crate::scheduler::{Job, LaneConfig, RunError, Scheduler};
 
-/// What the scheduler is told of every call of a blocking method; nothing for one on the runtime. The lane
-/// is the one the method names, or one by itself.
-pub(super) fn job(scheduler: &Scheduler, method: &'static MethodSpec, execution: Execution) -> Option<Job> {
-    if !execution.is_blocking() {
-        return None;
+/// The lanes of a server's blocking methods while they are registered.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    bounds: HashMap<&'static str, usize>,
+}
+
+impl Lanes {
+    /// What the scheduler is told of every call of a blocking method; nothing for one on the runtime. The lane
+    /// is the one the method names, or one by itself. Of several bounds on one lane the smallest holds.
+    pub(super) fn job(
+        &mut self,
+        scheduler: &Scheduler,
+        method: &'static MethodSpec,
+        execution: Execution,
+    ) -> Option<Job> {
+        if !execution.is_blocking() {
+            return None;
+        }
+        let name = execution.lane_name().unwrap_or(method.full_name());
+        let lane = match execution.max_concurrency_limit() {
+            None => scheduler.lane(name),
+            Some(calls) => {
+                let bound =
+                    self.bounds.entry(name).and_modify(|bound| *bound = calls.min(*bound)).or_insert(calls);
+                scheduler.lane_with(LaneConfig::new(name).max_concurrency(*bound))
+            }
+        };
+        Some(Job::new(method.full_name()).lane(lane))
     }
-    let mut lane = LaneConfig::new(execution.lane_name().unwrap_or(method.full_name()));
-    if let Some(calls) = execution.max_concurrency_limit() {
-        lane = lane.max_concurrency(calls);
-    }
-    Some(Job::new(method.full_name()).lane(scheduler.lane_with(lane)))
 }
 
 /// What the scheduler is told of this call of it.

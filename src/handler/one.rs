@@ -5,18 +5,17 @@ use std::sync::Arc;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
-use super::{Execution, Handler, One, Rpc, offload};
+use super::{Handler, One, Rpc, offload};
 use crate::call::{Body, Call, Reply, Scoped, Trailers};
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Job, Scheduler};
 
-pub(super) fn erase<R, F, Fut>(scheduler: Scheduler, execution: Execution, function: F) -> Handler
+pub(super) fn erase<R, F, Fut>(scheduler: Scheduler, job: Option<Job>, function: F) -> Handler
 where
     R: Rpc<Reply = One>,
     F: Fn(Request<R::Input>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Response<R::Response>, Status>> + Send + 'static,
 {
     let function = Arc::new(function);
-    let job = offload::job(&scheduler, R::SPEC, execution);
     Arc::new(move |call: Call| {
         let function = Arc::clone(&function);
         let job = job.clone();

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use ambidex_schema::{DecodeOptions, EncodeOptions, Schema};
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use tonic::Status;
 
 use crate::call::timeout::{CONNECT_TIMEOUT_MS, GRPC_TIMEOUT, parse_connect, parse_grpc};
@@ -45,6 +45,8 @@ pub(crate) struct HttpConfig {
     pub(crate) first_message_wait: Duration,
     pub(crate) json_in: DecodeOptions,
     pub(crate) json_out: EncodeOptions,
+    /// Whether an escaped slash may separate segments where nothing else matches.
+    pub(crate) split_escaped_slashes: bool,
     /// Whether query parameters that name no field are passed over rather than refused.
     pub(crate) ignore_unknown_query: bool,
 }
@@ -72,7 +74,7 @@ impl HttpEdge {
         schema: Schema,
         config: HttpConfig,
     ) -> Result<Self, RouteError> {
-        let routes = Routes::new(&dispatcher, &schema)?;
+        let routes = Routes::new(&dispatcher, &schema, config.split_escaped_slashes)?;
         Ok(Self(Arc::new(Shared { dispatcher, schema, config, routes })))
     }
 
@@ -87,7 +89,7 @@ impl HttpEdge {
             Found::Endpoint { endpoint, captures } => shared.answer(endpoint, captures, request).await,
             Found::OtherMethods(allowed) if request.method() == Method::OPTIONS => {
                 let mut response = Response::new(Body::empty());
-                *response.status_mut() = StatusCode::NO_CONTENT;
+                *response.status_mut() = status::NO_CONTENT;
                 if let Ok(allowed) = HeaderValue::try_from(allowed) {
                     response.headers_mut().insert(header::ALLOW, allowed);
                 }

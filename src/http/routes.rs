@@ -61,8 +61,13 @@ pub(super) enum Found<'a> {
 }
 
 impl Routes {
-    pub(super) fn new(dispatcher: &Dispatcher, schema: &Schema) -> Result<Self, RouteError> {
-        let mut routes = Self { rpc: HashMap::new(), rest: RouteTable::new() };
+    pub(super) fn new(
+        dispatcher: &Dispatcher,
+        schema: &Schema,
+        split_escaped_slashes: bool,
+    ) -> Result<Self, RouteError> {
+        let rest = RouteTable::new().with_split_escaped_slashes(split_escaped_slashes);
+        let mut routes = Self { rpc: HashMap::new(), rest };
         // In the order of their paths, so that start-up says the same on every run.
         let mut methods: Vec<_> = dispatcher.routes().collect();
         methods.sort_by_key(|route| route.spec.path());

@@ -54,6 +54,9 @@ pub(super) fn not_acceptable() -> Status {
     in_own_words(error, StatusCode::NOT_ACCEPTABLE, None)
 }
 
+/// There is nothing to say but headers.
+pub(super) const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;
+
 /// The client closed its connection before it had an answer. Nobody reads it; access logs show it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 

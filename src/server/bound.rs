@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::config::LAST_WORDS;
 use super::front::Front;
 use super::{Config, Error, connections, shutdown};
 use crate::call::Deadline;
@@ -107,9 +107,6 @@ impl BoundServer {
         Ok(())
     }
 }
-
-/// How long streams that were ended by the drain have to send their last record.
-const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Waits for every connection to end; false when the deadline comes first.
 async fn ended(open: &mut JoinSet<()>, deadline: Deadline) -> bool {

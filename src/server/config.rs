@@ -7,6 +7,15 @@ use ambidex_schema::{DecodeOptions, EncodeOptions};
 use crate::scheduler::SchedulerConfig;
 use crate::{dispatch, grpc, http};
 
+/// How long streams that were ended by the drain have to send their last record.
+pub(super) const LAST_WORDS: Duration = Duration::from_millis(250);
+
+/// How long accepting pauses when the system has no descriptor left for another connection.
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// hyper reads HTTP/1.1 in a buffer of at least this.
+pub(super) const HTTP1_BUFFER_MIN_BYTES: usize = 8192;
+
 /// The limits and options of a server. Start from [`Config::default`] and change what you need.
 ///
 /// ```
@@ -24,7 +33,7 @@ pub struct Config {
     pub streams_per_connection_max: u32,
     /// How long a client may take to send the head of an HTTP/1.1 request.
     pub header_read_timeout_ms: u64,
-    /// Bytes of headers a request may have.
+    /// Bytes of headers a request may have; over HTTP/1.1 never less than 8 KiB.
     pub headers_max_bytes: u32,
     /// After this much silence on an HTTP/2 connection the server asks whether the client is there.
     pub http2_keep_alive_interval_ms: u64,
@@ -55,6 +64,9 @@ pub struct Config {
     pub json_in: DecodeOptions,
     /// How JSON replies are written.
     pub json_out: EncodeOptions,
+    /// Whether a `%2F` in a path may separate segments where no route matches it as it stands, for clients that
+    /// escape the slashes inside of `{name=shelves/*}`.
+    pub split_escaped_slashes: bool,
     /// Whether query parameters that name no field are passed over rather than refused.
     pub ignore_unknown_query: bool,
     /// The scheduler's own limits.
@@ -92,6 +104,7 @@ impl Default for Config {
             first_message_wait_ms: 250,
             json_in: DecodeOptions::default(),
             json_out: EncodeOptions::default(),
+            split_escaped_slashes: false,
             ignore_unknown_query: false,
             scheduler: SchedulerConfig::default(),
         }
@@ -127,6 +140,7 @@ impl Config {
             first_message_wait: Duration::from_millis(self.first_message_wait_ms),
             json_in: self.json_in.clone(),
             json_out: self.json_out.clone(),
+            split_escaped_slashes: self.split_escaped_slashes,
             ignore_unknown_query: self.ignore_unknown_query,
         }
     }

@@ -12,10 +12,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::Config;
+use super::config::{ACCEPT_PAUSE, HTTP1_BUFFER_MIN_BYTES};
 use super::front::Front;
-
-/// How long accepting pauses when the system has no descriptor left for another connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections until `stop` says so, then stops listening and returns those that are still open, each
 /// told to finish.
@@ -91,7 +89,7 @@ pub(super) fn http(config: &Config) -> auto::Builder<TokioExecutor> {
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(config.header_read_timeout_ms))
-        .max_buf_size((config.headers_max_bytes as usize).max(8192));
+        .max_buf_size((config.headers_max_bytes as usize).max(HTTP1_BUFFER_MIN_BYTES));
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(config.streams_per_connection_max)

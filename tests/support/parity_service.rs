@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ambidex::call::{self, CancelReason};
+use ambidex::call;
 use ambidex::google::api::HttpBody;
 use ambidex::tonic_types::{ErrorDetails, StatusExt};
 use ambidex::{
@@ -21,13 +21,25 @@ pub struct User(pub String);
 
 #[derive(Debug, Clone, Default)]
 pub struct ParityService {
-    /// Why calls that waited for their cancellation were cancelled, by the key they gave.
-    cancelled: Arc<Mutex<HashMap<String, CancelReason>>>,
+    /// What became of calls, by the key they gave.
+    noted: Arc<Mutex<HashMap<String, String>>>,
+}
+
+/// Notes that it is gone.
+struct NoteDrop(ParityService, String);
+
+impl Drop for NoteDrop {
+    fn drop(&mut self) {
+        if !self.1.is_empty() {
+            self.0.note(&self.1, "Dropped");
+        }
+    }
 }
 
 impl ParityService {
-    fn note(&self, key: &str, reason: CancelReason) {
-        self.cancelled.lock().expect("no test panics with the lock").insert(key.to_owned(), reason);
+    fn note(&self, key: &str, what: impl std::fmt::Debug) {
+        let what = format!("{what:?}").trim_matches('"').to_owned();
+        self.noted.lock().expect("no test panics with the lock").insert(key.to_owned(), what);
     }
 
     async fn follow(&self, plan: &Plan) -> Result<(), Status> {
@@ -150,6 +162,7 @@ impl Parity for ParityService {
         request: CountRequest,
     ) -> Result<impl Stream<Item = Result<CountResponse, Status>>, Status> {
         let plan = request.plan.unwrap_or_default();
+        let gone = NoteDrop(self.clone(), plan.note_drop.clone());
         // Borrows from the service, as a stream may.
         let end = tokio_stream::iter(Some(()))
             .then(move |()| {
@@ -164,7 +177,10 @@ impl Parity for ParityService {
             }
             Ok(CountResponse { number })
         });
-        Ok(numbers.chain(end))
+        Ok(numbers.chain(end).map(move |number| {
+            let _held = &gone;
+            number
+        }))
     }
 
     fn count_blocking(
@@ -172,13 +188,16 @@ impl Parity for ParityService {
         request: CountRequest,
     ) -> Result<impl Iterator<Item = Result<CountResponse, Status>>, Status> {
         let plan = request.plan.unwrap_or_default();
+        let gone = NoteDrop(self.clone(), plan.note_drop.clone());
         let end =
             std::iter::once_with(move || self.follow_blocking(&plan)).filter_map(|end| end.err().map(Err));
         let numbers = (1..=request.to).map(move |number| {
             std::thread::sleep(Duration::from_millis(request.pause_ms as u64));
             Ok(CountResponse { number })
         });
-        Ok(numbers.chain(end))
+        Ok(numbers.chain(end).inspect(move |_| {
+            let _held = &gone;
+        }))
     }
 
     async fn sum(&self, mut numbers: Streaming<SumRequest>) -> Result<SumResponse, Status> {
@@ -191,6 +210,7 @@ impl Parity for ParityService {
         Ok(response)
     }
 
+    #[blocking(lane = "sums", max_concurrency = 2)]
     fn sum_blocking(&self, numbers: BlockingStreaming<SumRequest>) -> Result<SumResponse, Status> {
         let mut response = SumResponse::default();
         for request in numbers {
@@ -221,6 +241,7 @@ impl Parity for ParityService {
         })))
     }
 
+    #[blocking(lane = "sums")]
     fn running_blocking(
         &self,
         numbers: BlockingStreaming<SumRequest>,
@@ -277,8 +298,7 @@ impl Parity for ParityService {
     }
 
     async fn observe(&self, request: ObserveRequest) -> Result<ObserveResponse, Status> {
-        let cancelled = self.cancelled.lock().expect("no test panics with the lock");
-        let reason = cancelled.get(&request.key).map(|reason| format!("{reason:?}"));
-        Ok(ObserveResponse { reason: reason.unwrap_or_default() })
+        let noted = self.noted.lock().expect("no test panics with the lock");
+        Ok(ObserveResponse { reason: noted.get(&request.key).cloned().unwrap_or_default() })
     }
 }
