@@ -7,13 +7,14 @@ use ambidex::Code;
 use serde_json::{Value, json};
 
 use crate::support::running::parity;
-use crate::support::wires::{ALL, Case, Outcome, Wire};
+use crate::support::wires::{ALL, Case, Outcome, STREAMING, Wire};
 
 /// Calls over every wire; the outcomes must be the same, and are returned as one.
 async fn everywhere(case: Case) -> Outcome {
+    let wires = if case.requests.is_some() { &STREAMING[..] } else { &ALL[..] };
     let server = parity().await;
     let mut reference: Option<(Wire, Outcome)> = None;
-    for wire in ALL {
+    for &wire in wires {
         let outcome = server.call(wire, &case).await;
         match &reference {
             None => reference = Some((wire, outcome)),
@@ -169,5 +170,60 @@ async fn an_empty_stream_is_a_stream() {
     for (method, rest) in [("Count", "GET /v1/count"), ("CountBlocking", "GET /v1/blocking/count")] {
         let outcome = everywhere(Case::new(method, rest, json!({}))).await;
         assert_eq!((outcome.messages.len(), outcome.end), (0, Ok(())));
+    }
+}
+
+const CLIENT_STREAMS: [(&str, &str); 4] = [
+    ("Sum", "/v1/sum"),
+    ("SumBlocking", "/v1/blocking/sum"),
+    ("Running", "/v1/running"),
+    ("RunningBlocking", "/v1/blocking/running"),
+];
+
+#[tokio::test]
+async fn a_stream_of_requests_is_answered_alike() {
+    for (method, rest) in CLIENT_STREAMS {
+        let numbers = (1..=20).map(|number| json!({"number": number.to_string()})).collect();
+        let outcome = everywhere(Case::stream(method, rest, numbers)).await;
+        assert_eq!(outcome.messages.last(), Some(&json!({"sum": "210", "count": 20})), "{method}");
+        assert_eq!(outcome.end, Ok(()), "{method}");
+        let outcome = everywhere(Case::stream(method, rest, Vec::new())).await;
+        assert_eq!(outcome.end, Ok(()), "{method}: no request is a stream too");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_requests_fails_alike() {
+    let plan = json!({"failCode": 8, "failMessage": "too many", "failDetails": true});
+    for (method, rest) in CLIENT_STREAMS {
+        let requests = vec![json!({"number": "1"}), json!({"number": "2", "plan": plan})];
+        let outcome = everywhere(Case::stream(method, rest, requests)).await;
+        let failure = outcome.end.expect_err("the second fails");
+        assert_eq!(
+            (failure.code, failure.message.as_str()),
+            (Code::ResourceExhausted, "too many"),
+            "{method}"
+        );
+        assert_eq!(failure.details.len(), 1, "{method}");
+        assert_eq!(outcome.messages.len(), usize::from(method.starts_with("Running")), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_requests_panics_alike() {
+    for (method, rest) in CLIENT_STREAMS {
+        let requests = vec![json!({"number": "1", "plan": {"panic": true}})];
+        let failure = everywhere(Case::stream(method, rest, requests)).await.end.expect_err("it panics");
+        assert_eq!((failure.code, failure.message.as_str()), (Code::Internal, "internal error"), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_requests_is_late_alike() {
+    for (method, rest) in CLIENT_STREAMS {
+        let requests = vec![json!({"number": "1", "plan": {"sleepMs": 2000}})];
+        let case = Case::stream(method, rest, requests).timeout(Duration::from_millis(40));
+        let failure = everywhere(case).await.end.expect_err("it is late");
+        assert_eq!(failure.code, Code::DeadlineExceeded, "{method}");
     }
 }

@@ -36,20 +36,39 @@ pub enum Wire {
 
 pub const ALL: [Wire; 5] = [Wire::Grpc, Wire::Local, Wire::Rest, Wire::RpcJson, Wire::RpcProto];
 
-/// A call of a unary method or of one whose client does not stream: what every wire can do.
+/// Those that carry a stream of requests: protobuf over HTTP has no framing yet.
+pub const STREAMING: [Wire; 4] = [Wire::Grpc, Wire::Local, Wire::Rest, Wire::RpcJson];
+
+/// A call: one request, or a stream of them.
 #[derive(Debug, Clone)]
 pub struct Case {
     pub method: &'static str,
     /// The REST path that takes the whole request as its body, or for a GET as its query.
     pub rest: &'static str,
     pub request: Value,
+    /// The requests of a method whose client streams.
+    pub requests: Option<Vec<Value>>,
     pub metadata: Vec<(&'static str, &'static str)>,
     pub timeout: Option<Duration>,
 }
 
 impl Case {
     pub fn new(method: &'static str, rest: &'static str, request: Value) -> Self {
-        Self { method, rest, request, metadata: Vec::new(), timeout: None }
+        Self { method, rest, request, requests: None, metadata: Vec::new(), timeout: None }
+    }
+
+    pub fn stream(method: &'static str, rest: &'static str, requests: Vec<Value>) -> Self {
+        Self { requests: Some(requests), ..Self::new(method, rest, Value::Null) }
+    }
+
+    /// The body of the call in JSON, and its type.
+    fn json_body(&self) -> (&'static str, String) {
+        match &self.requests {
+            None => ("application/json", self.request.to_string()),
+            Some(requests) => {
+                ("application/x-ndjson", requests.iter().map(|request| format!("{request}\n")).collect())
+            }
+        }
     }
 
     pub fn metadata(mut self, name: &'static str, value: &'static str) -> Self {
@@ -120,7 +139,8 @@ impl Running {
     async fn rest(&self, case: &Case) -> Outcome {
         let timeout = case.timeout.map(|timeout| timeout.as_millis().to_string());
         let mut headers = case.metadata.clone();
-        headers.push(("content-type", "application/json"));
+        let (content_type, body) = case.json_body();
+        headers.push(("content-type", content_type));
         if let Some(timeout) = &timeout {
             headers.push(("connect-timeout-ms", timeout));
         }
@@ -130,25 +150,29 @@ impl Running {
                 let query = query(&case.request);
                 self.http.send(Method::GET, &format!("{path}?{query}"), &headers, "").await
             }
-            None => self.http.send(Method::POST, case.rest, &headers, case.request.to_string()).await,
+            None => self.http.send(Method::POST, case.rest, &headers, body).await,
         };
         outcome_of_http(answer, &output, Spelled::Rest)
     }
 
     async fn rpc(&self, case: &Case, content_type: &'static str) -> Outcome {
         let (input, output) = types(case.method);
-        let streams = case.method.starts_with("Count");
+        let streams = case.method.starts_with("Count") || case.method.starts_with("Running");
         let proto = content_type == "application/proto" && !streams;
         let timeout = case.timeout.map(|timeout| timeout.as_millis().to_string());
         let mut headers = case.metadata.clone();
-        headers.push(("content-type", content_type));
+        let (json_type, json) = case.json_body();
+        headers.push((
+            "content-type",
+            if content_type == "application/json" { json_type } else { content_type },
+        ));
         if let Some(timeout) = &timeout {
             headers.push(("connect-timeout-ms", timeout));
         }
         let body = if content_type == "application/proto" {
             encode(&input, &case.request)
         } else {
-            case.request.to_string().into_bytes()
+            json.into_bytes()
         };
         let path = format!("/parity.v1.Parity/{}", case.method);
         let answer = self.http.send(Method::POST, &path, &headers, body).await;
@@ -289,7 +313,17 @@ fn failure(status: &Status) -> Failure {
 /// Calls with the generated client.
 async fn typed<T: Transport>(client: ParityClient<T>, case: &Case) -> Outcome {
     let (input, output) = types(case.method);
-    let bytes = encode(&input, &case.request);
+    let bytes = if case.requests.is_none() { encode(&input, &case.request) } else { Vec::new() };
+    macro_rules! client_stream {
+        ($method:ident) => {
+            one(client.$method(requests(case, &input)).await, &output)
+        };
+    }
+    macro_rules! both_stream {
+        ($method:ident) => {
+            many(client.$method(requests(case, &input)).await, &output).await
+        };
+    }
     macro_rules! unary {
         ($method:ident) => {
             one(client.$method(request(case, &bytes)).await, &output)
@@ -307,12 +341,32 @@ async fn typed<T: Transport>(client: ParityClient<T>, case: &Case) -> Outcome {
         "Hurried" => unary!(hurried),
         "Count" => stream!(count),
         "CountBlocking" => stream!(count_blocking),
+        "Sum" => client_stream!(sum),
+        "SumBlocking" => client_stream!(sum_blocking),
+        "Running" => both_stream!(running),
+        "RunningBlocking" => both_stream!(running_blocking),
         other => panic!("the harness does not know {other}"),
     }
 }
 
 fn request<M: Message + Default>(case: &Case, bytes: &[u8]) -> Request<M> {
-    let mut request = Request::new(M::decode(bytes).expect("valid bytes"));
+    with_head(case, M::decode(bytes).expect("valid bytes"))
+}
+
+fn requests(
+    case: &Case,
+    input: &str,
+) -> Request<impl tokio_stream::Stream<Item = SumRequest> + Send + 'static> {
+    let requests = case.requests.as_deref().expect("a case whose client streams");
+    let requests: Vec<_> = requests
+        .iter()
+        .map(|request| SumRequest::decode(encode(input, request).as_slice()).expect("valid bytes"))
+        .collect();
+    with_head(case, tokio_stream::iter(requests))
+}
+
+fn with_head<T>(case: &Case, body: T) -> Request<T> {
+    let mut request = Request::new(body);
     for (name, value) in &case.metadata {
         let name = MetadataKey::from_bytes(name.as_bytes()).expect("a key");
         request.metadata_mut().append(name, value.parse().expect("a value"));
