@@ -289,6 +289,45 @@ async fn a_refusal_says_when_to_come_back_in_the_words_of_its_wire() {
     still_serves(&server).await;
 }
 
+/// Nobody may hold a place by saying nothing, or only half of what HTTP/2 begins with.
+#[tokio::test]
+async fn a_client_that_says_nothing_is_let_go() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = parity_with(|config| {
+        config.header_read_timeout_ms = 200;
+        config.connections_max = 1;
+    })
+    .await;
+    for beginning in ["", "PRI * HT", "GET / HT"] {
+        let mut silent = tokio::net::TcpStream::connect(server.address).await.unwrap();
+        silent.write_all(beginning.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let ended =
+            tokio::time::timeout(std::time::Duration::from_secs(5), silent.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "{beginning:?} holds its place");
+    }
+    still_serves(&server).await;
+}
+
+#[tokio::test]
+async fn grpc_over_http_1_is_refused_for_it_has_no_trailers() {
+    let server = parity().await;
+    let headers = [("content-type", "application/grpc")];
+    let body = Bytes::from_static(&[0, 0, 0, 0, 0]);
+    let answer = server.http.send(Method::POST, "/parity.v1.Parity/Echo", &headers, body).await;
+    assert_eq!(answer.status, StatusCode::HTTP_VERSION_NOT_SUPPORTED);
+}
+
+#[tokio::test]
+async fn a_reply_over_its_bound_is_resource_exhausted() {
+    let server = parity_with(|config| config.reply_message_max_bytes = 100).await;
+    let client = server.grpc().await;
+    let request = EchoRequest { text: "x".repeat(200), ..EchoRequest::default() };
+    let status = client.echo(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert!(status.message().contains("100"), "{status}");
+}
+
 /// A gRPC request by hand, with what a proper client would not send.
 pub async fn raw_grpc(server: &Running, path: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
     let mut all = vec![("content-type", "application/grpc"), ("te", "trailers")];

@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use ambidex::call::Call;
+use ambidex::interceptor::{self, Next};
 use ambidex::{Code, Request};
 use serde_json::json;
 
 use crate::support::parity_v1::{DescribeRequest, EchoRequest, ObserveRequest, Plan};
-use crate::support::running::{parity, parity_with};
+use crate::support::running::{parity, parity_builder, parity_with, start};
+use crate::support::wires::{ALL, Case};
 
 #[tokio::test]
 async fn a_handler_knows_its_call_over_every_wire() {
@@ -117,5 +120,67 @@ async fn a_handler_learns_that_its_client_left_a_unary_call() {
             }
             assert_eq!(reason, "ClientGone", "{path} over HTTP/{version}");
         }
+    }
+}
+
+/// Who reads nothing polls nothing; the deadline comes all the same, and takes the handler's stream with it.
+#[tokio::test]
+async fn a_deadline_reaches_a_stream_that_nobody_reads() {
+    let server = parity().await;
+    for path in ["/v1/count", "/v1/blocking/count"] {
+        for (version, http) in [(1, server.http.clone()), (2, server.http.http2())] {
+            let key = format!("stalled{}{version}", path.len());
+            let target = format!("{path}?to=2000000000&plan.note_drop={key}");
+            let headers = [("connect-timeout-ms", "400")];
+            let held = http.begin(http::Method::GET, &target, &headers, axum::body::Body::empty()).await;
+            let mut reason = String::new();
+            for _ in 0..500 {
+                let answer = server.http.get(&format!("/v1/observe?key={key}")).await.json();
+                reason = answer["reason"].as_str().unwrap_or_default().to_owned();
+                if !reason.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            assert_eq!(reason, "Dropped", "{path} over HTTP/{version}");
+            drop(held);
+        }
+    }
+}
+
+/// A task that a handler leaves behind is cancelled by a client that leaves, and not by an answer.
+#[tokio::test]
+async fn a_call_that_has_its_answer_is_not_cancelled() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let remember = interceptor::from_fn(move |call: Call, next: Next| {
+        tell.send(call.context().clone()).unwrap();
+        next.run(call)
+    });
+    let server = start(parity_builder().interceptor(remember)).await;
+    for code in [0, 5] {
+        for (method, rest) in [("Echo", "/v1/echo"), ("EchoBlocking", "/v1/blocking/echo")] {
+            for wire in ALL {
+                server.call(wire, &Case::new(method, rest, json!({"plan": {"failCode": code}}))).await;
+                let context = told.recv().await.unwrap();
+                assert_eq!(context.cancellation().reason(), None, "{method} over {wire:?} with {code}");
+            }
+        }
+    }
+}
+
+/// Trailing metadata of a call that fails travel with its status.
+#[tokio::test]
+async fn trailers_of_a_failed_call_arrive() {
+    let server = parity().await;
+    let client = server.grpc().await;
+    for blocking in [false, true] {
+        let plan = Some(Plan { fail_code: 5, echo_metadata: true, ..Plan::default() });
+        let mut request = Request::new(EchoRequest { plan, ..EchoRequest::default() });
+        request.metadata_mut().append("x-trail-a", "1".parse().unwrap());
+        request.metadata_mut().append("x-trail-a", "2".parse().unwrap());
+        let result = if blocking { client.echo_blocking(request).await } else { client.echo(request).await };
+        let status = result.unwrap_err();
+        let trailers: Vec<_> = status.metadata().get_all("x-trail-a").iter().collect();
+        assert_eq!(trailers, ["1", "2"], "blocking: {blocking}");
     }
 }

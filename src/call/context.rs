@@ -190,7 +190,14 @@ impl Context {
 
     /// Adds to the trailing metadata of the reply, also after a stream has begun.
     pub fn edit_trailers(&self, edit: impl FnOnce(&mut MetadataMap)) {
-        edit(&mut self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner));
+        // Edited outside of the lock: it is user code, and may come back here.
+        let mut trailers = self.take_trailers();
+        edit(&mut trailers);
+        let mut shared = self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner);
+        let meanwhile = std::mem::replace(&mut *shared, trailers);
+        for (name, value) in meanwhile.as_ref() {
+            shared.as_mut().append(name.clone(), value.clone());
+        }
     }
 
     /// Runs `work` as part of this call: [`current`] finds it there.
@@ -269,17 +276,26 @@ pub fn check() -> Result<(), tonic::Status> {
 }
 
 pin_project! {
-    /// A future or stream that has a context: it is the thread's current one during each poll.
+    /// A future or stream that has a context: it is the thread's current one during each poll, and while what
+    /// is inside is dropped.
     pub(crate) struct Scoped<T> {
         context: Option<Context>,
         #[pin]
-        inner: T,
+        inner: Option<T>,
+    }
+
+    impl<T> PinnedDrop for Scoped<T> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _lent = Lent::new(this.context);
+            this.inner.set(None);
+        }
     }
 }
 
 impl<T> Scoped<T> {
     pub(crate) fn new(context: Context, inner: T) -> Self {
-        Self { context: Some(context), inner }
+        Self { context: Some(context), inner: Some(inner) }
     }
 }
 
@@ -308,7 +324,7 @@ impl<F: Future> Future for Scoped<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _lent = Lent::new(this.context);
-        this.inner.poll(cx)
+        this.inner.as_pin_mut().expect("it is there until the drop").poll(cx)
     }
 }
 
@@ -318,6 +334,6 @@ impl<S: Stream> Stream for Scoped<S> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
         let _lent = Lent::new(this.context);
-        this.inner.poll_next(cx)
+        this.inner.as_pin_mut().expect("it is there until the drop").poll_next(cx)
     }
 }

@@ -7,6 +7,7 @@ mod body;
 mod cancellation;
 mod context;
 mod deadline;
+mod metadata;
 mod method;
 mod reply;
 mod request;
@@ -23,3 +24,6 @@ pub(crate) use request::Head;
 
 pub(crate) use cancellation::CancelListener;
 pub(crate) use context::{Scoped, cancelled_status};
+pub(crate) use metadata::{
+    RETRY_PUSHBACK_MS, incoming as incoming_metadata, is_metadata, outgoing as outgoing_metadata,
+};

@@ -2,7 +2,8 @@
 //!
 //! A stream that has something to say is let finish, such as a download. One that is silent is most likely
 //! waiting for what will not come any more, and would hold the server until the last moment: it ends with
-//! UNAVAILABLE, which tells its caller to go to another server.
+//! UNAVAILABLE, which tells its caller to go to another server. Silence counts only while somebody listens: a
+//! slow reader is not the stream's fault.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -33,6 +34,10 @@ impl Drain {
         self.over.cancel(CancelReason::Shutdown);
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        self.over.is_cancelled()
+    }
+
     /// What tells one stream when to end.
     pub(super) fn watch(&self) -> StreamDrain {
         StreamDrain {
@@ -40,6 +45,7 @@ impl Drain {
             over: Box::pin(self.over.cancelled()),
             silence: self.silence,
             silent_until: None,
+            spoke: false,
         }
     }
 }
@@ -50,26 +56,38 @@ pub(super) struct StreamDrain {
     over: Pin<Box<Cancelled>>,
     silence: Duration,
     silent_until: Option<Pin<Box<Sleep>>>,
+    spoke: bool,
 }
 
 impl StreamDrain {
     /// The stream has spoken: it may be silent anew.
     pub(super) fn spoke(&mut self) {
-        if let Some(sleep) = &mut self.silent_until {
-            sleep.as_mut().reset(Instant::now() + self.silence);
-        }
+        self.spoke = true;
     }
 
-    /// Whether the stream, which has nothing to say now, is to end. Polled only while that is so.
+    /// Whether the drain is over for everyone.
+    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.over.as_mut().poll(cx).map(drop)
+    }
+
+    /// Whether the stream, which is listened to and has nothing to say, is to end.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.silent_until.is_none() {
-            std::task::ready!(self.begun.as_mut().poll(cx));
-        }
-        if self.over.as_mut().poll(cx).is_ready() {
+        if self.poll_over(cx).is_ready() {
             return Poll::Ready(());
         }
         let silence = self.silence;
-        let sleep = self.silent_until.get_or_insert_with(|| Box::pin(tokio::time::sleep(silence)));
-        sleep.as_mut().poll(cx)
+        match &mut self.silent_until {
+            Some(sleep) => {
+                if std::mem::take(&mut self.spoke) {
+                    sleep.as_mut().reset(Instant::now() + silence);
+                }
+                sleep.as_mut().poll(cx)
+            }
+            None => {
+                std::task::ready!(self.begun.as_mut().poll(cx));
+                self.spoke = false;
+                self.silent_until.insert(Box::pin(tokio::time::sleep(silence))).as_mut().poll(cx)
+            }
+        }
     }
 }

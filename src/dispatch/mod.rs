@@ -8,6 +8,7 @@ mod drain;
 mod in_flight;
 pub mod interceptor;
 mod panic;
+mod stream;
 mod watch;
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use tonic::Status;
 
-use crate::call::{Call, Deadline, MethodSpec, ServerState};
+use crate::call::{Call, Deadline, MethodSpec, RETRY_PUSHBACK_MS, ServerState};
 use crate::handler::{Execution, Method};
 use drain::Drain;
 use in_flight::InFlight;
@@ -59,7 +60,7 @@ struct Registry {
 
 /// When a caller may try again that was refused for the number of calls under way: about as long as most of
 /// them take.
-const RETRY_PUSHBACK_MS: u64 = 1_000;
+const REFUSAL_PUSHBACK_MS: u64 = 1_000;
 
 impl Dispatcher {
     /// Freezes the methods behind their interceptors; the first interceptor is the outermost.
@@ -118,7 +119,7 @@ impl Dispatcher {
         let Some(place) = self.0.in_flight.enter() else {
             let message = "the server has as many calls under way as it takes; try again later";
             let mut status = Status::resource_exhausted(message);
-            status.metadata_mut().insert("grpc-retry-pushback-ms", RETRY_PUSHBACK_MS.into());
+            status.metadata_mut().insert(RETRY_PUSHBACK_MS, REFUSAL_PUSHBACK_MS.into());
             return Dispatched::refused(route.spec, status);
         };
         let context = call.context().clone();

@@ -1,57 +1,68 @@
 //! A call under watch: its deadline, its context, its place in flight, and what happens when it is dropped.
 //!
-//! The states of a watched call are `running → { replied, streaming → ended }`. Its deadline may end it in
-//! each state before the last, with DEADLINE_EXCEEDED; so may a drop, which means that the client left.
-//! Either way the call's cancellation is set, so that code still running for it learns of it.
+//! The states of a watched call are `running → { answered, streaming → ended }`. Its deadline may end it in
+//! each state before the last, with DEADLINE_EXCEEDED; so may a drop, which means that the client left; and so
+//! may the end of a drain. Each way the call's cancellation is set, so that code still running for it learns of
+//! it. A call that has its answer, good or bad, is cancelled by nothing any more.
 
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
-use bytes::Bytes;
-use futures_core::Stream;
 use tokio::time::Sleep;
 use tonic::Status;
 
 use super::drain::{Drain, StreamDrain};
 use super::in_flight::Place;
 use super::panic::caught;
-use crate::call::{Body, CancelReason, Context, MessageStream, MethodSpec, Reply, Scoped, cancelled_status};
+use super::stream::Streamed;
+use crate::call::{Body, CancelReason, Context, MethodSpec, Reply, Scoped, cancelled_status};
 use crate::handler::ReplyFuture;
 
 /// What is watched besides the call's own work.
-struct Watch {
+pub(super) struct Watch {
     context: Context,
     /// Boxed, since it moves from the future to the stream; absent where there is no deadline to pay for.
     deadline: Option<Pin<Box<Sleep>>>,
-    drain: Drain,
     over: bool,
-    _place: Place,
 }
 
 impl Watch {
-    fn new(context: Context, place: Place, drain: Drain) -> Self {
+    fn new(context: Context) -> Self {
         let deadline = context.deadline().map(|at| Box::pin(tokio::time::sleep_until(at.instant())));
-        Self { context, deadline, drain, over: false, _place: place }
+        Self { context, deadline, over: false }
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    pub(super) fn method(&self) -> &'static MethodSpec {
+        self.context.method()
     }
 
     /// Ends the call although its work has not ended, and tells whoever runs for it.
-    fn give_up(&mut self, reason: CancelReason) -> Status {
+    pub(super) fn give_up(&mut self, reason: CancelReason) -> Status {
         self.finish();
         self.context.cancellation().cancel(reason);
         cancelled_status(reason)
     }
 
-    fn method(&self) -> &'static MethodSpec {
-        self.context.method()
-    }
-
     /// The call has its answer: a drop means nothing any more.
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         self.over = true;
     }
 
+    /// The call has failed: its trailing metadata go with the status, as there is no reply to carry them.
+    pub(super) fn fail(&mut self, mut status: Status) -> Status {
+        self.finish();
+        for (name, value) in self.context.take_trailers().as_ref() {
+            status.metadata_mut().as_mut().append(name.clone(), value.clone());
+        }
+        status
+    }
+
     /// The status the call ends with although its work has not ended.
-    fn poll_end(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
+    pub(super) fn poll_deadline(&mut self, cx: &mut TaskContext<'_>) -> Poll<Status> {
         let Some(deadline) = &mut self.deadline else { return Poll::Pending };
         std::task::ready!(deadline.as_mut().poll(cx));
         Poll::Ready(self.give_up(CancelReason::DeadlineExceeded))
@@ -68,22 +79,72 @@ impl Drop for Watch {
 
 /// A call that is being answered.
 pub(crate) struct Dispatched {
+    method: &'static MethodSpec,
     state: State,
 }
 
 enum State {
-    Refused(&'static MethodSpec, Option<Status>),
-    Running { work: Option<Scoped<ReplyFuture>>, watch: Option<Watch> },
+    Refused(Status),
+    Running(Box<Running>),
+    Ended,
+}
+
+struct Running {
+    watch: Watch,
+    work: Scoped<ReplyFuture>,
+    place: Place,
+    drain: Drain,
+    /// For a method whose client streams: it may be waiting for what will not come any more.
+    drained: Option<StreamDrain>,
 }
 
 impl Dispatched {
     pub(super) fn refused(method: &'static MethodSpec, status: Status) -> Self {
-        Self { state: State::Refused(method, Some(status)) }
+        Self { method, state: State::Refused(status) }
     }
 
     pub(super) fn new(work: ReplyFuture, context: Context, place: Place, drain: Drain) -> Self {
-        let work = Some(Scoped::new(context.clone(), work));
-        Self { state: State::Running { work, watch: Some(Watch::new(context, place, drain)) } }
+        let method = context.method();
+        let drained = method.kind().client_streams().then(|| drain.watch());
+        let work = Scoped::new(context.clone(), work);
+        let running = Running { watch: Watch::new(context), work, place, drain, drained };
+        Self { method, state: State::Running(Box::new(running)) }
+    }
+}
+
+impl Running {
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Reply, Status>> {
+        let Self { watch, work, drained, .. } = self;
+        match caught(watch.method(), || Pin::new(work).poll(cx)) {
+            Ok(Poll::Ready(result)) => return Poll::Ready(result),
+            Ok(Poll::Pending) => {}
+            Err(panicked) => return Poll::Ready(Err(panicked)),
+        }
+        if let Poll::Ready(late) = watch.poll_deadline(cx) {
+            return Poll::Ready(Err(late));
+        }
+        let Some(drained) = drained else { return Poll::Pending };
+        std::task::ready!(drained.poll_over(cx));
+        Poll::Ready(Err(watch.give_up(CancelReason::Shutdown)))
+    }
+
+    /// What the caller gets. The work is dropped first: what an interceptor or handler held is free by then.
+    fn end(self, result: Result<Reply, Status>) -> Result<Reply, Status> {
+        let Self { mut watch, work, place, drain, .. } = self;
+        let dropped = caught(watch.method(), || drop(work));
+        match result.and_then(|reply| dropped.map(|()| reply)) {
+            Err(status) => Err(watch.fail(status)),
+            Ok(mut reply) => {
+                reply.body = match reply.body {
+                    Body::Message(message) => {
+                        watch.finish();
+                        Body::Message(message)
+                    }
+                    Body::Stream(messages) => Body::stream(Streamed::new(messages, watch, place, &drain)),
+                };
+                Ok(reply)
+            }
+        }
     }
 }
 
@@ -91,74 +152,25 @@ impl Future for Dispatched {
     type Output = Result<Reply, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let (work, watch) = match &mut self.state {
-            State::Refused(method, status) => {
-                let status = status.take();
-                return Poll::Ready(Err(status.unwrap_or_else(|| polled_after_end(method))));
+        let result = match &mut self.state {
+            State::Running(running) => std::task::ready!(running.poll(cx)),
+            _ => Err(Status::internal("internal error")),
+        };
+        Poll::Ready(match std::mem::replace(&mut self.state, State::Ended) {
+            State::Running(running) => running.end(result),
+            State::Refused(status) => Err(status),
+            State::Ended => {
+                tracing::error!(method = self.method.full_name(), "a call that has ended was polled again");
+                result
             }
-            State::Running { work, watch } => (work, watch),
-        };
-        let running = work.as_mut().zip(watch.as_mut());
-        let (future, watching) = running.expect("a future is not polled after it has ended");
-        let result = match caught(watching.method(), || Pin::new(future).poll(cx)) {
-            Ok(Poll::Ready(result)) => result,
-            Ok(Poll::Pending) => Err(std::task::ready!(watching.poll_end(cx))),
-            Err(panicked) => Err(panicked),
-        };
-        // Dropped before the caller sees the reply: what an interceptor or handler held is free by then.
-        *work = None;
-        let mut watch = watch.take().expect("checked above");
-        Poll::Ready(result.map(|mut reply| {
-            reply.body = match reply.body {
-                Body::Message(message) => {
-                    watch.finish();
-                    Body::Message(message)
-                }
-                Body::Stream(messages) => {
-                    let messages = Scoped::new(watch.context.clone(), messages);
-                    Body::stream(Watched { messages: Some(messages), drain: watch.drain.watch(), watch })
-                }
-            };
-            reply
-        }))
+        })
     }
 }
 
-fn polled_after_end(method: &'static MethodSpec) -> Status {
-    tracing::error!(method = method.full_name(), "a refused call was polled again");
-    Status::internal("internal error")
-}
-
-/// The messages of a reply, under the same watch as the call before them.
-struct Watched {
-    messages: Option<Scoped<MessageStream>>,
-    drain: StreamDrain,
-    watch: Watch,
-}
-
-impl Stream for Watched {
-    type Item = Result<Bytes, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        let Self { messages, drain, watch } = &mut *self;
-        let Some(stream) = messages else { return Poll::Ready(None) };
-        // The deadline first: a handler that always has a message ready must not outrun it.
-        let item = match watch.poll_end(cx) {
-            Poll::Ready(status) => Some(Err(status)),
-            Poll::Pending => match caught(watch.method(), || Pin::new(stream).poll_next(cx)) {
-                Ok(Poll::Ready(item)) => item,
-                Ok(Poll::Pending) => {
-                    std::task::ready!(drain.poll_end(cx));
-                    Some(Err(watch.give_up(CancelReason::Shutdown)))
-                }
-                Err(panicked) => Some(Err(panicked)),
-            },
-        };
-        drain.spoke();
-        if !matches!(item, Some(Ok(_))) {
-            watch.finish();
-            *messages = None;
-        }
-        Poll::Ready(item)
+impl Drop for Dispatched {
+    fn drop(&mut self) {
+        let state = std::mem::replace(&mut self.state, State::Ended);
+        // A destructor that panics must not take the connection's task with it.
+        let _ = caught(self.method, || drop(state));
     }
 }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use http::uri::PathAndQuery;
+use tokio::sync::oneshot;
 use tonic::transport::Endpoint;
 use tonic::{Code, Request, Status};
 
@@ -84,20 +85,28 @@ async fn send(channel: tonic::transport::Channel, call: Call) -> Result<Reply, S
         let timeout = format_grpc(deadline.remaining());
         metadata.insert(GRPC_TIMEOUT, timeout.parse().expect("digits and a unit are ASCII"));
     }
-    let mut grpc = tonic::client::Grpc::new(channel);
+    let mut grpc = tonic::client::Grpc::new(channel).max_decoding_message_size(REPLY_MESSAGE_MAX_BYTES);
     grpc.ready()
         .await
         .map_err(|error| Status::unavailable(format!("the server is not reachable: {error}")))?;
-    let request = Request::from_parts(metadata, tonic::Extensions::default(), Sent(body.into_stream()));
-    let response = grpc.streaming(request, path, BytesCodec).await?;
+    let (fail, failed) = oneshot::channel();
+    let sent = Sent { messages: body.into_stream(), fail: Some(fail) };
+    let request = Request::from_parts(metadata, tonic::Extensions::default(), sent);
+    let mut failed = Some(failed);
+    let response = tokio::select! {
+        biased;
+        Some(status) = own_failure(&mut failed) => return Err(status),
+        response = grpc.streaming(request, path, BytesCodec) => response?,
+    };
     let (metadata, messages, extensions) = response.into_parts();
-    let messages = Received { messages, context: context.clone() };
+    let messages = Received { messages, failed, context: context.clone() };
     Ok(Reply { metadata, body: Body::stream(messages), trailers: Trailers::of(context), extensions })
 }
 
 /// The reply messages. Their end is where tonic learns the trailing metadata, and we from it.
 struct Received {
     messages: tonic::Streaming<Bytes>,
+    failed: Option<oneshot::Receiver<Status>>,
     context: crate::call::Context,
 }
 
@@ -105,7 +114,16 @@ impl Stream for Received {
     type Item = Result<Bytes, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(failed) = &mut self.failed
+            && let Poll::Ready(failure) = Pin::new(failed).poll(cx)
+        {
+            self.failed = None;
+            if let Ok(status) = failure {
+                return Poll::Ready(Some(Err(status)));
+            }
+        }
         let item = std::task::ready!(Pin::new(&mut self.messages).poll_next(cx));
+        let item = item.map(|message| message.map_err(super::oversize_is_resource_exhausted));
         if item.is_none() {
             let trailers = std::pin::pin!(self.messages.trailers()).poll(cx);
             if let Poll::Ready(Ok(Some(trailers))) = trailers {
@@ -116,15 +134,48 @@ impl Stream for Received {
     }
 }
 
-/// The request messages. One that fails on our side ends the stream, as tonic has no way to send an error.
-struct Sent(MessageStream);
+/// The largest reply a client takes: what our servers send at the most by default.
+const REPLY_MESSAGE_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// The status our own side of the call failed with; pending for ever when it does not.
+async fn own_failure(failed: &mut Option<oneshot::Receiver<Status>>) -> Option<Status> {
+    match failed.as_mut()?.await {
+        Ok(status) => Some(status),
+        // All requests are sent.
+        Err(_) => {
+            *failed = None;
+            None
+        }
+    }
+}
+
+/// The request messages. tonic has no way to send an error, and to the server an end would look like a whole
+/// request: so one that fails stays silent, and fails the call from the other side.
+struct Sent {
+    messages: MessageStream,
+    fail: Option<oneshot::Sender<Status>>,
+}
 
 impl Stream for Sent {
     type Item = Bytes;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let item = std::task::ready!(Pin::new(&mut self.0).poll_next(cx));
-        Poll::Ready(item.and_then(Result::ok))
+        let Some(fail) = self.fail.take() else { return Poll::Pending };
+        match Pin::new(&mut self.messages).poll_next(cx) {
+            Poll::Ready(Some(Err(status))) => {
+                // Whoever would hear of it is gone together with the call.
+                let _ = fail.send(status);
+                Poll::Pending
+            }
+            Poll::Ready(item) => {
+                self.fail = Some(fail);
+                Poll::Ready(item.and_then(Result::ok))
+            }
+            Poll::Pending => {
+                self.fail = Some(fail);
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -146,11 +197,14 @@ impl Stream for Bounded {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { messages, sleep } = &mut *self;
         let Some(stream) = messages else { return Poll::Ready(None) };
-        if let Poll::Ready(item) = Pin::new(stream).poll_next(cx) {
-            return Poll::Ready(item);
+        // The deadline first: a server that always has a message ready must not outrun it.
+        let item = match sleep.as_mut().poll(cx) {
+            Poll::Ready(()) => Some(Err(cancelled_status(CancelReason::DeadlineExceeded))),
+            Poll::Pending => std::task::ready!(Pin::new(stream).poll_next(cx)),
+        };
+        if !matches!(item, Some(Ok(_))) {
+            *messages = None;
         }
-        std::task::ready!(sleep.as_mut().poll(cx));
-        *messages = None;
-        Poll::Ready(Some(Err(cancelled_status(CancelReason::DeadlineExceeded))))
+        Poll::Ready(item)
     }
 }

@@ -6,7 +6,6 @@
 
 mod bytes_codec;
 pub(crate) mod client;
-mod metadata;
 mod replies;
 
 use std::pin::Pin;
@@ -18,11 +17,12 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use http_body::Body as HttpBody;
 use tonic::codec::{CompressionEncoding, EnabledCompressionEncodings, Streaming};
+use tonic::metadata::MetadataMap;
 use tonic::server::StreamingService;
 use tonic::{Request, Response, Status};
 
 use crate::call::timeout::{GRPC_TIMEOUT, parse_grpc};
-use crate::call::{Body, Call, Head, MethodKind, Peer, Protocol};
+use crate::call::{self, Body, Call, Head, MethodKind, Peer, Protocol};
 use crate::dispatch::{Dispatcher, Route};
 use bytes_codec::BytesCodec;
 use replies::Replies;
@@ -69,6 +69,12 @@ impl GrpcEdge {
         if request.method() != http::Method::POST || !is_grpc(request.headers().get(header::CONTENT_TYPE)) {
             return not_grpc(request.method());
         }
+        if request.version() < http::Version::HTTP_2 {
+            // Without trailers a success and a late failure would look alike.
+            let mut response = http::Response::new(tonic::body::Body::empty());
+            *response.status_mut() = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
+            return response;
+        }
         let Some(route) = self.dispatcher.route(request.uri().path()) else {
             let path = request.uri().path();
             return Status::unimplemented(format!("there is no method {path}")).into_http();
@@ -95,11 +101,16 @@ impl GrpcEdge {
         };
         let sent_in = request.headers().get("grpc-encoding").and_then(|encoding| encoding.to_str().ok());
         let reply_encodings = reply_encodings(sent_in);
-        let service = Serve { dispatcher: self.dispatcher, route, head: Some(head), first_message_wait };
+        let service = Serve {
+            dispatcher: self.dispatcher,
+            route,
+            head: Some(head),
+            first_message_wait,
+            reply_message_max_bytes: self.limits.reply_message_max_bytes,
+        };
         tonic::server::Grpc::new(BytesCodec)
             .apply_compression_config(encodings(), reply_encodings)
             .max_decoding_message_size(self.limits.request_message_max_bytes)
-            .max_encoding_message_size(self.limits.reply_message_max_bytes)
             .streaming(service, request)
             .await
     }
@@ -149,6 +160,7 @@ struct Serve {
     route: Arc<Route>,
     head: Option<Head>,
     first_message_wait: Duration,
+    reply_message_max_bytes: usize,
 }
 
 impl StreamingService<Bytes> for Serve {
@@ -159,13 +171,18 @@ impl StreamingService<Bytes> for Serve {
     fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
         let head = self.head.take().expect("tonic calls the service once");
         let (metadata, _, messages) = request.into_parts();
-        let call = Call::new(head, metadata::incoming(metadata), Body::stream(Incoming(messages)));
+        let call = Call::new(
+            head,
+            call::incoming_metadata(metadata.into_headers()),
+            Body::stream(Incoming(messages)),
+        );
         let reply = self.dispatcher.call(&self.route, call);
-        let wait = self.first_message_wait;
+        let (wait, message_max_bytes) = (self.first_message_wait, self.reply_message_max_bytes);
         Box::pin(async move {
             let reply = reply.await?;
-            let replies = Replies::begin(reply.body, reply.trailers, wait).await?;
-            Ok(Response::from_parts(reply.metadata, replies, reply.extensions))
+            let replies = Replies::begin(reply.body, reply.trailers, wait, message_max_bytes).await?;
+            let metadata = MetadataMap::from_headers(call::outgoing_metadata(reply.metadata));
+            Ok(Response::from_parts(metadata, replies, reply.extensions))
         })
     }
 }

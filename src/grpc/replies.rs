@@ -7,14 +7,25 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use tokio_stream::StreamExt;
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
-use crate::call::{Body, MessageStream, Trailers};
+use crate::call::{self, Body, MessageStream, Trailers};
 
 /// The messages of a reply, then its trailers.
 pub(super) struct Replies {
     messages: Messages,
     trailers: Trailers,
+    message_max_bytes: usize,
+}
+
+/// A message within the bound. Checked before tonic sees it: tonic would drop what it has gathered so far.
+fn within(message: Bytes, max_bytes: usize) -> Result<Bytes, Status> {
+    if message.len() > max_bytes {
+        let what = format!("a reply of {} bytes is more than the {max_bytes} allowed", message.len());
+        return Err(Status::resource_exhausted(what));
+    }
+    Ok(message)
 }
 
 enum Messages {
@@ -27,23 +38,31 @@ enum Messages {
 impl Replies {
     /// Begins a reply. A stream may wait this long for its first message: an error in its place is
     /// trailers-only, which it cannot be once the head is out.
-    pub(super) async fn begin(body: Body, trailers: Trailers, wait: Duration) -> Result<Self, Status> {
+    pub(super) async fn begin(
+        body: Body,
+        trailers: Trailers,
+        wait: Duration,
+        message_max_bytes: usize,
+    ) -> Result<Self, Status> {
         let mut messages = match body {
-            Body::Message(message) => return Ok(Self { messages: Messages::One(message), trailers }),
+            Body::Message(message) => {
+                let messages = Messages::One(within(message, message_max_bytes)?);
+                return Ok(Self { messages, trailers, message_max_bytes });
+            }
             Body::Stream(messages) => messages,
         };
         let messages = match tokio::time::timeout(wait, messages.next()).await {
-            Ok(Some(first)) => Messages::First(first?, messages),
+            Ok(Some(first)) => Messages::First(within(first?, message_max_bytes)?, messages),
             Ok(None) => Messages::Ended,
             Err(_) => Messages::Many(messages),
         };
-        Ok(Self { messages, trailers })
+        Ok(Self { messages, trailers, message_max_bytes })
     }
 
     /// tonic writes trailers from a status. An OK one with metadata as the last item is how a stream gets to
     /// say what is in them; without any, the end of the stream says the same for less.
     fn end(&mut self) -> Option<Result<Bytes, Status>> {
-        let trailers = self.trailers.take();
+        let trailers = MetadataMap::from_headers(call::outgoing_metadata(self.trailers.take()));
         (!trailers.is_empty()).then(|| Err(Status::with_metadata(Code::Ok, "", trailers)))
     }
 }
@@ -68,14 +87,10 @@ impl Stream for Replies {
             Messages::Many(messages) => std::task::ready!(Pin::new(messages).poll_next(cx)),
             Messages::Ended => None,
         };
-        match item {
+        match item.map(|message| message.and_then(|message| within(message, self.message_max_bytes))) {
             Some(Ok(message)) => Poll::Ready(Some(Ok(message))),
-            Some(Err(mut status)) => {
+            Some(Err(status)) => {
                 self.messages = Messages::Ended;
-                let trailers = self.trailers.take();
-                for (name, value) in trailers.as_ref() {
-                    status.metadata_mut().as_mut().append(name.clone(), value.clone());
-                }
                 Poll::Ready(Some(Err(status)))
             }
             None => {

@@ -6,7 +6,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Status};
 
 use super::{Execution, Input};
-use crate::call::{Body, CancelReason, Context, MethodSpec, cancelled_status};
+use crate::call::{Body, CancelReason, Context, MethodSpec, RETRY_PUSHBACK_MS, cancelled_status};
 use crate::scheduler::{Job, LaneConfig, RunError, Scheduler};
 
 /// The lanes of a server's blocking methods while they are registered.
@@ -70,7 +70,7 @@ impl From<RunError> for Status {
             RunError::Overloaded { retry_after, .. } => {
                 let mut status = Status::resource_exhausted("the server is overloaded; try again later");
                 if let Ok(value) = retry_after.as_millis().to_string().parse() {
-                    status.metadata_mut().insert("grpc-retry-pushback-ms", value);
+                    status.metadata_mut().insert(RETRY_PUSHBACK_MS, value);
                 }
                 status
             }

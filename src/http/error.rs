@@ -14,6 +14,7 @@ use tonic::Status;
 
 use super::json_text::push_string;
 use super::{metadata, status};
+use crate::call::RETRY_PUSHBACK_MS;
 
 /// The answer to a call on a REST route that failed.
 pub(super) fn aip_193(error: Status, schema: &Schema) -> Response<Body> {
@@ -126,12 +127,12 @@ fn respond(
     if let Some(seconds) = retry_after(&error) {
         headers.insert(header::RETRY_AFTER, seconds);
     }
-    metadata::outgoing(std::mem::take(error.metadata_mut()), headers);
+    metadata::push(std::mem::take(error.metadata_mut()), headers);
     response
 }
 
 /// gRPC's push-back in milliseconds as HTTP's in seconds, rounded up.
 fn retry_after(error: &Status) -> Option<HeaderValue> {
-    let millis: u64 = error.metadata().get("grpc-retry-pushback-ms")?.to_str().ok()?.parse().ok()?;
+    let millis: u64 = error.metadata().get(RETRY_PUSHBACK_MS)?.to_str().ok()?.parse().ok()?;
     HeaderValue::try_from(millis.div_ceil(1000).to_string()).ok()
 }

@@ -28,7 +28,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use tonic::Status;
 
 use crate::call::timeout::{CONNECT_TIMEOUT_MS, GRPC_TIMEOUT, parse_connect, parse_grpc};
-use crate::call::{Call, Head, Peer, Protocol};
+use crate::call::{self, Call, Head, Peer, Protocol};
 use crate::dispatch::Dispatcher;
 use endpoint::Endpoint;
 pub(crate) use routes::RouteError;
@@ -151,7 +151,7 @@ impl Shared {
         };
         let messages =
             request::messages(Arc::clone(endpoint), spelling.request, target, body, self.config.clone());
-        let call = Call::new(head, metadata::incoming(parts.headers), messages);
+        let call = Call::new(head, call::incoming_metadata(parts.headers), messages);
         let reply = match self.dispatcher.call(&endpoint.route, call).await {
             Ok(reply) => reply,
             Err(status) => return self.failed(endpoint, status),

@@ -39,8 +39,8 @@ pub(super) async fn one(
     let mut response = Response::new(Body::from(data));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
-    metadata::outgoing(metadata, headers);
-    metadata::outgoing_trailers(trailers.take(), headers);
+    metadata::push(metadata, headers);
+    metadata::push_trailers(trailers.take(), headers);
     Ok(response)
 }
 

@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use ambidex_schema::Schema;
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::{HeaderName, HeaderValue, Response, header};
 use http_body::Frame;
 use tokio_stream::{Stream, StreamExt};
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
@@ -25,7 +25,7 @@ use super::content::StreamForm;
 use super::endpoint::Endpoint;
 use super::json_text::push_string;
 use super::{error, metadata, reply};
-use crate::call::{Body as Messages, MessageStream, Reply, Trailers};
+use crate::call::{Body as Messages, MessageStream, Reply, Trailers, is_metadata};
 
 /// A response of messages in `form`.
 pub(super) async fn many(
@@ -56,7 +56,7 @@ pub(super) async fn many(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, form.content_type());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    metadata::outgoing(metadata, headers);
+    metadata::push(metadata, headers);
     Ok(response)
 }
 
@@ -118,10 +118,18 @@ impl Records {
     }
 }
 
+fn is_metadata_name(name: &str) -> bool {
+    HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| is_metadata(&name))
+}
+
 /// The trailing metadata as `"metadata":{"name":["value"]}`.
 fn push_metadata(trailers: &MetadataMap, of_status: &MetadataMap, out: &mut Vec<u8>) {
     let mut names: Vec<(&str, Vec<&str>)> = Vec::new();
-    for entry in trailers.iter().chain(of_status.iter()) {
+    let known = |entry: &KeyAndValueRef<'_>| match entry {
+        KeyAndValueRef::Ascii(name, _) => is_metadata_name(name.as_str()),
+        KeyAndValueRef::Binary(name, _) => is_metadata_name(name.as_str()),
+    };
+    for entry in trailers.iter().chain(of_status.iter()).filter(known) {
         let (name, value) = match entry {
             KeyAndValueRef::Ascii(name, value) => (name.as_str(), value.to_str().ok()),
             KeyAndValueRef::Binary(name, value) => {
@@ -204,6 +212,6 @@ pub(super) async fn raw(metadata: MetadataMap, body: Messages) -> Result<Respons
     let mut response = Response::new(Body::from_stream(data));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
-    metadata::outgoing(metadata, headers);
+    metadata::push(metadata, headers);
     Ok(response)
 }

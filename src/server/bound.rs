@@ -80,8 +80,14 @@ impl BoundServer {
         let http = connections::http(&config);
         let mut accepting = Vec::new();
         for (listener, front) in listeners {
-            let accept =
-                connections::accept(listener, front, Arc::clone(&places), told.clone(), http.clone());
+            let accept = connections::accept(
+                listener,
+                front,
+                Arc::clone(&places),
+                told.clone(),
+                http.clone(),
+                config.header_read_timeout(),
+            );
             accepting.push(tokio::spawn(accept));
         }
         stop.await;

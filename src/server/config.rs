@@ -31,7 +31,8 @@ pub struct Config {
     pub connections_max: usize,
     /// Streams, which is calls, under way at once on one HTTP/2 connection.
     pub streams_per_connection_max: u32,
-    /// How long a client may take to send the head of an HTTP/1.1 request.
+    /// How long a client may take to say which HTTP version it speaks, and to send the head of an HTTP/1.1
+    /// request.
     pub header_read_timeout_ms: u64,
     /// Bytes of headers a request may have; over HTTP/1.1 never less than 8 KiB.
     pub headers_max_bytes: u32,
@@ -112,6 +113,10 @@ impl Default for Config {
 }
 
 impl Config {
+    pub(crate) fn header_read_timeout(&self) -> Duration {
+        Duration::from_millis(self.header_read_timeout_ms)
+    }
+
     pub(crate) fn drain_timeout(&self) -> Duration {
         Duration::from_millis(self.drain_timeout_ms)
     }

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::Config;
 use super::config::{ACCEPT_PAUSE, HTTP1_BUFFER_MIN_BYTES};
 use super::front::Front;
+use super::preface::Timely;
 
 /// Accepts connections until `stop` says so, then stops listening and returns those that are still open, each
 /// told to finish.
@@ -23,6 +24,7 @@ pub(super) async fn accept(
     places: Arc<Semaphore>,
     mut stop: watch::Receiver<bool>,
     http: auto::Builder<TokioExecutor>,
+    preface_timeout: Duration,
 ) -> JoinSet<()> {
     let mut open = JoinSet::new();
     loop {
@@ -36,7 +38,8 @@ pub(super) async fn accept(
         let (front, http, mut stop) = (front.clone(), http.clone(), stop.clone());
         open.spawn(async move {
             let service = service_fn(move |request| front.clone().serve(request, peer));
-            let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
+            let connection = http
+                .serve_connection_with_upgrades(TokioIo::new(Timely::new(stream, preface_timeout)), service);
             let mut connection = std::pin::pin!(connection);
             let result = tokio::select! {
                 result = connection.as_mut() => result,

@@ -8,6 +8,7 @@ mod config;
 mod connections;
 mod error;
 mod front;
+mod preface;
 mod shutdown;
 
 pub use bound::BoundServer;

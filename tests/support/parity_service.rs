@@ -141,8 +141,8 @@ fn deep_in_the_code() -> String {
 impl Parity for ParityService {
     async fn echo(&self, request: Request<EchoRequest>) -> Result<Response<EchoResponse>, Status> {
         let plan = request.get_ref().plan.clone().unwrap_or_default();
-        self.follow(&plan).await?;
         let metadata = echo_metadata(&plan, request.metadata());
+        self.follow(&plan).await?;
         let mut response = Response::new(echoed(request.into_inner()));
         *response.metadata_mut() = metadata;
         Ok(response)
@@ -150,8 +150,8 @@ impl Parity for ParityService {
 
     fn echo_blocking(&self, request: Request<EchoRequest>) -> Result<Response<EchoResponse>, Status> {
         let plan = request.get_ref().plan.clone().unwrap_or_default();
-        self.follow_blocking(&plan)?;
         let metadata = echo_metadata(&plan, request.metadata());
+        self.follow_blocking(&plan)?;
         let mut response = Response::new(echoed(request.into_inner()));
         *response.metadata_mut() = metadata;
         Ok(response)

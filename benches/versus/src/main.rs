@@ -1,7 +1,7 @@
 //! Ambidex beside raw tonic and hand-written axum: server CPU and requests per second, as ratios.
 //!
 //! One program is all three servers and what compares them, so that they share a compiler, an allocator and a
-//! runtime. [`cases`] says what is compared, [`servers`] has the contestants, [`compare`] measures, [`report`]
+//! runtime. [`cases`] says what is compared, [`servers`] has the contestants, [`mod@compare`] measures, [`report`]
 //! prints. The README says how to read it.
 
 mod arguments;

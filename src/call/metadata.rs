@@ -1,0 +1,137 @@
+//! Which headers are metadata of a call, the same for every edge and both ways.
+//!
+//! Everything is, but what speaks of the connection, of the representation or of a protocol itself. A name that
+//! ends in `-bin` has bytes as its value, in base64; several values may come in one header, by comma.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tonic::metadata::MetadataMap;
+
+/// Headers that are never metadata.
+const NOT_METADATA: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "accept-post",
+    "allow",
+    "connect-protocol-version",
+    "connect-timeout-ms",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// How long a refused caller should wait, which gRPC spells in metadata.
+pub(crate) const RETRY_PUSHBACK_MS: &str = "grpc-retry-pushback-ms";
+
+/// Whether a header is metadata.
+pub(crate) fn is_metadata(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    // The prefix is the protocol's: a name of it that we do not know is not the caller's either.
+    if name.starts_with("grpc-") {
+        return name == RETRY_PUSHBACK_MS;
+    }
+    NOT_METADATA.binary_search(&name).is_err()
+}
+
+/// The metadata in the headers of a request.
+pub(crate) fn incoming(mut headers: HeaderMap) -> MetadataMap {
+    let foreign: Vec<_> =
+        headers.keys().filter(|name| !is_metadata(name) || *name == RETRY_PUSHBACK_MS).cloned().collect();
+    for name in foreign {
+        headers.remove(name);
+    }
+    split_binary(&mut headers);
+    MetadataMap::from_headers(headers)
+}
+
+/// The metadata that may go out.
+pub(crate) fn outgoing(metadata: MetadataMap) -> HeaderMap {
+    let mut headers = metadata.into_headers();
+    let foreign: Vec<_> = headers.keys().filter(|name| !is_metadata(name)).cloned().collect();
+    for name in foreign {
+        headers.remove(name);
+    }
+    headers
+}
+
+/// Parts the values of `-bin` headers that came joined by commas.
+fn split_binary(headers: &mut HeaderMap) {
+    let joined: Vec<_> = headers
+        .iter()
+        .filter(|(name, value)| name.as_str().ends_with("-bin") && value.as_bytes().contains(&b','))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in joined {
+        let values: Vec<_> = headers.get_all(&name).iter().cloned().collect();
+        headers.remove(&name);
+        for part in values.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
+            if let Ok(part) = HeaderValue::from_bytes(part.trim_ascii()) {
+                headers.append(name.clone(), part);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name, value);
+        }
+        headers
+    }
+
+    #[test]
+    fn the_list_is_sorted_for_the_search() {
+        assert!(NOT_METADATA.is_sorted());
+    }
+
+    #[test]
+    fn all_but_the_connections_and_the_protocols_headers_come_in() {
+        let sent = headers(&[
+            ("host", "h"),
+            ("te", "trailers"),
+            ("content-type", "application/grpc"),
+            ("content-length", "3"),
+            ("grpc-timeout", "1S"),
+            ("grpc-whatever", "x"),
+            ("x-tenant", "a"),
+            ("authorization", "b"),
+        ]);
+        let metadata = incoming(sent).into_headers();
+        let mut left: Vec<_> = metadata.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["authorization", "x-tenant"]);
+    }
+
+    #[test]
+    fn binary_values_joined_by_commas_are_several() {
+        let metadata = incoming(headers(&[("trace-bin", "AP8,AQI"), ("trace-bin", "AQ==")]));
+        let values = metadata.get_all_bin("trace-bin").iter().map(|value| value.to_bytes().expect("base64"));
+        let values: Vec<_> = values.collect();
+        assert_eq!(values, [&[0, 255][..], &[1, 2], &[1]]);
+    }
+
+    #[test]
+    fn what_a_handler_echoes_blindly_does_not_break_the_reply() {
+        let metadata =
+            MetadataMap::from_headers(headers(&[("content-length", "7"), ("x-a", "1"), ("x-a", "2")]));
+        let headers = outgoing(metadata);
+        assert_eq!(headers.get("content-length"), None);
+        assert_eq!(headers.get_all("x-a").iter().count(), 2);
+    }
+}
