@@ -6,6 +6,7 @@
 //! slow reader is not the stream's fault.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,7 +16,10 @@ use crate::call::{CancelReason, Cancellation, Cancelled};
 
 /// The drain of a server; every clone is the same.
 #[derive(Debug, Clone)]
-pub(super) struct Drain {
+pub(super) struct Drain(Arc<Stages>);
+
+#[derive(Debug)]
+struct Stages {
     begun: Cancellation,
     over: Cancellation,
     silence: Duration,
@@ -23,27 +27,27 @@ pub(super) struct Drain {
 
 impl Drain {
     pub(super) fn new(silence: Duration) -> Self {
-        Self { begun: Cancellation::new(), over: Cancellation::new(), silence }
+        Self(Arc::new(Stages { begun: Cancellation::new(), over: Cancellation::new(), silence }))
     }
 
     pub(super) fn begin(&self) {
-        self.begun.cancel(CancelReason::Shutdown);
+        self.0.begun.cancel(CancelReason::Shutdown);
     }
 
     pub(super) fn end(&self) {
-        self.over.cancel(CancelReason::Shutdown);
+        self.0.over.cancel(CancelReason::Shutdown);
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.over.is_cancelled()
+        self.0.over.is_cancelled()
     }
 
     /// What tells one stream when to end.
     pub(super) fn watch(&self) -> StreamDrain {
         StreamDrain {
-            begun: Box::pin(self.begun.cancelled()),
-            over: Box::pin(self.over.cancelled()),
-            silence: self.silence,
+            begun: Box::pin(self.0.begun.cancelled()),
+            over: Box::pin(self.0.over.cancelled()),
+            silence: self.0.silence,
             silent_until: None,
             spoke: false,
         }

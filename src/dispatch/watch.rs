@@ -85,7 +85,7 @@ pub(crate) struct Dispatched {
 
 enum State {
     Refused(Status),
-    Running(Box<Running>),
+    Running(Running),
     Ended,
 }
 
@@ -108,7 +108,7 @@ impl Dispatched {
         let drained = method.kind().client_streams().then(|| drain.watch());
         let work = Scoped::new(context.clone(), work);
         let running = Running { watch: Watch::new(context), work, place, drain, drained };
-        Self { method, state: State::Running(Box::new(running)) }
+        Self { method, state: State::Running(running) }
     }
 }
 

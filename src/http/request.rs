@@ -4,13 +4,16 @@
 //! query, then the path, whose fields win. Nothing is read before the handler, behind its interceptors,
 //! asks for it.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use ambidex_schema::{BodyBinding, mask_from_json};
 use axum::body::Body as HttpBody;
 use bytes::Bytes;
 use futures_core::Stream;
 use http::HeaderValue;
+use pin_project_lite::pin_project;
 use prost::Message as _;
 use tokio_stream::StreamExt;
 use tonic::Status;
@@ -41,22 +44,24 @@ pub(super) fn messages(
     if endpoint.route.spec.kind().client_streams() && !endpoint.request.raw_body {
         return Body::stream(streamed(endpoint, target, body, config));
     }
-    Body::stream(Once(Some(Box::pin(async move {
-        let body = whole(body, config.body_max_bytes).await?;
-        if encoding == Encoding::Proto {
-            return Ok(body);
-        }
-        let mut wire = Vec::with_capacity(body.len() + 32);
-        let form = &endpoint.request;
-        if form.raw_body {
-            push_raw_body(form, &target, body.clone(), &mut wire)?;
-        } else {
-            push_body(form, &body, &config, &mut wire)?;
-        }
-        push_target(form, &target, &config, &mut wire)?;
-        push_mask(form, &body, &mut wire)?;
-        Ok(wire.into())
-    }))))
+    Body::stream(Once {
+        making: Some(async move {
+            let body = whole(body, config.body_max_bytes).await?;
+            if encoding == Encoding::Proto {
+                return Ok(body);
+            }
+            let mut wire = Vec::with_capacity(body.len() + 32);
+            let form = &endpoint.request;
+            if form.raw_body {
+                push_raw_body(form, &target, body.clone(), &mut wire)?;
+            } else {
+                push_body(form, &body, &config, &mut wire)?;
+            }
+            push_target(form, &target, &config, &mut wire)?;
+            push_mask(form, &body, &mut wire)?;
+            Ok(wire.into())
+        }),
+    })
 }
 
 /// A message for each line of the body.
@@ -132,21 +137,22 @@ fn push_raw_body(form: &RequestForm, target: &Target, data: Bytes, wire: &mut Ve
     Ok(())
 }
 
-type Making = std::pin::Pin<Box<dyn Future<Output = Result<Bytes, Status>> + Send>>;
+pin_project! {
+    /// A stream of the one message a future makes.
+    struct Once<F> {
+        #[pin]
+        making: Option<F>,
+    }
+}
 
-/// A stream of the one message a future makes.
-struct Once(Option<Making>);
+impl<F: Future<Output = Result<Bytes, Status>>> Stream for Once<F> {
+    type Item = F::Output;
 
-impl Stream for Once {
-    type Item = Result<Bytes, Status>;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        let Some(making) = &mut self.0 else { return std::task::Poll::Ready(None) };
-        let made = std::task::ready!(making.as_mut().poll(cx));
-        self.0 = None;
-        std::task::Poll::Ready(Some(made))
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut this = self.project();
+        let Some(making) = this.making.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        let made = std::task::ready!(making.poll(cx));
+        this.making.set(None);
+        Poll::Ready(Some(made))
     }
 }

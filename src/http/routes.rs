@@ -138,7 +138,9 @@ fn rest(route: &Arc<Route>, output: MessageType, binding: HttpBinding) -> Endpoi
     let raw_request = body_type.as_ref().is_some_and(|body| body.full_name() == HTTP_BODY);
     let raw_reply = binding.response_body.is_none() && output.full_name() == HTTP_BODY;
     let mask = match (&binding.verb, &binding.body) {
-        (HttpVerb::Patch, BodyBinding::Field(_)) => body_type.and_then(|resource| mask(&message, resource)),
+        (HttpVerb::Patch, BodyBinding::Field(_)) if !raw_request => {
+            body_type.and_then(|resource| mask(&message, resource))
+        }
         _ => None,
     };
     Endpoint {
