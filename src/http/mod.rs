@@ -19,11 +19,13 @@ mod routes;
 mod status;
 mod stream_reply;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ambidex_schema::{DecodeOptions, EncodeOptions, Schema};
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use tonic::Status;
 
@@ -140,7 +142,7 @@ impl Shared {
         let head = Head {
             method: endpoint.route.spec,
             protocol: endpoint.protocol,
-            peer: parts.extensions.get::<Peer>().copied().unwrap_or(Peer::local()),
+            peer: peer(&parts.extensions),
             deadline: self.dispatcher.deadline(&endpoint.route, timeout),
             state: self.dispatcher.state(),
         };
@@ -151,7 +153,7 @@ impl Shared {
         };
         let messages =
             request::messages(Arc::clone(endpoint), spelling.request, target, body, self.config.clone());
-        let call = Call::new(head, call::incoming_metadata(parts.headers), messages);
+        let call = Call::new(head, call::incoming_metadata(&parts.headers), messages);
         let reply = match self.dispatcher.call(&endpoint.route, call).await {
             Ok(reply) => reply,
             Err(status) => return self.failed(endpoint, status),
@@ -162,6 +164,12 @@ impl Shared {
         };
         response.unwrap_or_else(|status| self.failed(endpoint, status))
     }
+}
+
+/// Who called, as the front of the port left it for axum's extractors and for us.
+fn peer(extensions: &http::Extensions) -> Peer {
+    let address = extensions.get::<ConnectInfo<SocketAddr>>();
+    address.map_or(Peer::local(), |ConnectInfo(address)| Peer::socket(*address))
 }
 
 /// How long the caller waits: `connect-timeout-ms`, or `grpc-timeout` as proxies send it.

@@ -166,7 +166,7 @@ impl Scheduler {
     /// this is already a thread of this scheduler.
     ///
     /// Within a call, the work is under the call's deadline and cancellation, and finds the call with
-    /// [`call::current`](crate::call::current).
+    /// [`call::current`].
     ///
     /// # Errors
     /// As [`run`](Self::run).

@@ -47,8 +47,7 @@ impl Front {
                 Ok(response.map(Either::Left))
             }
             (_, Some(mut http)) => {
-                // One for our edge, the other where axum's own extractors look for it.
-                request.extensions_mut().insert(Peer::socket(peer));
+                // Where axum's own extractors look for it, and our edge.
                 request.extensions_mut().insert(ConnectInfo(peer));
                 Ok(http.call(request).await?.map(Either::Right))
             }
