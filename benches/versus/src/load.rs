@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::cases::{Contestant, Wire};
@@ -18,7 +19,10 @@ const STREAMS_PER_CONNECTION_MAX: usize = 64;
 const CONNECTIONS_MIN: usize = 4;
 
 /// The longest a run may take. A server that hangs fails the run rather than the evening.
-const RUN_MAX_S: u32 = 60;
+const RUN_MAX: Duration = Duration::from_secs(60);
+
+/// How often h2load is asked whether it has ended. It measures its own time, so this one costs no precision.
+const ENDED_CHECK: Duration = Duration::from_millis(5);
 
 /// h2load, found and at hand.
 #[derive(Debug, Default)]
@@ -74,7 +78,6 @@ impl Driver {
             .args(["-n", &run.requests.to_string()])
             .args(["-c", &clients.to_string()])
             .args(["-m", &streams.to_string()])
-            .args(["-T", &RUN_MAX_S.to_string()])
             .arg("-d")
             .arg(self.body_path(run.contestant)?);
         if run.contestant.wire == Wire::Json {
@@ -84,8 +87,7 @@ impl Driver {
             command.arg("-H").arg(format!("{name}: {value}"));
         }
         command.arg(format!("http://{}{}", run.address, run.contestant.path));
-        let output = command.stdin(Stdio::null()).output()?;
-        let said = String::from_utf8_lossy(&output.stdout);
+        let said = output(&mut command)?;
         let counts = Counts::parse(&said).ok_or_else(|| format!("cannot make sense of h2load:\n{said}"))?;
         if counts.succeeded != run.requests || counts.status_2xx != run.requests {
             return Err(format!("not every request was answered:\n{said}").into());
@@ -109,6 +111,24 @@ impl Driver {
         };
         Ok(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()))
     }
+}
+
+/// What a command that says little prints, killed when it takes too long: h2load's own timeouts do not end it
+/// while a server is silent.
+fn output(command: &mut Command) -> Result<String, Error> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let deadline = Instant::now() + RUN_MAX;
+    while child.try_wait()?.is_none() {
+        if Instant::now() > deadline {
+            child.kill()?;
+            child.wait()?;
+            return Err(format!("h2load had no answers to all requests after {} s", RUN_MAX.as_secs()).into());
+        }
+        std::thread::sleep(ENDED_CHECK);
+    }
+    // Only now: its page of text fits the pipe, so nothing waits for us to read it.
+    let output = child.wait_with_output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// What h2load counted.
