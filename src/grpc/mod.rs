@@ -14,14 +14,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body::Body as HttpBody;
 use tonic::codec::{CompressionEncoding, EnabledCompressionEncodings, Streaming};
 use tonic::metadata::MetadataMap;
 use tonic::server::StreamingService;
 use tonic::{Request, Response, Status};
 
-use crate::call::timeout::{GRPC_TIMEOUT, parse_grpc};
+use crate::call::timeout::parse_grpc;
 use crate::call::{self, Body, Call, Head, MethodKind, Peer, Protocol};
 use crate::dispatch::{Dispatcher, Route};
 use bytes_codec::BytesCodec;
@@ -37,6 +37,9 @@ pub(crate) struct Limits {
     /// The largest reply message.
     pub(crate) reply_message_max_bytes: usize,
 }
+
+static GRPC_TIMEOUT: HeaderName = HeaderName::from_static(call::timeout::GRPC_TIMEOUT);
+static GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// Serves gRPC calls.
 #[derive(Debug, Clone)]
@@ -80,7 +83,7 @@ impl GrpcEdge {
             return Status::unimplemented(format!("there is no method {path}")).into_http();
         };
         let route = Arc::clone(route);
-        let timeout = match request.headers().get(GRPC_TIMEOUT) {
+        let timeout = match request.headers().get(&GRPC_TIMEOUT) {
             None => None,
             Some(value) => match parse_grpc(value.as_bytes()) {
                 Ok(timeout) => Some(timeout),
@@ -99,7 +102,7 @@ impl GrpcEdge {
             // The caller may be waiting for our head before it sends what our first message answers.
             _ => Duration::ZERO,
         };
-        let sent_in = request.headers().get("grpc-encoding").and_then(|encoding| encoding.to_str().ok());
+        let sent_in = request.headers().get(&GRPC_ENCODING).and_then(|encoding| encoding.to_str().ok());
         let reply_encodings = reply_encodings(sent_in);
         let service = Serve {
             dispatcher: self.dispatcher,

@@ -39,6 +39,9 @@ fn media_type(value: &str) -> &str {
 /// read.
 pub(super) fn of_request(headers: &HeaderMap, streams: bool) -> Option<Encoding> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Some(Encoding::Json) };
+    if value == JSON {
+        return Some(Encoding::Json);
+    }
     let media_type = media_type(value.to_str().ok()?);
     let is = |name: &str| media_type.eq_ignore_ascii_case(name);
     if streams {

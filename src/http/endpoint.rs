@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ambidex_schema::{BodyBinding, FieldHandle, HttpBinding, MessageType};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use tonic::Status;
 
 use super::content::{self, Encoding, StreamForm};
@@ -12,7 +12,7 @@ use crate::call::Protocol;
 use crate::dispatch::Route;
 
 /// The header by which a Connect client says what it speaks.
-const PROTOCOL_VERSION: &str = "connect-protocol-version";
+static PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 
 /// A method with one way to spell it in HTTP.
 #[derive(Debug)]
@@ -75,9 +75,9 @@ impl Endpoint {
             return Err(self.unsupported_coding());
         }
         if self.protocol == Protocol::Rpc
-            && headers.get(PROTOCOL_VERSION).is_some_and(|version| version != "1")
+            && headers.get(&PROTOCOL_VERSION).is_some_and(|version| version != "1")
         {
-            let message = format!("the only {PROTOCOL_VERSION} spoken here is 1");
+            let message = format!("the only {} spoken here is 1", PROTOCOL_VERSION.as_str());
             return Err(Status::invalid_argument(message));
         }
         let kind = self.route.spec.kind();

@@ -26,10 +26,10 @@ use std::time::Duration;
 use ambidex_schema::{DecodeOptions, EncodeOptions, Schema};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use tonic::Status;
 
-use crate::call::timeout::{CONNECT_TIMEOUT_MS, GRPC_TIMEOUT, parse_connect, parse_grpc};
+use crate::call::timeout::{CONNECT_TIMEOUT_MS, parse_connect, parse_grpc};
 use crate::call::{self, Call, Head, Peer, Protocol};
 use crate::dispatch::Dispatcher;
 use endpoint::Endpoint;
@@ -82,13 +82,17 @@ impl HttpEdge {
 
     /// The edge as axum serves it: everything no other route of the router takes.
     pub(crate) fn into_router(self, router: axum::Router) -> axum::Router {
-        router.fallback(move |request: Request<Body>| self.clone().serve(request))
+        router.fallback(move |request: Request<Body>| {
+            let peer = peer(request.extensions());
+            self.clone().serve(request, peer)
+        })
     }
 
-    async fn serve(self, request: Request<Body>) -> Response<Body> {
+    /// Answers one request.
+    pub(crate) async fn serve(self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let shared = &*self.0;
         match shared.routes.find(request.method(), request.uri().path()) {
-            Found::Endpoint { endpoint, captures } => shared.answer(endpoint, captures, request).await,
+            Found::Endpoint { endpoint, captures } => shared.answer(endpoint, captures, request, peer).await,
             Found::OtherMethods(allowed) if request.method() == Method::OPTIONS => {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = status::NO_CONTENT;
@@ -129,6 +133,7 @@ impl Shared {
         endpoint: &Arc<Endpoint>,
         captures: Vec<String>,
         request: Request<Body>,
+        peer: Peer,
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let spelling = match endpoint.negotiate(&parts.headers) {
@@ -142,7 +147,7 @@ impl Shared {
         let head = Head {
             method: endpoint.route.spec,
             protocol: endpoint.protocol,
-            peer: peer(&parts.extensions),
+            peer,
             deadline: self.dispatcher.deadline(&endpoint.route, timeout),
             state: self.dispatcher.state(),
         };
@@ -172,9 +177,12 @@ fn peer(extensions: &http::Extensions) -> Peer {
     address.map_or(Peer::local(), |ConnectInfo(address)| Peer::socket(*address))
 }
 
+static CONNECT_TIMEOUT: HeaderName = HeaderName::from_static(CONNECT_TIMEOUT_MS);
+static GRPC_TIMEOUT: HeaderName = HeaderName::from_static(call::timeout::GRPC_TIMEOUT);
+
 /// How long the caller waits: `connect-timeout-ms`, or `grpc-timeout` as proxies send it.
 fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
-    let parsed = match (headers.get(CONNECT_TIMEOUT_MS), headers.get(GRPC_TIMEOUT)) {
+    let parsed = match (headers.get(&CONNECT_TIMEOUT), headers.get(&GRPC_TIMEOUT)) {
         (Some(value), _) => parse_connect(value.as_bytes()),
         (None, Some(value)) => parse_grpc(value.as_bytes()),
         (None, None) => return Ok(None),

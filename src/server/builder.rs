@@ -8,7 +8,7 @@ use tonic::Status;
 use tower::{Layer, Service as TowerService};
 
 use super::bound::BoundServer;
-use super::front::Front;
+use super::front::{Front, Http};
 use super::{Config, Error};
 use crate::call::{Call, Reply, ServerState};
 use crate::dispatch::Dispatcher;
@@ -91,12 +91,12 @@ impl ServerBuilder {
         self
     }
 
-    /// Merges your own axum routes. They win over the services' routes; their paths must not be the same as
-    /// those of another router added before, which panics as in axum.
+    /// Merges your own axum routes. They win over the services' routes. A fallback of the router is not served:
+    /// what no route takes is the services'.
     ///
     /// # Panics
     ///
-    /// When the router has a fallback of its own: what no route takes is the services'.
+    /// As axum's `merge` does, when a path was in a router that was added before.
     #[must_use]
     pub fn router(mut self, router: axum::Router) -> Self {
         self.router = self.router.merge(router);
@@ -169,12 +169,16 @@ impl ServerBuilder {
         let core = self.core()?;
         let grpc = GrpcEdge::new(core.dispatcher.clone(), self.config.grpc());
         let http = HttpEdge::new(core.dispatcher.clone(), core.schema, self.config.http())?;
-        let router =
-            self.http_layers.into_iter().fold(http.into_router(self.router), |router, layer| layer(router));
+        let http = if self.http_layers.is_empty() && !self.router.has_routes() {
+            Http::Edge(http)
+        } else {
+            let layers = self.http_layers.into_iter();
+            Http::Router(layers.fold(http.into_router(self.router), |router, layer| layer(router)))
+        };
         let main = listen(address.clone()).await?;
         let listeners = match self.grpc_address {
-            None => vec![(main, Front::both(grpc, router))],
-            Some(own) => vec![(main, Front::http(router)), (listen(own).await?, Front::grpc(grpc))],
+            None => vec![(main, Front::both(grpc, http))],
+            Some(own) => vec![(main, Front::http(http)), (listen(own).await?, Front::grpc(grpc))],
         };
         BoundServer::new(listeners, Local::new(core.dispatcher), core.scheduler, self.config)
             .map_err(|source| Error::Listen { address, source })
