@@ -1,4 +1,5 @@
-//! Which endpoint a request is for: RPC routes by their exact path, REST routes by template.
+//! Which endpoint a request is for: RPC routes, and REST routes without variables, by their exact path in one
+//! look-up; other REST routes by template.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::borrow::Cow;
 
 use ambidex_schema::{
     BodyBinding, HttpBinding, HttpRuleError, HttpVerb, Match, MessageType, RouteConflict, RouteTable, Schema,
-    http_bindings,
+    Segment, http_bindings,
 };
 use http::Method;
 
@@ -43,7 +44,9 @@ pub enum RouteError {
 
 /// The table of all endpoints.
 pub(super) struct Routes {
-    rpc: HashMap<&'static str, Arc<Endpoint>>,
+    /// A literal beats a wildcard, so what stands here is right without a look at the templates.
+    exact: HashMap<Box<str>, Vec<(Method, Arc<Endpoint>)>>,
+    /// Every REST route, those of `exact` too: it knows what else a path allows.
     rest: RouteTable<Arc<Endpoint>>,
 }
 
@@ -67,7 +70,7 @@ impl Routes {
         split_escaped_slashes: bool,
     ) -> Result<Self, RouteError> {
         let rest = RouteTable::new().with_split_escaped_slashes(split_escaped_slashes);
-        let mut routes = Self { rpc: HashMap::new(), rest };
+        let mut routes = Self { exact: HashMap::new(), rest };
         // In the order of their paths, so that start-up says the same on every run.
         let mut methods: Vec<_> = dispatcher.routes().collect();
         methods.sort_by_key(|route| route.spec.path());
@@ -87,10 +90,15 @@ impl Routes {
         let Some((input, output)) = input.zip(schema.message(method.output().full_name())) else {
             return Err(missing);
         };
-        self.rpc.insert(route.spec.path(), Arc::new(rpc(route, input.clone(), output.clone())));
+        self.add_exact(route.spec.path(), Method::POST, &Arc::new(rpc(route, input.clone(), output.clone())));
         for binding in http_bindings(schema, &method)? {
             let (verb, template) = (binding.verb.clone(), binding.template.clone());
             let endpoint = Arc::new(rest(route, output.clone(), binding));
+            let literal = template.verb().is_none()
+                && template.segments().iter().all(|segment| matches!(segment, Segment::Literal(_)));
+            if let (true, Ok(method)) = (literal, Method::from_bytes(verb.as_str().as_bytes())) {
+                self.add_exact(template.as_str(), method, &endpoint);
+            }
             self.rest
                 .insert(&verb, &template, endpoint)
                 .map_err(|conflict| RouteError::Conflict { method: route.spec.full_name(), conflict })?;
@@ -99,11 +107,10 @@ impl Routes {
     }
 
     pub(super) fn find(&self, method: &Method, path: &str) -> Found<'_> {
-        if let Some(endpoint) = self.rpc.get(path) {
-            if method == Method::POST {
-                return Found::Endpoint { endpoint, captures: Vec::new() };
-            }
-            return Found::OtherMethods("POST".to_owned());
+        let exact = self.exact.get(path);
+        let known = exact.and_then(|endpoints| endpoints.iter().find(|(known, _)| known == method));
+        if let Some((_, endpoint)) = known {
+            return Found::Endpoint { endpoint, captures: Vec::new() };
         }
         match self.rest.find(method.as_str(), path) {
             Match::Found(found) => Found::Endpoint {
@@ -112,8 +119,14 @@ impl Routes {
             },
             Match::MethodNotAllowed { allow } => Found::OtherMethods(allow.join(", ")),
             Match::BadEscape => Found::BadPath,
+            // The templates do not know of RPC routes.
+            Match::NotFound if exact.is_some() => Found::OtherMethods("POST".to_owned()),
             Match::NotFound => Found::Nothing,
         }
+    }
+
+    fn add_exact(&mut self, path: &str, method: Method, endpoint: &Arc<Endpoint>) {
+        self.exact.entry(path.into()).or_default().push((method, Arc::clone(endpoint)));
     }
 }
 
