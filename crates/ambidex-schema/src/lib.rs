@@ -1,3 +1,5 @@
+//! What a service's descriptors know: messages, JSON, HTTP rules and routes. No runtime, no protocol.
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # Modules in reading order
