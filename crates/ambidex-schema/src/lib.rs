@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `schema` | [`Schema`]: descriptor sets loaded once, editions lowered, handles given out |
 //! | `features` | what protobuf editions change, resolved |
-//! | `tables`, `name_index` | the compact tables behind every hot path |
+//! | `tables`, `name_index`, `prepared` | the compact tables behind every hot path |
 //! | `message_type` | [`MessageType`] and [`FieldHandle`], the handles everything else is asked through |
 //! | `wire` | the protobuf wire format, one record at a time; [`WireError`] |
 //! | [`json`] | ProtoJSON ⇄ wire bytes, one pass each way |
@@ -31,6 +31,7 @@ mod message_type;
 mod name_index;
 mod path_template;
 mod percent;
+mod prepared;
 mod query;
 mod route_table;
 mod scalar;

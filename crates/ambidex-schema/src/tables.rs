@@ -13,6 +13,7 @@ use prost_reflect::{MessageDescriptor, Syntax};
 use crate::features::{FeatureMap, Presence};
 use crate::json::quoted;
 use crate::name_index::NameIndex;
+use crate::prepared::Prepared;
 use crate::wire::put_varint;
 
 /// Field numbers below this are found by array lookup; larger ones by binary search.
@@ -52,11 +53,11 @@ pub(crate) struct FieldTable {
     /// Index of the oneof as the message declares it; synthetic oneofs do not count.
     pub(crate) oneof: Option<u16>,
     /// The encoded tag; packed for packed fields, start-group for groups.
-    pub(crate) tag: Box<[u8]>,
+    pub(crate) tag: Prepared<8>,
     /// `"jsonName":`, escaped.
-    pub(crate) json_key: Box<[u8]>,
+    pub(crate) json_key: Prepared<32>,
     /// `"proto_name":`, escaped.
-    pub(crate) proto_key: Box<[u8]>,
+    pub(crate) proto_key: Prepared<32>,
 }
 
 /// How often a field occurs and whether it knows its absence.
@@ -372,13 +373,13 @@ impl Links<'_> {
         };
         let mut tag = Vec::with_capacity(5);
         put_varint(u64::from(declared.number << 3 | u32::from(wire_type)), &mut tag);
-        let key = |name: &str| [&*quoted(name), b":"].concat().into_boxed_slice();
+        let key = |name: &str| Prepared::new(&[&*quoted(name), b":"].concat());
         FieldTable {
             number: declared.number,
             kind,
             shape,
             oneof: declared.oneof,
-            tag: tag.into_boxed_slice(),
+            tag: Prepared::new(&tag),
             json_key: key(&declared.json_name),
             proto_key: key(&declared.name),
             name: declared.name.into(),

@@ -1,10 +1,11 @@
 //! wire → JSON: messages, lists and maps.
 //!
-//! Members are written in the order of field numbers. Encoders write fields in that order too, so the usual
-//! message is streamed: one cheap walk over its tags confirms the order, then values are written as they are
-//! met. Wire bytes may also be out of order, interleaved, or hold singular fields several times; then the
-//! walk's records are sorted and merged first. Deciding before writing, rather than falling back half-way,
-//! keeps the cost linear: a fall-back at every level of nesting would double the work each time.
+//! Members are written in the order of field numbers. Encoders write fields in that order too, so values are
+//! written as they are met, and the hope that the order holds is checked on the way. Wire bytes may also be
+//! out of order, interleaved, or hold singular fields and map keys several times. The first such surprise,
+//! at whatever depth, abandons the whole run, and a second one starts that expects it everywhere: there
+//! every message looks through its tags before it writes, and sorts and merges its records where it has to.
+//! Falling back message by message would double the work at every level of nesting; this doubles it once.
 //!
 //! Single values are in `encode_scalar`, maps in `encode_map`, special messages in `well_known`.
 
@@ -87,15 +88,34 @@ fn encode<'a>(
     tables: &'a Tables,
     options: &'a EncodeOptions,
     out: &mut Vec<u8>,
-    write: impl FnOnce(&mut Encoder<'a, '_>) -> Result<(), WireError>,
+    write: impl Fn(&mut Encoder<'a, '_>) -> Result<(), WireError>,
 ) -> Result<(), WireError> {
     let before = out.len();
     let level_max = options.max_depth.min(DEPTH_CEILING);
-    let result = write(&mut Encoder { tables, options, level_max, level: 0, out });
-    if result.is_err() {
-        out.truncate(before);
+    let run = |order, out: &mut Vec<u8>| {
+        let mut encoder = Encoder { tables, options, level_max, level: 0, order, map_keys: Vec::new(), out };
+        let result = write(&mut encoder);
+        let order = encoder.order;
+        if result.is_err() {
+            out.truncate(before);
+        }
+        (result, order)
+    };
+    match run(Order::Expected, out) {
+        (Err(_), Order::Broken) => run(Order::Unknown, out).0,
+        (result, _) => result,
     }
-    result
+}
+
+/// What a run knows of the order of the records it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// By field number, nothing twice: written as it comes.
+    Expected,
+    /// That was wrong, and the run is being abandoned.
+    Broken,
+    /// Every message is looked through first.
+    Unknown,
 }
 
 /// One encoding run.
@@ -105,6 +125,10 @@ pub(crate) struct Encoder<'a, 'o> {
     /// How many braces and brackets are open: what indentation needs, and what the depth limit counts.
     level: usize,
     level_max: usize,
+    order: Order,
+    /// Where the keys of the maps being written stand in the output, innermost map last; each map owns the
+    /// tail it pushed.
+    pub(crate) map_keys: Vec<(usize, usize)>,
     pub(crate) out: &'o mut Vec<u8>,
 }
 
@@ -116,17 +140,31 @@ struct Run<'w> {
     bare: bool,
     /// The list or map being written.
     open: Option<usize>,
-    /// Elements of that list so far.
+    /// Elements of that list, or entries of that map, so far.
     elements: usize,
-    /// Entries of that map; written when it is closed, because a later one may replace an earlier one.
+    /// Where that map's keys begin in `Encoder::map_keys`.
+    first_key: usize,
+    /// Entries of that map, where the order is unknown: a later one may replace an earlier one, so they are
+    /// written when it is closed.
     entries: Vec<Entry<'w>>,
     /// The first field that neither was written nor passed over.
     next: usize,
+    /// The oneofs that have a member, for the first 64 of them.
+    oneofs: u64,
 }
 
 impl Run<'_> {
     fn new(first: bool) -> Self {
-        Self { first, bare: false, open: None, elements: 0, entries: Vec::new(), next: 0 }
+        Self {
+            first,
+            bare: false,
+            open: None,
+            elements: 0,
+            first_key: 0,
+            entries: Vec::new(),
+            next: 0,
+            oneofs: 0,
+        }
     }
 }
 
@@ -163,19 +201,43 @@ impl<'a> Encoder<'a, '_> {
         first: bool,
     ) -> Result<bool, WireError> {
         let mut run = Run::new(first);
-        if is_in_order(table, wire, base)? {
+        if self.order == Order::Unknown && !is_in_order(table, wire, base)? {
+            self.merged(table, &occurrences(table, wire, base)?, &mut run)?;
+        } else {
             let mut reader = Reader::new(wire, base);
             while let Some(Record { number, offset, value }) = reader.next()? {
-                if let Some(field) = table.field_by_number(number) {
-                    self.occurrence(table, Occurrence { field, offset, value }, &mut run)?;
+                let Some(field) = table.field_by_number(number) else { continue };
+                if field < run.next && run.open != Some(field) {
+                    return Err(self.order_is_broken(offset));
                 }
+                if let Some(oneof) = table.fields[field].oneof {
+                    // A oneof beyond the bits is taken as broken, which is merely slower.
+                    let bit = 1u64.checked_shl(oneof.into()).unwrap_or(0);
+                    if run.oneofs & bit != 0 || bit == 0 {
+                        return Err(self.order_is_broken(offset));
+                    }
+                    run.oneofs |= bit;
+                }
+                self.occurrence(table, Occurrence { field, offset, value }, &mut run)?;
             }
-        } else {
-            self.merged(table, &occurrences(table, wire, base)?, &mut run)?;
         }
         self.close(table, &mut run)?;
         self.unset(table, &mut run, table.fields.len());
         Ok(run.first)
+    }
+
+    /// Whether records and map entries are written as they come.
+    #[inline]
+    pub(crate) fn expects_order(&self) -> bool {
+        self.order == Order::Expected
+    }
+
+    /// Abandons the run, to be started again without expectations.
+    #[cold]
+    pub(crate) fn order_is_broken(&mut self, offset: usize) -> WireError {
+        debug_assert_eq!(self.order, Order::Expected, "nothing is expected of an unknown order");
+        self.order = Order::Broken;
+        WireError::new(WireErrorKind::Malformed, offset, "the records are not in order")
     }
 
     /// Writes records that are sorted by field, those of a singular message merged into one.
@@ -235,11 +297,19 @@ impl<'a> Encoder<'a, '_> {
                 run.open = Some(index);
                 self.elements(field, value, offset, run).map_err(|error| error.in_field(&field.name))
             }
-            Shape::Map { key, .. } => {
-                run.open = Some(index);
+            Shape::Map { key, value: kind } => {
+                let first = run.open.replace(index) != Some(index);
                 let entry = Entry::read(value, offset, key).map_err(|error| error.in_field(&field.name))?;
-                run.entries.push(entry);
-                Ok(())
+                if self.order == Order::Unknown {
+                    run.entries.push(entry);
+                    return Ok(());
+                }
+                if first {
+                    self.member(field, run);
+                    self.begin(b'{', offset)?;
+                    run.first_key = self.map_keys.len();
+                }
+                self.entry(&entry, kind, first).map_err(|error| error.in_field(&field.name))
             }
         }
     }
@@ -317,6 +387,10 @@ impl<'a> Encoder<'a, '_> {
         let Some(index) = run.open.take() else { return Ok(()) };
         let field = &table.fields[index];
         if let Shape::Map { value, .. } = field.shape {
+            if self.order == Order::Expected {
+                self.end(b'}', false);
+                return self.refuse_equal_keys(run.first_key, 0);
+            }
             let entries = std::mem::take(&mut run.entries);
             self.member(field, run);
             return self.map(&entries, value).map_err(|error| error.in_field(&field.name));
@@ -366,7 +440,11 @@ impl<'a> Encoder<'a, '_> {
         }
         self.separate(run.first);
         run.first = false;
-        self.put_key(if self.options.original_field_names { &field.proto_key } else { &field.json_key });
+        let key = if self.options.original_field_names { &field.proto_key } else { &field.json_key };
+        key.put(self.out);
+        if self.options.pretty {
+            self.out.push(b' ');
+        }
     }
 
     /// Writes one value: of a singular field, of a list, of a map entry.

@@ -1,7 +1,8 @@
 //! wire → JSON: maps, which the wire spells as a list of entries.
 //!
-//! The wire may hold a key several times, and the last entry counts; JSON must not. So the entries of a map
-//! are gathered before they are written, in the order of the wire.
+//! The wire may hold a key several times, and the last entry counts; JSON must not. Encoders do not write
+//! keys twice, so entries are written as they come and the keys compared afterwards. A run that found equal
+//! keys is abandoned, and the next one gathers the entries of each map before it writes them.
 
 use super::encode::Encoder;
 use super::text::{put_integer, put_string};
@@ -83,23 +84,62 @@ impl Encoder<'_, '_> {
     /// Writes a map.
     pub(crate) fn map(&mut self, entries: &[Entry<'_>], value: Kind) -> Result<(), WireError> {
         let replaced = replaced(entries);
+        let first_key = self.map_keys.len();
         let mut first = true;
         self.begin(b'{', entries.first().map_or(0, |entry| entry.offset))?;
         for (index, entry) in entries.iter().enumerate() {
             if replaced.get(index) == Some(&true) {
                 continue;
             }
-            self.separate(first);
+            self.entry(entry, value, first)?;
             first = false;
-            self.key(entry.key);
-            match (entry.value, value) {
-                (Some(present), kind) => self.value(kind, present, entry.offset)?,
-                (None, Kind::Message(index)) => self.message(index, b"", entry.offset)?,
-                (None, scalar) => self.default_scalar(scalar),
-            }
         }
+        self.map_keys.truncate(first_key);
         self.end(b'}', first);
         Ok(())
+    }
+
+    /// Writes one entry, and keeps in mind where its key stands.
+    pub(crate) fn entry(&mut self, entry: &Entry<'_>, value: Kind, first: bool) -> Result<(), WireError> {
+        self.separate(first);
+        let start = self.out.len();
+        self.key(entry.key);
+        self.map_keys.push((start, self.out.len()));
+        self.put_key(b":");
+        match (entry.value, value) {
+            (Some(present), kind) => self.value(kind, present, entry.offset),
+            (None, Kind::Message(index)) => self.message(index, b"", entry.offset),
+            (None, scalar) => {
+                self.default_scalar(scalar);
+                Ok(())
+            }
+        }
+    }
+
+    /// Abandons the run where two keys of the map just written are equal.
+    pub(crate) fn refuse_equal_keys(&mut self, first_key: usize, offset: usize) -> Result<(), WireError> {
+        match self.has_equal_keys(first_key) {
+            true => Err(self.order_is_broken(offset)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether two of the keys are equal. Forgets them.
+    fn has_equal_keys(&mut self, first_key: usize) -> bool {
+        let out: &[u8] = self.out;
+        let text = |&(start, end): &(usize, usize)| &out[start..end];
+        let keys = &mut self.map_keys[first_key..];
+        // Sorted maps and small ones need no sorting.
+        let equal = if keys.len() <= COMPARED_ENTRIES_MAX {
+            keys.iter().enumerate().any(|(at, key)| keys[at + 1..].iter().any(|k| text(k) == text(key)))
+        } else if keys.is_sorted_by(|a, b| text(a) < text(b)) {
+            false
+        } else {
+            keys.sort_unstable_by_key(text);
+            keys.windows(2).any(|pair| text(&pair[0]) == text(&pair[1]))
+        };
+        self.map_keys.truncate(first_key);
+        equal
     }
 
     fn key(&mut self, key: Key<'_>) {
@@ -110,7 +150,6 @@ impl Encoder<'_, '_> {
             Key::Signed(number) => put_integer(number, true, self.out),
             Key::Unsigned(number) => put_integer(number, true, self.out),
         }
-        self.put_key(b":");
     }
 }
 

@@ -1,7 +1,7 @@
 //! wire → JSON: single values that are no messages.
 
 use super::encode::Encoder;
-use super::text::{put_base64, put_double, put_float, put_integer, put_string};
+use super::text::{put_base64, put_double, put_float, put_integer, put_text};
 use super::well_known::wrong_wire_type;
 use crate::tables::Kind;
 use crate::wire::{WireError, WireErrorKind, WireValue, unzigzag};
@@ -17,11 +17,10 @@ impl Encoder<'_, '_> {
     ) -> Result<(), WireError> {
         match (kind, value) {
             (Kind::String, WireValue::Bytes(bytes)) => {
-                let text = std::str::from_utf8(bytes).map_err(|error| {
-                    let offset = offset + error.valid_up_to();
-                    WireError::new(WireErrorKind::InvalidUtf8, offset, "the string is not valid UTF-8")
+                put_text(bytes, self.out).map_err(|valid| {
+                    let message = "the string is not valid UTF-8";
+                    WireError::new(WireErrorKind::InvalidUtf8, offset + valid, message)
                 })?;
-                put_string(text, self.out);
             }
             (Kind::Bytes, WireValue::Bytes(bytes)) => put_base64(bytes, self.out),
             (Kind::Int32, WireValue::Varint(value)) => put_integer(value as i32, false, self.out),

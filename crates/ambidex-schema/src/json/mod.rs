@@ -6,6 +6,7 @@
 //! | `error` | [`JsonError`]: where and why JSON text does not fit |
 //! | `scanner` | JSON text as tokens; strings, escapes, skipping |
 //! | `number` | exact integers and floats out of number text |
+//! | `plain_text` | text without escapes, a block at a time |
 //! | `text` | JSON text out: escaping, numbers, base64 |
 //! | `decode`, `decode_scalar` | JSON → wire: messages, lists, maps; single values |
 //! | `encode`, `encode_map`, `encode_scalar` | wire → JSON: messages and lists; maps; single values |
@@ -21,6 +22,7 @@ mod encode_scalar;
 mod error;
 pub(crate) mod number;
 mod options;
+mod plain_text;
 pub(crate) mod scanner;
 mod text;
 pub(crate) mod well_known;

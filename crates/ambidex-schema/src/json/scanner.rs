@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use super::error::{JsonError, JsonErrorKind};
 use super::number::number_length;
+use super::plain_text::plain_length;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Scanner<'a> {
@@ -283,33 +284,6 @@ impl<'a> RawString<'a> {
     }
 }
 
-/// How many bytes from the front can stand in a JSON string as they are.
-///
-/// Eight bytes at a time: for the short strings of real messages that beats a call to `memchr`, and the
-/// three kinds of bytes looked for (quote, backslash, control) are more than it takes at once anyway.
-#[inline]
-pub(crate) fn plain_length(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    // The high bit of every zero byte, and possibly of bytes above it; the lowest one is exact.
-    const fn zero_bytes(word: u64) -> u64 {
-        word.wrapping_sub(ONES) & !word & HIGHS
-    }
-    let (chunks, rest) = bytes.as_chunks::<8>();
-    for (index, chunk) in chunks.iter().enumerate() {
-        let word = u64::from_le_bytes(*chunk);
-        let quotes = zero_bytes(word ^ (ONES * b'"' as u64));
-        let backslashes = zero_bytes(word ^ (ONES * b'\\' as u64));
-        let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-        let special = quotes | backslashes | controls;
-        if special != 0 {
-            return index * 8 + special.trailing_zeros() as usize / 8;
-        }
-    }
-    let plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
-    chunks.len() * 8 + rest.iter().position(|byte| !plain(byte)).unwrap_or(rest.len())
-}
-
 /// Checks the escape at the front and returns its length; a surrogate pair is one escape.
 fn check_escape(bytes: &[u8]) -> Result<usize, &'static str> {
     match bytes.get(1) {
@@ -435,13 +409,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn plain_length_agrees_with_the_obvious_loop(bytes: Vec<u8>) {
-            let plain = |b: &u8| *b >= 0x20 && *b != b'"' && *b != b'\\';
-            let obvious = bytes.iter().position(|b| !plain(b)).unwrap_or(bytes.len());
-            prop_assert_eq!(plain_length(&bytes), obvious);
-        }
-
         #[test]
         fn strings_read_as_serde_json_reads_them(text: String) {
             let json = serde_json::to_string(&text).unwrap();

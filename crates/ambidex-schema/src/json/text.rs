@@ -5,9 +5,28 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::scanner::plain_length;
+use super::plain_text::{plain_length, put_plain};
 
-/// Appends a string with its quotes. U+2028 and U+2029 may stand raw in JSON and do.
+/// Appends bytes that should be UTF-8 as a string with its quotes. U+2028 and U+2029 may stand raw in JSON
+/// and do.
+///
+/// The error is how many bytes were valid; what was appended by then is the caller's to cut off.
+#[inline]
+pub(crate) fn put_text(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    let start = out.len();
+    if put_plain(bytes, out) {
+        out.push(b'"');
+        return Ok(());
+    }
+    out.truncate(start - 1);
+    let text = std::str::from_utf8(bytes).map_err(|error| error.valid_up_to())?;
+    put_string(text, out);
+    Ok(())
+}
+
+/// Appends a string with its quotes.
 #[inline]
 pub(crate) fn put_string(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
@@ -66,7 +85,7 @@ pub(crate) fn put_integer<I: itoa::Integer>(value: I, quotes: bool, out: &mut Ve
 /// Appends the shortest text that reads back as the same double.
 pub(crate) fn put_double(value: f64, out: &mut Vec<u8>) {
     if value.is_finite() {
-        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
     } else {
         put_non_finite(value.is_nan(), value > 0.0, out);
     }
@@ -75,7 +94,7 @@ pub(crate) fn put_double(value: f64, out: &mut Vec<u8>) {
 /// Appends the shortest text that reads back as the same float.
 pub(crate) fn put_float(value: f32, out: &mut Vec<u8>) {
     if value.is_finite() {
-        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
     } else {
         put_non_finite(value.is_nan(), value > 0.0, out);
     }

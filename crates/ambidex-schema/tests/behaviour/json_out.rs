@@ -22,7 +22,7 @@ fn floats_are_the_shortest_that_read_back() {
         r#"{"aDouble":0.1,"aFloat":0.1,"doubles":[1,1e21,1.5e-9,123456789],"floats":[16777216]}"#,
     );
     let expected =
-        r#"{"aDouble":0.1,"aFloat":0.1,"doubles":[1.0,1e21,1.5e-9,123456789.0],"floats":[16777216.0]}"#;
+        r#"{"aDouble":0.1,"aFloat":0.1,"doubles":[1.0,1e+21,1.5e-9,123456789.0],"floats":[16777216.0]}"#;
     assert_eq!(json(&rich, &wire.unwrap()), expected);
 }
 

@@ -136,8 +136,22 @@ impl Encoder<'_, '_> {
     }
 
     pub(super) fn struct_entries(&mut self, value: u32, wire: &[u8], base: usize) -> Result<(), WireError> {
-        let mut entries = Vec::new();
         let mut reader = Reader::new(wire, base);
+        if self.expects_order() {
+            let first_key = self.map_keys.len();
+            let mut first = true;
+            self.begin(b'{', base)?;
+            while let Some(record) = reader.next()? {
+                if record.number == 1 {
+                    let entry = Entry::read(record.value, record.offset, Kind::String)?;
+                    self.entry(&entry, Kind::Message(value), first)?;
+                    first = false;
+                }
+            }
+            self.end(b'}', first);
+            return self.refuse_equal_keys(first_key, base);
+        }
+        let mut entries = Vec::new();
         while let Some(record) = reader.next()? {
             if record.number == 1 {
                 entries.push(Entry::read(record.value, record.offset, Kind::String)?);
