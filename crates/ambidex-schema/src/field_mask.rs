@@ -6,7 +6,7 @@
 
 use crate::json::DEPTH_CEILING;
 use crate::json::JsonError;
-use crate::json::scanner::Scanner;
+use crate::json::scanner::{Scanner, TokenLimits};
 use crate::message_type::{FieldHandle, MessageType};
 use crate::tables::{FieldTable, Tables, WellKnown};
 use crate::wire::{begin_length, end_length, put_varint};
@@ -35,7 +35,7 @@ use crate::wire::{begin_length, end_length, put_varint};
 /// ```
 pub fn mask_from_json(resource: &MessageType, json: &[u8]) -> Result<Vec<String>, JsonError> {
     let mut paths = Vec::new();
-    let result = Scanner::new(json).and_then(|scanner| {
+    let result = Scanner::new(json, TokenLimits::NONE).and_then(|scanner| {
         let mut walk =
             Walk { tables: resource.tables(), scanner, paths: &mut paths, elements_left: usize::MAX };
         walk.object(resource.index(), "", DEPTH_CEILING)?;
@@ -56,7 +56,7 @@ impl FieldHandle {
     pub fn put_field_mask<P: AsRef<str>>(&self, paths: &[P], out: &mut Vec<u8>) {
         assert!(self.is_field_mask(), "{self:?} is no FieldMask");
         const PATHS: u8 = 1 << 3 | 2;
-        out.extend_from_slice(&self.table().tag);
+        self.table().tag.put(out);
         let mark = begin_length(out);
         for path in paths {
             out.push(PATHS);

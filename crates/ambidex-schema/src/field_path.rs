@@ -209,7 +209,7 @@ fn put_nested(steps: &[FieldHandle], text: &str, out: &mut Vec<u8>) -> Result<()
     if inner.is_empty() {
         return put_leaf(step, text, out);
     }
-    out.extend_from_slice(&field.tag);
+    field.tag.put(out);
     if let Kind::Group(_) = field.kind {
         put_nested(inner, text, out)?;
         put_varint(field.element_tag() + 1, out);

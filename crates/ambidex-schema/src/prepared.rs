@@ -6,20 +6,23 @@
 
 use std::ops::Deref;
 
-/// Bytes of which the first `N` are copied and compared at once.
+/// Keys of up to this many bytes are copied as one block.
+const BLOCK: usize = 32;
+
+/// A quoted name with its colon.
 #[derive(Debug)]
-pub(crate) struct Prepared<const N: usize> {
-    block: [u8; N],
+pub(crate) struct PreparedKey {
+    block: [u8; BLOCK],
     /// The first sixteen bytes, and which bits of them count.
     head: u128,
     head_mask: u128,
     all: Box<[u8]>,
 }
 
-impl<const N: usize> Prepared<N> {
+impl PreparedKey {
     pub(crate) fn new(bytes: &[u8]) -> Self {
-        let mut block = [0; N];
-        let inline = bytes.len().min(N);
+        let mut block = [0; BLOCK];
+        let inline = bytes.len().min(BLOCK);
         block[..inline].copy_from_slice(&bytes[..inline]);
         let mut head = [0; 16];
         let mut head_mask = [0; 16];
@@ -38,7 +41,7 @@ impl<const N: usize> Prepared<N> {
     #[inline]
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
         let length = self.all.len();
-        if length > N {
+        if length > BLOCK {
             return out.extend_from_slice(&self.all);
         }
         let end = out.len() + length;
@@ -57,7 +60,7 @@ impl<const N: usize> Prepared<N> {
     }
 }
 
-impl<const N: usize> Deref for Prepared<N> {
+impl Deref for PreparedKey {
     type Target = [u8];
 
     #[inline]
@@ -66,15 +69,69 @@ impl<const N: usize> Deref for Prepared<N> {
     }
 }
 
+/// An encoded tag.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tag {
+    /// At most five bytes are of use.
+    block: [u8; 8],
+    length: u8,
+}
+
+impl Tag {
+    /// The tag of a field number and wire type.
+    pub(crate) fn new(number: u32, wire_type: u8) -> Self {
+        let mut tag = Self { block: [0; 8], length: 0 };
+        let mut rest = number << 3 | u32::from(wire_type);
+        while rest >= 0x80 {
+            tag.block[usize::from(tag.length)] = rest as u8 | 0x80;
+            tag.length += 1;
+            rest >>= 7;
+        }
+        tag.block[usize::from(tag.length)] = rest as u8;
+        tag.length += 1;
+        tag
+    }
+
+    /// The tag of a field with a number below 16, which is one byte.
+    #[inline]
+    pub(crate) fn of_byte(byte: u8) -> Self {
+        Self { block: [byte, 0, 0, 0, 0, 0, 0, 0], length: 1 }
+    }
+
+    /// Appends the tag.
+    #[inline]
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        let end = out.len() + usize::from(self.length);
+        out.extend_from_slice(&self.block);
+        out.truncate(end);
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.length.into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::put_varint;
+
+    #[test]
+    fn tags_are_varints() {
+        for number in [1, 15, 16, 2047, 2048, 536_870_911] {
+            let (mut out, mut expected) = (Vec::new(), Vec::new());
+            Tag::new(number, 2).put(&mut out);
+            put_varint(u64::from(number) << 3 | 2, &mut expected);
+            assert_eq!(out, expected);
+        }
+    }
 
     #[test]
     fn bytes_of_every_length_are_appended_and_found() {
         let text: Vec<u8> = (1..=60).collect();
         for length in 0..text.len() {
-            let prepared = Prepared::<32>::new(&text[..length]);
+            let prepared = PreparedKey::new(&text[..length]);
             let mut out = vec![9];
             prepared.put(&mut out);
             assert_eq!(out[1..], text[..length]);

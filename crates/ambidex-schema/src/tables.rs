@@ -13,8 +13,7 @@ use prost_reflect::{MessageDescriptor, Syntax};
 use crate::features::{FeatureMap, Presence};
 use crate::json::quoted;
 use crate::name_index::NameIndex;
-use crate::prepared::Prepared;
-use crate::wire::put_varint;
+use crate::prepared::{PreparedKey, Tag};
 
 /// Field numbers below this are found by array lookup; larger ones by binary search.
 const DENSE_NUMBERS: u32 = 256;
@@ -53,11 +52,11 @@ pub(crate) struct FieldTable {
     /// Index of the oneof as the message declares it; synthetic oneofs do not count.
     pub(crate) oneof: Option<u16>,
     /// The encoded tag; packed for packed fields, start-group for groups.
-    pub(crate) tag: Prepared<8>,
+    pub(crate) tag: Tag,
     /// `"jsonName":`, escaped.
-    pub(crate) json_key: Prepared<32>,
+    pub(crate) json_key: PreparedKey,
     /// `"proto_name":`, escaped.
-    pub(crate) proto_key: Prepared<32>,
+    pub(crate) proto_key: PreparedKey,
 }
 
 /// How often a field occurs and whether it knows its absence.
@@ -371,15 +370,13 @@ impl Links<'_> {
             Shape::List { packed: true } | Shape::Map { .. } => 2,
             _ => kind.wire_type(),
         };
-        let mut tag = Vec::with_capacity(5);
-        put_varint(u64::from(declared.number << 3 | u32::from(wire_type)), &mut tag);
-        let key = |name: &str| Prepared::new(&[&*quoted(name), b":"].concat());
+        let key = |name: &str| PreparedKey::new(&[&*quoted(name), b":"].concat());
         FieldTable {
             number: declared.number,
             kind,
             shape,
             oneof: declared.oneof,
-            tag: Prepared::new(&tag),
+            tag: Tag::new(declared.number, wire_type),
             json_key: key(&declared.json_name),
             proto_key: key(&declared.name),
             name: declared.name.into(),

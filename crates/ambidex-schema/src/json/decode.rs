@@ -7,8 +7,9 @@
 
 use super::error::{JsonError, JsonErrorKind};
 use super::options::{DEPTH_CEILING, DecodeOptions};
-use super::scanner::{RawString, Scanner};
+use super::scanner::{RawString, Scanner, TokenLimits};
 use crate::message_type::{FieldHandle, MessageType};
+use crate::prepared::Tag;
 use crate::tables::{FieldTable, Kind, MessageTable, Shape, Tables, WellKnown};
 use crate::wire::{begin_length, end_length, put_varint};
 
@@ -76,7 +77,12 @@ fn decode<'a>(
     read: impl FnOnce(&mut Decoder<'a, '_>) -> Result<(), JsonError>,
 ) -> Result<(), JsonError> {
     let before = out.len();
-    let result = Scanner::new(json).and_then(|scanner| {
+    if json.len() > options.max_bytes {
+        let message = format!("the text is longer than {} bytes", options.max_bytes);
+        return Err(JsonError::new(JsonErrorKind::LimitExceeded, options.max_bytes, message).located(json));
+    }
+    let limits = TokenLimits { string: options.max_string_bytes, number: options.max_number_bytes };
+    let result = Scanner::new(json, limits).and_then(|scanner| {
         let mut decoder = Decoder {
             tables,
             scanner,
@@ -129,61 +135,85 @@ impl<'a> Decoder<'a, '_> {
     /// Reads an object whose members are the fields of the message.
     pub(crate) fn plain_message(&mut self, table: &'a MessageTable, extra: Extra) -> Result<(), JsonError> {
         self.enter(b'{', "an object")?;
-        let mut seen = BitSet::new(table.fields.len());
-        let mut oneofs = BitSet::new(table.oneof_names.len());
+        let mut members = Members::new(table);
         // Writers mostly keep the order of the proto file, so the next field is the first guess.
         let mut guess = 0;
         let mut has_type = false;
-        if !self.scanner.take(b'}') {
-            loop {
-                let key = self.key()?;
-                let name = key.content();
-                match find_field(table, guess, &name) {
+        if self.scanner.take(b'}') {
+            self.leave();
+            return Ok(());
+        }
+        loop {
+            self.scanner.count_element(&mut self.elements_left)?;
+            if let Some(field) = table.fields.get(guess)
+                && self.scanner.peek() == b'"'
+                && self.scanner.take_key(&field.json_key)
+            {
+                let offset = self.scanner.position() - field.json_key.len();
+                self.member(table, guess, offset, &mut members)
+                    .map_err(|error| error.in_field(&field.json_name))?;
+                guess += 1;
+            } else {
+                let key = self.scanner.string()?;
+                self.scanner.expect(b':')?;
+                let index = match key.plain() {
+                    Some(name) => table.field_by_any_name(name),
+                    None => table.field_by_any_name(key.content().as_bytes()),
+                };
+                match index {
                     Some(index) => {
                         guess = index + 1;
-                        let field = &table.fields[index];
-                        if !seen.insert(index) {
-                            return Err(duplicate(key.offset, "the field is given twice").in_field(&name));
-                        }
-                        let set = self.field(field).map_err(|error| error.in_field(&name))?;
-                        if set
-                            && let Some(oneof) = field.oneof
-                            && !oneofs.insert(oneof.into())
-                        {
-                            let oneof = &table.oneof_names[usize::from(oneof)];
-                            let message = format!("the oneof `{oneof}` already has another member");
-                            return Err(duplicate(key.offset, message).in_field(&name));
-                        }
+                        self.member(table, index, key.offset, &mut members)
+                            .map_err(|error| error.in_field(&key.content()))?;
                     }
-                    None if extra == Extra::AnyType && name == "@type" => {
+                    None if extra == Extra::AnyType && key.content() == "@type" => {
                         if std::mem::replace(&mut has_type, true) {
-                            return Err(duplicate(key.offset, "the type is given twice").in_field(&name));
+                            return Err(duplicate(key.offset, "the type is given twice").in_field("@type"));
                         }
                         self.skip()?;
                     }
-                    None => self.unknown_member(table, &key, &name)?,
+                    None => self.unknown_member(table, &key)?,
                 }
-                if !self.next_member()? {
-                    break;
-                }
+            }
+            if !self.next_member()? {
+                break;
             }
         }
         self.leave();
         Ok(())
     }
 
-    /// Refuses or skips a member that the message has no field for.
-    fn unknown_member(
+    /// Reads the value of a member whose name is consumed.
+    #[inline]
+    fn member(
         &mut self,
-        table: &MessageTable,
-        key: &RawString<'_>,
-        name: &str,
+        table: &'a MessageTable,
+        index: usize,
+        key_offset: usize,
+        members: &mut Members,
     ) -> Result<(), JsonError> {
+        if !members.fields.insert(index) {
+            return Err(duplicate(key_offset, "the field is given twice"));
+        }
+        let field = &table.fields[index];
+        let set = self.field(field)?;
+        if let Some(oneof) = field.oneof
+            && set
+            && !members.oneofs.insert(oneof.into())
+        {
+            let oneof = &table.oneof_names[usize::from(oneof)];
+            return Err(duplicate(key_offset, format!("the oneof `{oneof}` already has another member")));
+        }
+        Ok(())
+    }
+
+    /// Refuses or skips a member that the message has no field for.
+    fn unknown_member(&mut self, table: &MessageTable, key: &RawString<'_>) -> Result<(), JsonError> {
         if self.options.ignore_unknown_fields {
             return self.skip();
         }
         let message = format!("{} has no such field", table.full_name);
-        Err(JsonError::new(JsonErrorKind::UnknownField, key.offset, message).in_field(name))
+        Err(JsonError::new(JsonErrorKind::UnknownField, key.offset, message).in_field(&key.content()))
     }
 
     /// Reads the value of a field and appends it with its tag; `false` where `null` left the field unset.
@@ -202,9 +232,10 @@ impl<'a> Decoder<'a, '_> {
     }
 
     /// Reads one value and appends it behind a tag; `false` where it was skipped as unknown.
-    fn tagged(&mut self, tag: &[u8], kind: Kind) -> Result<bool, JsonError> {
+    #[inline]
+    fn tagged(&mut self, tag: &Tag, kind: Kind) -> Result<bool, JsonError> {
         let before = self.out.len();
-        self.out.extend_from_slice(tag);
+        tag.put(self.out);
         match kind {
             Kind::Message(index) => {
                 let mark = begin_length(self.out);
@@ -213,7 +244,7 @@ impl<'a> Decoder<'a, '_> {
             }
             Kind::Group(index) => {
                 self.message(index)?;
-                self.out.extend_from_slice(tag);
+                tag.put(self.out);
                 // The tag that ends a group is the one that starts it plus one, and that never carries.
                 let end_tag = self.out.len() - tag.len();
                 self.out[end_tag] += 1;
@@ -232,7 +263,7 @@ impl<'a> Decoder<'a, '_> {
         self.enter(b'[', "an array")?;
         if !self.scanner.take(b']') {
             let mark = packed.then(|| {
-                self.out.extend_from_slice(&field.tag);
+                field.tag.put(self.out);
                 begin_length(self.out)
             });
             for index in 0.. {
@@ -257,15 +288,14 @@ impl<'a> Decoder<'a, '_> {
     }
 
     /// Reads an object as a map: every member becomes an entry behind the tag.
-    pub(crate) fn map(&mut self, tag: &[u8], key_kind: Kind, value_kind: Kind) -> Result<(), JsonError> {
+    pub(crate) fn map(&mut self, tag: &Tag, key_kind: Kind, value_kind: Kind) -> Result<(), JsonError> {
         self.enter(b'{', "an object")?;
         let first_key = self.map_keys.len();
         if !self.scanner.take(b'}') {
             loop {
                 let key = self.key()?;
-                let name = key.content();
-                self.map_entry(tag, key_kind, value_kind, &key, &name)
-                    .map_err(|error| error.in_entry(&name))?;
+                self.map_entry(tag, key_kind, value_kind, &key)
+                    .map_err(|error| error.in_entry(&key.content()))?;
                 if !self.next_member()? {
                     break;
                 }
@@ -277,23 +307,22 @@ impl<'a> Decoder<'a, '_> {
 
     fn map_entry(
         &mut self,
-        tag: &[u8],
+        tag: &Tag,
         key_kind: Kind,
         value_kind: Kind,
         key: &RawString<'_>,
-        name: &str,
     ) -> Result<(), JsonError> {
         const KEY: u8 = 1;
         const VALUE: u8 = 2;
         let before = self.out.len();
-        self.out.extend_from_slice(tag);
+        tag.put(self.out);
         let mark = begin_length(self.out);
         self.out.push(KEY << 3 | key_kind.wire_type());
         let key_start = self.out.len();
-        self.map_key(key_kind, name, key.offset)?;
+        self.map_key(key_kind, key)?;
         let key_length = self.out.len() - key_start;
         self.refuse_null(value_kind, "a map")?;
-        if !self.tagged(&[VALUE << 3 | value_kind.wire_type()], value_kind)? {
+        if !self.tagged(&Tag::of_byte(VALUE << 3 | value_kind.wire_type()), value_kind)? {
             // An enum name that is unknown and ignored takes its entry with it.
             self.out.truncate(before);
             return Ok(());
@@ -310,12 +339,23 @@ impl<'a> Decoder<'a, '_> {
     fn refuse_duplicate_keys(&mut self, first_key: usize) -> Result<(), JsonError> {
         let keys = &mut self.map_keys[first_key..];
         let out: &[u8] = self.out;
-        keys.sort_unstable_by(|a, b| {
-            out[a.start..a.end].cmp(&out[b.start..b.end]).then(a.offset.cmp(&b.offset))
-        });
+        let bytes = |key: &KeySpan| &out[key.start..key.end];
+        // Sorted maps and small ones, which most are, need no sorting.
+        let all_differ = match keys.len() {
+            0..=COMPARED_KEYS_MAX => {
+                let again = |(at, key)| keys[at + 1..].iter().any(|other| bytes(other) == bytes(key));
+                !keys.iter().enumerate().any(again)
+            }
+            _ => keys.is_sorted_by(|a, b| bytes(a) < bytes(b)),
+        };
+        if all_differ {
+            self.map_keys.truncate(first_key);
+            return Ok(());
+        }
+        keys.sort_unstable_by(|a, b| bytes(a).cmp(bytes(b)).then(a.offset.cmp(&b.offset)));
         let repeated = keys
             .windows(2)
-            .filter(|pair| out[pair[0].start..pair[0].end] == out[pair[1].start..pair[1].end])
+            .filter(|pair| bytes(&pair[0]) == bytes(&pair[1]))
             .map(|pair| pair[1].offset)
             .min();
         self.map_keys.truncate(first_key);
@@ -373,11 +413,16 @@ impl<'a> Decoder<'a, '_> {
     /// Consumes what stands behind a member: `true` for a comma, `false` for the end of the object.
     #[inline]
     pub(crate) fn next_member(&mut self) -> Result<bool, JsonError> {
-        if self.scanner.take(b',') {
-            return Ok(true);
-        }
-        if self.scanner.take(b'}') {
-            return Ok(false);
+        match self.scanner.peek() {
+            b',' => {
+                self.scanner.advance();
+                return Ok(true);
+            }
+            b'}' => {
+                self.scanner.advance();
+                return Ok(false);
+            }
+            _ => {}
         }
         Err(self.scanner.syntax(format!("expected `,` or `}}`, found {}", self.scanner.describe_next())))
     }
@@ -385,11 +430,16 @@ impl<'a> Decoder<'a, '_> {
     /// Consumes what stands behind an element: `true` for a comma, `false` for the end of the array.
     #[inline]
     pub(crate) fn next_element(&mut self) -> Result<bool, JsonError> {
-        if self.scanner.take(b',') {
-            return Ok(true);
-        }
-        if self.scanner.take(b']') {
-            return Ok(false);
+        match self.scanner.peek() {
+            b',' => {
+                self.scanner.advance();
+                return Ok(true);
+            }
+            b']' => {
+                self.scanner.advance();
+                return Ok(false);
+            }
+            _ => {}
         }
         Err(self.scanner.syntax(format!("expected `,` or `]`, found {}", self.scanner.describe_next())))
     }
@@ -426,41 +476,46 @@ pub(crate) enum Extra {
     AnyType,
 }
 
-#[inline]
-fn find_field(table: &MessageTable, guess: usize, name: &str) -> Option<usize> {
-    match table.fields.get(guess) {
-        Some(field) if *field.json_name == *name => Some(guess),
-        _ => table.field_by_any_name(name.as_bytes()),
-    }
-}
-
 #[cold]
 fn duplicate(offset: usize, message: impl Into<String>) -> JsonError {
     JsonError::new(JsonErrorKind::Duplicate, offset, message)
 }
 
-/// The fields seen so far; allocates only for messages with more than 128 of them.
+/// Maps of up to this many entries have their keys compared with each other; larger ones are sorted.
+const COMPARED_KEYS_MAX: usize = 8;
+
+/// What of a message was read so far.
+struct Members {
+    fields: BitSet,
+    oneofs: BitSet,
+}
+
+impl Members {
+    #[inline]
+    fn new(table: &MessageTable) -> Self {
+        Self { fields: BitSet::new(table.fields.len()), oneofs: BitSet::new(table.oneof_names.len()) }
+    }
+}
+
+/// A set of small numbers; allocates only for more than 64 of them.
 struct BitSet {
-    low: u128,
+    low: u64,
     high: Vec<u64>,
 }
 
 impl BitSet {
     #[inline]
     fn new(size: usize) -> Self {
-        Self { low: 0, high: vec![0; size.saturating_sub(128).div_ceil(64)] }
+        Self { low: 0, high: if size <= 64 { Vec::new() } else { vec![0; size.div_ceil(64) - 1] } }
     }
 
     /// Adds a member; `false` where it was one already.
     #[inline]
     fn insert(&mut self, index: usize) -> bool {
-        if index < 128 {
-            let bit = 1u128 << index;
-            let fresh = self.low & bit == 0;
-            self.low |= bit;
-            return fresh;
-        }
-        let word = &mut self.high[(index - 128) / 64];
+        let word = match index / 64 {
+            0 => &mut self.low,
+            word => &mut self.high[word - 1],
+        };
         let bit = 1u64 << (index % 64);
         let fresh = *word & bit == 0;
         *word |= bit;

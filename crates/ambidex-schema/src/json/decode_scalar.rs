@@ -2,12 +2,15 @@
 //!
 //! Everything here appends a value without its tag.
 
+use std::borrow::Cow;
+
 use super::decode::Decoder;
 use super::error::{JsonError, JsonErrorKind, shortened};
 use super::number::{Integer, NumberError};
+use super::scanner::{RawString, number_too_long};
 use crate::scalar::{put_base64_decoded, put_enum, put_integer, put_number};
 use crate::tables::Kind;
-use crate::wire::{begin_length, end_length, put_varint};
+use crate::wire::{begin_length, end_length};
 
 impl Decoder<'_, '_> {
     /// Reads a scalar; `false`, and nothing appended, where it is an unknown enum value that is ignored.
@@ -30,18 +33,7 @@ impl Decoder<'_, '_> {
         if self.scanner.peek() != b'"' {
             return Err(self.wrong_type("a string"));
         }
-        let string = self.scanner.string()?;
-        match string.plain() {
-            Some(text) => {
-                put_varint(text.len() as u64, self.out);
-                self.out.extend_from_slice(text.as_bytes());
-            }
-            None => {
-                let mark = begin_length(self.out);
-                string.unescape_into(self.out);
-                end_length(mark, self.out);
-            }
-        }
+        self.scanner.string_here()?.put_delimited(self.out);
         Ok(())
     }
 
@@ -49,9 +41,13 @@ impl Decoder<'_, '_> {
         if self.scanner.peek() != b'"' {
             return Err(self.wrong_type("a base64 string"));
         }
-        let string = self.scanner.string()?;
+        let string = self.scanner.string_here()?;
         let mark = begin_length(self.out);
-        if !put_base64_decoded(string.content().as_bytes(), self.out) {
+        let decoded = match string.plain() {
+            Some(plain) => put_base64_decoded(plain, self.out),
+            None => put_base64_decoded(string.content().as_bytes(), self.out),
+        };
+        if !decoded {
             return Err(invalid(string.offset, "the string is not base64"));
         }
         end_length(mark, self.out);
@@ -71,19 +67,51 @@ impl Decoder<'_, '_> {
     /// Numbers may stand in quotes: the only way for some 64-bit integers, and allowed for all.
     #[inline]
     fn number_value(&mut self, kind: Kind) -> Result<(), JsonError> {
-        match self.scanner.peek() {
-            b'-' | b'0'..=b'9' => {
-                let offset = self.scanner.position();
-                let text = self.scanner.number()?;
-                put_number(kind, text, self.out).map_err(|error| number_error(offset, error))
+        let offset;
+        let result = match (self.scanner.peek(), kind) {
+            (b'-' | b'0'..=b'9', Kind::Double) => {
+                if let Some(value) = self.scanner.plain_double() {
+                    self.out.extend_from_slice(&value.to_le_bytes());
+                    return Ok(());
+                }
+                offset = self.scanner.position();
+                put_number(kind, self.scanner.number()?, self.out)
             }
-            b'"' => {
-                let string = self.scanner.string()?;
-                put_number(kind, &string.content(), self.out)
-                    .map_err(|error| number_error(string.offset, error))
+            (b'-' | b'0'..=b'9', _) => {
+                offset = self.scanner.position();
+                match self.scanner.plain_integer() {
+                    Some(integer) if kind != Kind::Float => put_integer(kind, integer, self.out),
+                    _ => {
+                        self.scanner.seek(offset);
+                        put_number(kind, self.scanner.number()?, self.out)
+                    }
+                }
             }
-            _ => Err(self.wrong_type("a number")),
+            (b'"', _) => {
+                offset = self.scanner.position();
+                match self.scanner.quoted_integer() {
+                    Some(integer) if !matches!(kind, Kind::Float | Kind::Double) => {
+                        put_integer(kind, integer, self.out)
+                    }
+                    _ => {
+                        self.scanner.seek(offset);
+                        let string = self.scanner.string_here()?;
+                        put_number(kind, &self.number_text(&string)?, self.out)
+                    }
+                }
+            }
+            _ => return Err(self.wrong_type("a number")),
+        };
+        result.map_err(|error| number_error(offset, error))
+    }
+
+    /// The content of a string that should be a number.
+    fn number_text<'s>(&self, string: &RawString<'s>) -> Result<Cow<'s, str>, JsonError> {
+        let text = string.content();
+        if text.len() > self.options.max_number_bytes {
+            return Err(number_too_long(string.offset, self.options.max_number_bytes));
         }
+        Ok(text)
     }
 
     fn enum_value(&mut self, index: u32) -> Result<bool, JsonError> {
@@ -91,10 +119,14 @@ impl Decoder<'_, '_> {
         let table = tables.enumeration(index);
         let number = match self.scanner.peek() {
             b'"' => {
-                let string = self.scanner.string()?;
-                let name = string.content();
-                let Some(number) = table.number(name.as_bytes()) else {
-                    let message = format!("{} has no value `{}`", table.full_name, shortened(&name));
+                let string = self.scanner.string_here()?;
+                let number = match string.plain() {
+                    Some(plain) => table.number(plain),
+                    None => table.number(string.content().as_bytes()),
+                };
+                let Some(number) = number else {
+                    let name = shortened(&string.content());
+                    let message = format!("{} has no value `{name}`", table.full_name);
                     return self.unknown_enum_value(string.offset, message);
                 };
                 number
@@ -125,24 +157,22 @@ impl Decoder<'_, '_> {
     }
 
     /// Appends a map key; JSON has only strings for them.
-    pub(crate) fn map_key(&mut self, kind: Kind, text: &str, offset: usize) -> Result<(), JsonError> {
-        match kind {
-            Kind::String => {
-                put_varint(text.len() as u64, self.out);
-                self.out.extend_from_slice(text.as_bytes());
-                Ok(())
-            }
-            Kind::Bool => match text {
-                "true" | "false" => {
-                    self.out.push((text == "true").into());
-                    Ok(())
-                }
-                _ => Err(invalid(offset, "the key is neither \"true\" nor \"false\"")),
-            },
-            number => Integer::parse(text)
-                .and_then(|integer| put_integer(number, integer, self.out))
-                .map_err(|error| number_error(offset, error)),
+    pub(crate) fn map_key(&mut self, kind: Kind, key: &RawString<'_>) -> Result<(), JsonError> {
+        if kind == Kind::String {
+            key.put_delimited(self.out);
+            return Ok(());
         }
+        let text = self.number_text(key)?;
+        if kind == Kind::Bool {
+            if !matches!(&*text, "true" | "false") {
+                return Err(invalid(key.offset, "the key is neither \"true\" nor \"false\""));
+            }
+            self.out.push((text == "true").into());
+            return Ok(());
+        }
+        Integer::parse(&text)
+            .and_then(|integer| put_integer(kind, integer, self.out))
+            .map_err(|error| number_error(key.offset, error))
     }
 }
 

@@ -30,6 +30,37 @@ impl NumberError {
 }
 
 impl Integer {
+    /// Reads an integer in its usual spelling from the front of the text: a sign, and at most eighteen digits
+    /// without a leading zero. Also returns how many bytes it took. What follows is not looked at.
+    #[inline]
+    pub(crate) fn parse_plain(text: &[u8]) -> Option<(Self, usize)> {
+        let negative = text.first() == Some(&b'-');
+        let start = usize::from(negative);
+        let mut at = start;
+        let mut magnitude = 0u64;
+        // Eight digits at once: long integers are identifiers and times in small units, and common.
+        while at - start <= 8
+            && let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk::<8>())
+            && let Some(value) = eight_digits(*eight)
+        {
+            magnitude = magnitude * 100_000_000 + value;
+            at += 8;
+        }
+        while let Some(digit) = text.get(at).map(|byte| byte.wrapping_sub(b'0'))
+            && digit < 10
+        {
+            if at - start == 18 {
+                return None;
+            }
+            magnitude = magnitude * 10 + u64::from(digit);
+            at += 1;
+        }
+        if at == start || (text[start] == b'0' && at > start + 1) {
+            return None;
+        }
+        Some((Self { negative, magnitude }, at))
+    }
+
     /// Reads text in the grammar of JSON numbers; anything else, even a space, is not a number.
     #[inline]
     pub(crate) fn parse(text: &str) -> Result<Self, NumberError> {
@@ -141,6 +172,65 @@ fn exponent_of(text: &[u8]) -> i64 {
         .iter()
         .fold(0i64, |value, digit| value.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
     if negative { -magnitude } else { magnitude }
+}
+
+/// The value of eight ASCII digits; `None` where one of them is something else.
+#[inline]
+fn eight_digits(bytes: [u8; 8]) -> Option<u64> {
+    let word = u64::from_le_bytes(bytes);
+    // Digits are 0x30 to 0x39: the high half is 3, and stays 3 when 6 is added.
+    let high_halves = (word & 0xf0f0_f0f0_f0f0_f0f0)
+        | (word.wrapping_add(0x0606_0606_0606_0606) >> 4 & 0x0f0f_0f0f_0f0f_0f0f);
+    if high_halves != 0x3333_3333_3333_3333 {
+        return None;
+    }
+    // Neighbours are joined: digits to pairs, pairs to fours, fours to the whole.
+    let digits = word & 0x0f0f_0f0f_0f0f_0f0f;
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
+}
+
+/// The powers of ten that a double holds exactly.
+const EXACT_POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
+];
+
+/// Reads a number without exponent from the front of the text, if its digits are an integer that a double
+/// holds exactly; also returns how many bytes it took. What follows is not looked at.
+///
+/// Then one division of two exact numbers is the nearest double. Other numbers take the general path.
+#[inline]
+pub(crate) fn parse_plain_double(text: &[u8]) -> Option<(f64, usize)> {
+    const EXACT_MAX: u64 = 1 << 53;
+    let negative = text.first() == Some(&b'-');
+    let start = usize::from(negative);
+    let mut at = start;
+    let mut mantissa = 0u64;
+    let mut point = None;
+    loop {
+        match text.get(at) {
+            Some(&digit @ b'0'..=b'9') => mantissa = mantissa * 10 + u64::from(digit - b'0'),
+            Some(b'.') if point.is_none() && at > start => point = Some(at),
+            _ => break,
+        }
+        at += 1;
+        // With the point, these are at most eighteen digits: no overflow.
+        if at - start > 18 {
+            return None;
+        }
+    }
+    let whole = point.unwrap_or(at) - start;
+    let fraction = point.map_or(0, |point| at - point - 1);
+    if whole == 0 || (whole > 1 && text[start] == b'0') || (point.is_some() && fraction == 0) {
+        return None;
+    }
+    if mantissa > EXACT_MAX {
+        return None;
+    }
+    let value = mantissa as f64 / EXACT_POWERS[fraction];
+    Some((if negative { -value } else { value }, at))
 }
 
 /// Reads a double: number text, or one of the three names ProtoJSON has for what is no number.
@@ -286,7 +376,32 @@ mod tests {
         }
 
         #[test]
+        fn the_usual_spelling_means_the_same(text in "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{0,20})?") {
+            if let Some((integer, used)) = Integer::parse_plain(text.as_bytes()) {
+                prop_assert_eq!(Integer::parse_decimal(&text[..used]), Ok(integer));
+            }
+            if let Some((value, used)) = parse_plain_double(text.as_bytes()) {
+                prop_assert_eq!(value.to_bits(), text[..used].parse::<f64>().unwrap().to_bits());
+            }
+        }
+
+        #[test]
+        fn plain_integers_are_read_whole(value in -999_999_999_999_999_999i64..=999_999_999_999_999_999) {
+            let text = value.to_string();
+            let (integer, used) = Integer::parse_plain(format!("{text},").as_bytes()).unwrap();
+            prop_assert_eq!((integer.to_i64(), used), (Ok(value), text.len()));
+        }
+
+        #[test]
+        fn eight_bytes_are_eight_digits_or_not(text in "[0-9/:;]{8}") {
+            let bytes: [u8; 8] = text.as_bytes().try_into().unwrap();
+            prop_assert_eq!(eight_digits(bytes), text.parse().ok());
+        }
+
+        #[test]
         fn no_text_panics(text in "[-+0-9.eE ]{0,30}") {
+            let _ = Integer::parse_plain(text.as_bytes());
+            let _ = parse_plain_double(text.as_bytes());
             let _ = Integer::parse(&text);
             let _ = parse_double(&text);
             let _ = parse_float(&text);

@@ -19,11 +19,26 @@ pub struct DecodeOptions {
     pub max_depth: usize,
     /// How many object members and array elements the text may have in all. Default: 1 000 000.
     pub max_elements: usize,
+    /// How long the text may be, in bytes. Default: 64 MiB.
+    pub max_bytes: usize,
+    /// How long one string may be, in bytes and with its escapes. Default: no other limit than
+    /// [`max_bytes`](Self::max_bytes).
+    pub max_string_bytes: usize,
+    /// How long one number may be, in bytes, quoted or not. Default: 1024, which is more than the longest
+    /// double needs that is written without an exponent.
+    pub max_number_bytes: usize,
 }
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self { ignore_unknown_fields: false, max_depth: 100, max_elements: 1_000_000 }
+        Self {
+            ignore_unknown_fields: false,
+            max_depth: 100,
+            max_elements: 1_000_000,
+            max_bytes: 64 << 20,
+            max_string_bytes: usize::MAX,
+            max_number_bytes: 1024,
+        }
     }
 }
 
@@ -46,6 +61,27 @@ impl DecodeOptions {
     #[must_use]
     pub fn with_max_elements(mut self, elements: usize) -> Self {
         self.max_elements = elements;
+        self
+    }
+
+    /// Sets [`max_bytes`](Self::max_bytes).
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Sets [`max_string_bytes`](Self::max_string_bytes).
+    #[must_use]
+    pub fn with_max_string_bytes(mut self, bytes: usize) -> Self {
+        self.max_string_bytes = bytes;
+        self
+    }
+
+    /// Sets [`max_number_bytes`](Self::max_number_bytes).
+    #[must_use]
+    pub fn with_max_number_bytes(mut self, bytes: usize) -> Self {
+        self.max_number_bytes = bytes;
         self
     }
 }

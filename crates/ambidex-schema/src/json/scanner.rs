@@ -7,30 +7,45 @@
 use std::borrow::Cow;
 
 use super::error::{JsonError, JsonErrorKind};
-use super::number::number_length;
+use super::number::{Integer, number_length, parse_plain_double};
 use super::plain_text::plain_length;
+use crate::prepared::PreparedKey;
+use crate::wire::{begin_length, end_length, put_varint};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Scanner<'a> {
     text: &'a str,
     position: usize,
+    limits: TokenLimits,
+}
+
+/// How long single tokens may be, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TokenLimits {
+    pub(crate) string: usize,
+    pub(crate) number: usize,
+}
+
+impl TokenLimits {
+    pub(crate) const NONE: Self = Self { string: usize::MAX, number: usize::MAX };
 }
 
 /// A string token, still in the text it came from; its escapes have been checked, not replaced.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RawString<'a> {
-    /// Between the quotes.
-    raw: &'a str,
-    escaped: bool,
+    text: &'a str,
     /// Where the opening quote stands.
     pub(crate) offset: usize,
+    /// Where the closing quote stands.
+    end: usize,
+    escaped: bool,
 }
 
 impl<'a> Scanner<'a> {
     /// Checks the encoding of the whole text first, so that every slice of it is a `str` for free.
-    pub(crate) fn new(json: &'a [u8]) -> Result<Self, JsonError> {
+    pub(crate) fn new(json: &'a [u8], limits: TokenLimits) -> Result<Self, JsonError> {
         match std::str::from_utf8(json) {
-            Ok(text) => Ok(Self { text, position: 0 }),
+            Ok(text) => Ok(Self { text, position: 0, limits }),
             Err(error) => {
                 Err(JsonError::new(JsonErrorKind::Syntax, error.valid_up_to(), "the text is not valid UTF-8"))
             }
@@ -48,8 +63,14 @@ impl<'a> Scanner<'a> {
     /// The next byte that is no white space, without consuming it; zero at the end of the text.
     #[inline]
     pub(crate) fn peek(&mut self) -> u8 {
-        let bytes = self.text.as_bytes();
-        while let Some(&byte) = bytes.get(self.position) {
+        match self.text.as_bytes().get(self.position) {
+            Some(&byte) if byte > b' ' => byte,
+            _ => self.peek_past_space(),
+        }
+    }
+
+    fn peek_past_space(&mut self) -> u8 {
+        while let Some(&byte) = self.text.as_bytes().get(self.position) {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
                 return byte;
             }
@@ -64,6 +85,25 @@ impl<'a> Scanner<'a> {
         let next = self.peek() == byte;
         self.position += usize::from(next);
         next
+    }
+
+    /// Consumes the byte that [`peek`](Self::peek) has just shown.
+    #[inline]
+    pub(crate) fn advance(&mut self) {
+        self.position += 1;
+    }
+
+    /// Consumes a name, with its quotes and colon, if just that text comes next.
+    ///
+    /// `false` says little: the same name may be written with escapes, or with space before its colon.
+    #[inline]
+    pub(crate) fn take_key(&mut self, key: &PreparedKey) -> bool {
+        let Some(rest) = self.text.as_bytes().get(self.position..) else { return false };
+        let found = key.begins(rest);
+        if found {
+            self.position += key.len();
+        }
+        found
     }
 
     #[inline]
@@ -111,8 +151,54 @@ impl<'a> Scanner<'a> {
         {
             return Err(JsonError::new(JsonErrorKind::Syntax, start, "this is not a JSON number"));
         }
+        if length > self.limits.number {
+            return Err(number_too_long(start, self.limits.number));
+        }
         self.position = end;
         Ok(&self.text[start..end])
+    }
+
+    /// Consumes an integer in its usual spelling, which must come right here: up to eighteen digits.
+    ///
+    /// `None`, and nothing consumed, for every other spelling and for what is no integer.
+    #[inline]
+    pub(crate) fn plain_integer(&mut self) -> Option<Integer> {
+        let rest = self.text.as_bytes().get(self.position..)?;
+        let (integer, used) = Integer::parse_plain(rest)?;
+        if !ends_a_number(rest.get(used)) {
+            return None;
+        }
+        self.position += used;
+        Some(integer)
+    }
+
+    /// Consumes a string that holds an integer in its usual spelling and nothing else.
+    ///
+    /// `None`, and nothing consumed, for every other string.
+    #[inline]
+    pub(crate) fn quoted_integer(&mut self) -> Option<Integer> {
+        let rest = self.text.as_bytes().get(self.position + 1..)?;
+        let (integer, used) = Integer::parse_plain(rest)?;
+        if rest.get(used) != Some(&b'"') {
+            return None;
+        }
+        self.position += used + 2;
+        Some(integer)
+    }
+
+    /// Consumes a decimal fraction in its usual spelling, which must come right here, if a double holds its
+    /// digits exactly.
+    ///
+    /// `None`, and nothing consumed, for every other number.
+    #[inline]
+    pub(crate) fn plain_double(&mut self) -> Option<f64> {
+        let rest = self.text.as_bytes().get(self.position..)?;
+        let (value, used) = parse_plain_double(rest)?;
+        if !ends_a_number(rest.get(used)) {
+            return None;
+        }
+        self.position += used;
+        Some(value)
     }
 
     /// Consumes a string.
@@ -121,6 +207,12 @@ impl<'a> Scanner<'a> {
         if self.peek() != b'"' {
             return Err(self.syntax(format!("expected a string, found {}", self.describe_next())));
         }
+        self.string_here()
+    }
+
+    /// Consumes the string whose opening quote [`peek`](Self::peek) has just shown.
+    #[inline]
+    pub(crate) fn string_here(&mut self) -> Result<RawString<'a>, JsonError> {
         let offset = self.position;
         let bytes = self.text.as_bytes();
         let mut at = offset + 1;
@@ -144,8 +236,12 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
+        if at - offset > self.limits.string {
+            let message = format!("the string is longer than {} bytes", self.limits.string);
+            return Err(JsonError::new(JsonErrorKind::LimitExceeded, offset, message));
+        }
         self.position = at + 1;
-        Ok(RawString { raw: &self.text[offset + 1..at], escaped, offset })
+        Ok(RawString { text: self.text, offset, end: at, escaped })
     }
 
     /// Consumes any value without looking into it, but checking that it is JSON.
@@ -250,29 +346,72 @@ impl<'a> Scanner<'a> {
     }
 }
 
+#[cold]
+pub(crate) fn number_too_long(offset: usize, max: usize) -> JsonError {
+    JsonError::new(JsonErrorKind::LimitExceeded, offset, format!("the number is longer than {max} bytes"))
+}
+
+/// Whether a number may end before this byte. What else could follow is left to the general path.
+#[inline]
+fn ends_a_number(next: Option<&u8>) -> bool {
+    matches!(next, None | Some(b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'))
+}
+
+/// Strings up to this many bytes are copied as one block.
+const COPIED_AT_ONCE: usize = 32;
+
 impl<'a> RawString<'a> {
-    /// The content where no escape has to be replaced, which is nearly always.
+    /// Between the quotes, escapes and all.
     #[inline]
-    pub(crate) fn plain(&self) -> Option<&'a str> {
-        (!self.escaped).then_some(self.raw)
+    fn raw(&self) -> &'a str {
+        &self.text[self.offset + 1..self.end]
+    }
+
+    /// The bytes of the content where no escape has to be replaced, which is nearly always.
+    #[inline]
+    pub(crate) fn plain(&self) -> Option<&'a [u8]> {
+        if self.escaped {
+            return None;
+        }
+        Some(&self.text.as_bytes()[self.offset + 1..self.end])
     }
 
     /// The content with escapes replaced.
     #[inline]
     pub(crate) fn content(&self) -> Cow<'a, str> {
-        match self.plain() {
-            Some(plain) => Cow::Borrowed(plain),
-            None => {
-                let mut bytes = Vec::with_capacity(self.raw.len());
-                self.unescape_into(&mut bytes);
-                Cow::Owned(String::from_utf8(bytes).expect("unescaping checked text yields UTF-8"))
+        if !self.escaped {
+            return Cow::Borrowed(self.raw());
+        }
+        let mut bytes = Vec::with_capacity(self.raw().len());
+        self.unescape_into(&mut bytes);
+        Cow::Owned(String::from_utf8(bytes).expect("unescaping checked text yields UTF-8"))
+    }
+
+    /// Appends the content with its length before it, as protobuf has strings.
+    #[inline]
+    pub(crate) fn put_delimited(&self, out: &mut Vec<u8>) {
+        let Some(plain) = self.plain() else {
+            let mark = begin_length(out);
+            self.unescape_into(out);
+            return end_length(mark, out);
+        };
+        put_varint(plain.len() as u64, out);
+        // The text goes on behind a short string, so a block of fixed size can be copied and the surplus
+        // cut off, which spares a call to `memcpy`.
+        let block = self.text.as_bytes()[self.offset + 1..].first_chunk::<COPIED_AT_ONCE>();
+        match block.filter(|_| plain.len() <= COPIED_AT_ONCE) {
+            Some(block) => {
+                let end = out.len() + plain.len();
+                out.extend_from_slice(block);
+                out.truncate(end);
             }
+            None => out.extend_from_slice(plain),
         }
     }
 
     /// Appends the content with escapes replaced.
     pub(crate) fn unescape_into(&self, out: &mut Vec<u8>) {
-        let mut rest = self.raw.as_bytes();
+        let mut rest = self.raw().as_bytes();
         while let Some(backslash) = memchr::memchr(b'\\', rest) {
             out.extend_from_slice(&rest[..backslash]);
             rest = &rest[backslash..];
@@ -338,13 +477,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn skip(json: &str) -> Result<(), JsonError> {
-        let mut scanner = Scanner::new(json.as_bytes())?;
+        let mut scanner = Scanner::new(json.as_bytes(), TokenLimits::NONE)?;
         scanner.skip(100, &mut 1000)?;
         scanner.finish()
     }
 
     fn string(json: &str) -> Result<String, JsonError> {
-        Ok(Scanner::new(json.as_bytes())?.string()?.content().into_owned())
+        Ok(Scanner::new(json.as_bytes(), TokenLimits::NONE)?.string()?.content().into_owned())
     }
 
     #[test]

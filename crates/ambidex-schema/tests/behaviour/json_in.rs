@@ -311,6 +311,34 @@ fn depth_is_bounded() {
 }
 
 #[test]
+fn text_strings_and_numbers_have_a_longest_length() {
+    let rich = rich();
+    let (long_string, long_number) = ("x".repeat(30), "1".repeat(30));
+    let options = DecodeOptions::default().with_max_string_bytes(20).with_max_number_bytes(20);
+    for (json, at) in [
+        (format!(r#"{{"aString":"{long_string}"}}"#), 11),
+        (format!(r#"{{"{long_string}":1}}"#), 1),
+        (format!(r#"{{"aDouble":{long_number}}}"#), 11),
+        (format!(r#"{{"aFloat":{long_number}}}"#), 10),
+        (format!(r#"{{"anInt64":{long_number}}}"#), 11),
+    ] {
+        let error = rich.json_to_wire(json.as_bytes(), &options, &mut Vec::new()).unwrap_err();
+        assert_eq!((error.kind(), error.offset()), (JsonErrorKind::LimitExceeded, at), "{json}");
+    }
+    // A number in quotes is a number.
+    let options = DecodeOptions::default().with_max_number_bytes(20);
+    for json in [format!(r#"{{"aDouble":"{long_number}"}}"#), format!(r#"{{"anInt64":"0.{long_number}"}}"#)] {
+        let error = rich.json_to_wire(json.as_bytes(), &options, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), JsonErrorKind::LimitExceeded, "{json}");
+    }
+    let options = DecodeOptions::default().with_max_bytes(20);
+    let mut out = Vec::new();
+    assert!(rich.json_to_wire(br#"{"aString":"123456"}"#, &options, &mut out).is_ok());
+    let error = rich.json_to_wire(br#"{"aString":"1234567"}"#, &options, &mut out).unwrap_err();
+    assert_eq!(error.to_string(), "line 1, column 21: the text is longer than 20 bytes");
+}
+
+#[test]
 fn members_and_elements_are_bounded_in_all() {
     let rich = rich();
     let options = DecodeOptions::default().with_max_elements(5);

@@ -9,6 +9,7 @@ use crate::json::encode_map::Entry;
 use crate::json::error::JsonError;
 use crate::json::number::parse_double;
 use crate::json::text::put_double;
+use crate::prepared::Tag;
 use crate::tables::Kind;
 use crate::wire::{Reader, WireError, WireValue, begin_length, end_length};
 
@@ -29,8 +30,8 @@ impl Decoder<'_, '_> {
     pub(super) fn value_fields(&mut self, index: u32) -> Result<(), JsonError> {
         match self.scanner.peek() {
             b'"' => {
-                let string = self.scanner.string()?;
-                self.put_text(VALUE_STRING, &string.content());
+                self.out.push(VALUE_STRING);
+                self.scanner.string_here()?.put_delimited(self.out);
             }
             b'-' | b'0'..=b'9' => {
                 let offset = self.scanner.position();
@@ -65,7 +66,7 @@ impl Decoder<'_, '_> {
 
     /// Reads an object as the fields of a `Struct`.
     pub(super) fn struct_fields(&mut self, value: u32) -> Result<(), JsonError> {
-        self.map(&[STRUCT_FIELDS], Kind::String, Kind::Message(value))
+        self.map(&Tag::of_byte(STRUCT_FIELDS), Kind::String, Kind::Message(value))
     }
 
     /// Reads an array as the fields of a `ListValue`.
