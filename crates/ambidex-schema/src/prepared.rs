@@ -9,37 +9,47 @@ use std::ops::Deref;
 /// Keys of up to this many bytes are copied as one block.
 const BLOCK: usize = 32;
 
-/// A quoted name with its colon.
+/// A quoted name with its colon, and a comma before it for where one is needed.
 #[derive(Debug)]
 pub(crate) struct PreparedKey {
+    /// With the comma.
     block: [u8; BLOCK],
-    /// The first sixteen bytes, and which bits of them count.
+    /// The first sixteen bytes of the key, and which bits of them count.
     head: u128,
     head_mask: u128,
+    /// With the comma.
     all: Box<[u8]>,
 }
 
 impl PreparedKey {
-    pub(crate) fn new(bytes: &[u8]) -> Self {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        let all: Box<[u8]> = [b",", key].concat().into();
         let mut block = [0; BLOCK];
-        let inline = bytes.len().min(BLOCK);
-        block[..inline].copy_from_slice(&bytes[..inline]);
+        let inline = all.len().min(BLOCK);
+        block[..inline].copy_from_slice(&all[..inline]);
         let mut head = [0; 16];
         let mut head_mask = [0; 16];
-        let compared = bytes.len().min(16);
-        head[..compared].copy_from_slice(&bytes[..compared]);
+        let compared = key.len().min(16);
+        head[..compared].copy_from_slice(&key[..compared]);
         head_mask[..compared].fill(0xff);
-        Self {
-            block,
-            head: u128::from_le_bytes(head),
-            head_mask: u128::from_le_bytes(head_mask),
-            all: bytes.into(),
-        }
+        Self { block, head: u128::from_le_bytes(head), head_mask: u128::from_le_bytes(head_mask), all }
     }
 
-    /// Appends the bytes.
+    /// Appends the key.
     #[inline]
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        let length = self.all.len() - 1;
+        if length >= BLOCK {
+            return out.extend_from_slice(self);
+        }
+        let end = out.len() + length;
+        out.extend_from_slice(&self.block[1..]);
+        out.truncate(end);
+    }
+
+    /// Appends a comma and the key.
+    #[inline]
+    pub(crate) fn put_after_comma(&self, out: &mut Vec<u8>) {
         let length = self.all.len();
         if length > BLOCK {
             return out.extend_from_slice(&self.all);
@@ -49,14 +59,14 @@ impl PreparedKey {
         out.truncate(end);
     }
 
-    /// Whether the text begins with these bytes.
+    /// Whether the text begins with the key.
     #[inline]
     pub(crate) fn begins(&self, text: &[u8]) -> bool {
-        let Some(first) = text.first_chunk::<16>() else { return text.starts_with(&self.all) };
+        let Some(first) = text.first_chunk::<16>() else { return text.starts_with(self) };
         if u128::from_le_bytes(*first) & self.head_mask != self.head {
             return false;
         }
-        self.all.len() <= 16 || text.starts_with(&self.all)
+        self.len() <= 16 || text.starts_with(self)
     }
 }
 
@@ -65,7 +75,7 @@ impl Deref for PreparedKey {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        &self.all
+        &self.all[1..]
     }
 }
 
@@ -135,6 +145,10 @@ mod tests {
             let mut out = vec![9];
             prepared.put(&mut out);
             assert_eq!(out[1..], text[..length]);
+            out.truncate(1);
+            prepared.put_after_comma(&mut out);
+            assert_eq!(out[1], b',');
+            assert_eq!(out[2..], text[..length]);
             assert!(prepared.begins(&text));
             assert!(prepared.begins(&text[..length]));
             if length > 0 {

@@ -161,21 +161,62 @@ impl<'a> Reader<'a> {
         if self.is_empty() {
             return Ok(None);
         }
-        let start = self.offset();
         let (number, wire_type) = self.tag()?;
-        if wire_type == 4 {
-            return Err(WireError::malformed(start, "a group ends that never started"));
-        }
-        let mut offset = self.offset();
-        let value = self.value(number, wire_type, 0)?;
-        if let WireValue::Bytes(bytes) = value {
-            offset = self.offset() - bytes.len();
-        }
+        let (value, offset) = self.value(number, wire_type)?;
         Ok(Some(Record { number, offset, value }))
     }
 
+    /// Consumes the next tag if it is of this field, and returns its wire type.
     #[inline]
-    fn tag(&mut self) -> Result<(u32, u8), WireError> {
+    pub(crate) fn tag_of(&mut self, number: u32) -> Result<Option<u8>, WireError> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let start = self.position;
+        let (next, wire_type) = self.tag()?;
+        if next == number {
+            return Ok(Some(wire_type));
+        }
+        self.position = start;
+        Ok(None)
+    }
+
+    /// The value behind a tag, and where its content starts.
+    #[inline]
+    pub(crate) fn value(
+        &mut self,
+        number: u32,
+        wire_type: u8,
+    ) -> Result<(WireValue<'a>, usize), WireError> {
+        if wire_type == 2 {
+            let (bytes, offset) = self.delimited()?;
+            return Ok((WireValue::Bytes(bytes), offset));
+        }
+        let offset = self.offset();
+        Ok((self.nested_value(number, wire_type, 0)?, offset))
+    }
+
+    /// The next element of a packed list of values with this wire type, and where it starts.
+    #[inline]
+    pub(crate) fn packed_element(
+        &mut self,
+        wire_type: u8,
+    ) -> Result<Option<(WireValue<'a>, usize)>, WireError> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let offset = self.offset();
+        let value = match wire_type {
+            0 => WireValue::Varint(self.varint()?),
+            1 => WireValue::Fixed64(u64::from_le_bytes(self.fixed()?)),
+            _ => WireValue::Fixed32(u32::from_le_bytes(self.fixed()?)),
+        };
+        Ok(Some((value, offset)))
+    }
+
+    /// Reads a tag: field number and wire type.
+    #[inline]
+    pub(crate) fn tag(&mut self) -> Result<(u32, u8), WireError> {
         // Fields up to number 15 have tags of one byte.
         if let Some(&key @ 8..0x80) = self.bytes.get(self.position) {
             self.position += 1;
@@ -193,12 +234,18 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn value(&mut self, number: u32, wire_type: u8, depth: usize) -> Result<WireValue<'a>, WireError> {
+    fn nested_value(
+        &mut self,
+        number: u32,
+        wire_type: u8,
+        depth: usize,
+    ) -> Result<WireValue<'a>, WireError> {
         match wire_type {
             0 => Ok(WireValue::Varint(self.varint()?)),
             1 => Ok(WireValue::Fixed64(u64::from_le_bytes(self.fixed()?))),
-            2 => Ok(WireValue::Bytes(self.delimited()?)),
+            2 => Ok(WireValue::Bytes(self.delimited()?.0)),
             3 => Ok(WireValue::Group(self.group(number, depth)?)),
+            4 => Err(WireError::malformed(self.offset(), "a group ends that never started")),
             5 => Ok(WireValue::Fixed32(u32::from_le_bytes(self.fixed()?))),
             _ => Err(WireError::malformed(self.offset(), "the wire type is not one of protobuf's")),
         }
@@ -248,15 +295,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads a length and as many bytes; also returns where those start.
     #[inline]
-    fn delimited(&mut self) -> Result<&'a [u8], WireError> {
+    pub(crate) fn delimited(&mut self) -> Result<(&'a [u8], usize), WireError> {
         let start = self.offset();
         let length = self.varint()?;
+        let offset = self.offset();
         let rest = &self.bytes[self.position..];
         match usize::try_from(length).ok().and_then(|length| rest.get(..length)) {
             Some(value) => {
                 self.position += value.len();
-                Ok(value)
+                Ok((value, offset))
             }
             None => Err(WireError::malformed(start, "a length reaches beyond the end of the message")),
         }
@@ -284,7 +333,7 @@ impl<'a> Reader<'a> {
                 }
                 return Ok(&self.bytes[start..end]);
             }
-            self.value(inner, wire_type, depth + 1)?;
+            self.nested_value(inner, wire_type, depth + 1)?;
         }
     }
 }
@@ -358,7 +407,7 @@ mod tests {
             out.extend((0..length).map(|i| i as u8));
             end_length(mark, &mut out);
             let mut reader = Reader::new(&out[2..], 0);
-            let body = reader.delimited().unwrap();
+            let (body, _) = reader.delimited().unwrap();
             assert_eq!(body.len(), length);
             assert!(body.iter().enumerate().all(|(i, &b)| b == i as u8));
             assert!(reader.is_empty());

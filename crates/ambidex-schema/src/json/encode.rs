@@ -4,17 +4,16 @@
 //! written as they are met, and the hope that the order holds is checked on the way. Wire bytes may also be
 //! out of order, interleaved, or hold singular fields and map keys several times. The first such surprise,
 //! at whatever depth, abandons the whole run, and a second one starts that expects it everywhere: there
-//! every message looks through its tags before it writes, and sorts and merges its records where it has to.
-//! Falling back message by message would double the work at every level of nesting; this doubles it once.
+//! every message gathers its records, sorts and merges them, and writes then. Falling back message by message would double the work at every level of nesting; this doubles it once.
 //!
-//! Single values are in `encode_scalar`, maps in `encode_map`, special messages in `well_known`.
+//! This file owns what both kinds of run share; they are in `encode_in_order` and `encode_any_order`. Single
+//! values are in `encode_scalar`, maps in `encode_map`, special messages in `well_known`.
 
-use super::encode_map::Entry;
 use super::options::{DEPTH_CEILING, EncodeOptions};
 use super::well_known::wrong_wire_type;
 use crate::message_type::{FieldHandle, MessageType};
 use crate::tables::{FieldTable, Kind, MessageTable, Shape, Tables, WellKnown};
-use crate::wire::{Reader, Record, WireError, WireErrorKind, WireValue};
+use crate::wire::{WireError, WireErrorKind, WireValue};
 
 impl MessageType {
     /// Appends the JSON of an encoded message.
@@ -68,19 +67,7 @@ impl MessageType {
         out: &mut Vec<u8>,
     ) -> Result<(), WireError> {
         assert_eq!(field.parent().index(), self.index(), "the field belongs to another message");
-        encode(self.tables(), options, out, |encoder| {
-            let records = occurrences(self.table(), wire, 0)?;
-            let index = field.index();
-            let own = records.iter().filter(|occurrence| occurrence.field == index);
-            let own: Vec<Occurrence<'_>> = own.copied().collect();
-            let mut run = Run { bare: true, ..Run::new(true) };
-            encoder.merged(self.table(), &own, &mut run)?;
-            encoder.close(self.table(), &mut run)?;
-            if run.next != index + 1 {
-                encoder.absent(field.table());
-            }
-            Ok(())
-        })
+        encode(self.tables(), options, out, |encoder| encoder.one_field(self.table(), field.index(), wire))
     }
 }
 
@@ -114,7 +101,7 @@ enum Order {
     Expected,
     /// That was wrong, and the run is being abandoned.
     Broken,
-    /// Every message is looked through first.
+    /// The records of every message are gathered first.
     Unknown,
 }
 
@@ -130,50 +117,6 @@ pub(crate) struct Encoder<'a, 'o> {
     /// tail it pushed.
     pub(crate) map_keys: Vec<(usize, usize)>,
     pub(crate) out: &'o mut Vec<u8>,
-}
-
-/// How far the members of one object are written.
-struct Run<'w> {
-    /// No member was written yet.
-    first: bool,
-    /// Write values without names and separators: there is only one.
-    bare: bool,
-    /// The list or map being written.
-    open: Option<usize>,
-    /// Elements of that list, or entries of that map, so far.
-    elements: usize,
-    /// Where that map's keys begin in `Encoder::map_keys`.
-    first_key: usize,
-    /// Entries of that map, where the order is unknown: a later one may replace an earlier one, so they are
-    /// written when it is closed.
-    entries: Vec<Entry<'w>>,
-    /// The first field that neither was written nor passed over.
-    next: usize,
-    /// The oneofs that have a member, for the first 64 of them.
-    oneofs: u64,
-}
-
-impl Run<'_> {
-    fn new(first: bool) -> Self {
-        Self {
-            first,
-            bare: false,
-            open: None,
-            elements: 0,
-            first_key: 0,
-            entries: Vec::new(),
-            next: 0,
-            oneofs: 0,
-        }
-    }
-}
-
-/// A record that belongs to a known field.
-#[derive(Clone, Copy)]
-struct Occurrence<'w> {
-    field: usize,
-    offset: usize,
-    value: WireValue<'w>,
 }
 
 impl<'a> Encoder<'a, '_> {
@@ -193,6 +136,7 @@ impl<'a> Encoder<'a, '_> {
     }
 
     /// Writes the fields of a message as members of an object that is open; `true` where there still are none.
+    #[inline]
     pub(crate) fn fields(
         &mut self,
         table: &'a MessageTable,
@@ -200,30 +144,10 @@ impl<'a> Encoder<'a, '_> {
         base: usize,
         first: bool,
     ) -> Result<bool, WireError> {
-        let mut run = Run::new(first);
-        if self.order == Order::Unknown && !is_in_order(table, wire, base)? {
-            self.merged(table, &occurrences(table, wire, base)?, &mut run)?;
-        } else {
-            let mut reader = Reader::new(wire, base);
-            while let Some(Record { number, offset, value }) = reader.next()? {
-                let Some(field) = table.field_by_number(number) else { continue };
-                if field < run.next && run.open != Some(field) {
-                    return Err(self.order_is_broken(offset));
-                }
-                if let Some(oneof) = table.fields[field].oneof {
-                    // A oneof beyond the bits is taken as broken, which is merely slower.
-                    let bit = 1u64.checked_shl(oneof.into()).unwrap_or(0);
-                    if run.oneofs & bit != 0 || bit == 0 {
-                        return Err(self.order_is_broken(offset));
-                    }
-                    run.oneofs |= bit;
-                }
-                self.occurrence(table, Occurrence { field, offset, value }, &mut run)?;
-            }
+        match self.expects_order() {
+            true => self.fields_in_order(table, wire, base, first),
+            false => self.fields_in_any_order(table, wire, base, first),
         }
-        self.close(table, &mut run)?;
-        self.unset(table, &mut run, table.fields.len());
-        Ok(run.first)
     }
 
     /// Whether records and map entries are written as they come.
@@ -240,190 +164,32 @@ impl<'a> Encoder<'a, '_> {
         WireError::new(WireErrorKind::Malformed, offset, "the records are not in order")
     }
 
-    /// Writes records that are sorted by field, those of a singular message merged into one.
-    fn merged<'w>(
-        &mut self,
-        table: &'a MessageTable,
-        occurrences: &[Occurrence<'w>],
-        run: &mut Run<'w>,
-    ) -> Result<(), WireError> {
-        for same in occurrences.chunk_by(|a, b| a.field == b.field) {
-            let field = &table.fields[same[0].field];
-            if !field.is_singular() {
-                for occurrence in same {
-                    self.occurrence(table, *occurrence, run)?;
-                }
-                continue;
-            }
-            let [.., last] = same else { unreachable!("chunks are not empty") };
-            if same.len() == 1 || field.kind.message_index().is_none() {
-                self.occurrence(table, *last, run)?;
-                continue;
-            }
-            let mut bytes = Vec::new();
-            for occurrence in same {
-                match (field.kind, occurrence.value) {
-                    (Kind::Message(_), WireValue::Bytes(part)) => bytes.extend_from_slice(part),
-                    (Kind::Group(_), WireValue::Group(part)) => bytes.extend_from_slice(part),
-                    _ => return Err(wrong_wire_type(occurrence.offset).in_field(&field.name)),
-                }
-            }
-            let value = match field.kind {
-                Kind::Group(_) => WireValue::Group(&bytes),
-                _ => WireValue::Bytes(&bytes),
-            };
-            self.reach(table, last.field, run)?;
-            self.singular(field, value, last.offset, run)?;
-        }
-        Ok(())
-    }
-
-    /// Writes one record, which belongs to the current field or a later one.
+    /// Whether a value of a singular field says the same as its absence, and so is left out.
     #[inline]
-    fn occurrence<'w>(
-        &mut self,
-        table: &'a MessageTable,
-        occurrence: Occurrence<'w>,
-        run: &mut Run<'w>,
-    ) -> Result<(), WireError> {
-        let Occurrence { field: index, offset, value } = occurrence;
-        let field = &table.fields[index];
-        if run.open != Some(index) {
-            self.reach(table, index, run)?;
-        }
-        match field.shape {
-            Shape::Implicit | Shape::Explicit => self.singular(field, value, offset, run),
-            Shape::List { .. } => {
-                run.open = Some(index);
-                self.elements(field, value, offset, run).map_err(|error| error.in_field(&field.name))
-            }
-            Shape::Map { key, value: kind } => {
-                let first = run.open.replace(index) != Some(index);
-                let entry = Entry::read(value, offset, key).map_err(|error| error.in_field(&field.name))?;
-                if self.order == Order::Unknown {
-                    run.entries.push(entry);
-                    return Ok(());
-                }
-                if first {
-                    self.member(field, run);
-                    self.begin(b'{', offset)?;
-                    run.first_key = self.map_keys.len();
-                }
-                self.entry(&entry, kind, first).map_err(|error| error.in_field(&field.name))
-            }
-        }
+    pub(super) fn is_left_out(&self, field: &FieldTable, value: WireValue<'_>) -> bool {
+        field.shape == Shape::Implicit && is_default(field.kind, value) && !self.options.emit_unset_fields
     }
 
-    /// Finishes the current field and writes what is unset up to the next.
+    /// Writes the defaults of fields that are not on the wire, if options ask for it.
     #[inline]
-    fn reach(&mut self, table: &'a MessageTable, index: usize, run: &mut Run<'_>) -> Result<(), WireError> {
-        if run.open.is_some() {
-            self.close(table, run)?;
+    pub(super) fn unset(&mut self, fields: &'a [FieldTable], first: &mut bool) {
+        if self.options.emit_unset_fields {
+            self.defaults(fields, first);
         }
-        self.unset(table, run, index);
-        run.next = index + 1;
-        Ok(())
     }
 
-    #[inline]
-    fn singular(
-        &mut self,
-        field: &FieldTable,
-        value: WireValue<'_>,
-        offset: usize,
-        run: &mut Run<'_>,
-    ) -> Result<(), WireError> {
-        let silent = field.shape == Shape::Implicit && !self.options.emit_unset_fields && !run.bare;
-        if silent && is_default(field.kind, value) {
-            return Ok(());
-        }
-        self.member(field, run);
-        self.value(field.kind, value, offset).map_err(|error| error.in_field(&field.name))
-    }
-
-    /// Writes the elements that one record of a list holds: one, or as many as are packed into it.
-    fn elements(
-        &mut self,
-        field: &FieldTable,
-        value: WireValue<'_>,
-        offset: usize,
-        run: &mut Run<'_>,
-    ) -> Result<(), WireError> {
-        if let (WireValue::Bytes(packed), true) = (value, field.kind.is_packable()) {
-            let mut reader = Reader::new(packed, offset);
-            while !reader.is_empty() {
-                let offset = reader.offset();
-                let value = match field.kind.wire_type() {
-                    0 => WireValue::Varint(reader.varint()?),
-                    1 => WireValue::Fixed64(u64::from_le_bytes(reader.fixed()?)),
-                    _ => WireValue::Fixed32(u32::from_le_bytes(reader.fixed()?)),
-                };
-                self.element(field, value, offset, run)?;
-            }
-            return Ok(());
-        }
-        self.element(field, value, offset, run)
-    }
-
-    #[inline]
-    fn element(
-        &mut self,
-        field: &FieldTable,
-        value: WireValue<'_>,
-        offset: usize,
-        run: &mut Run<'_>,
-    ) -> Result<(), WireError> {
-        if run.elements == 0 {
-            self.member(field, run);
-            self.begin(b'[', offset)?;
-        }
-        self.separate(run.elements == 0);
-        run.elements += 1;
-        self.value(field.kind, value, offset)
-    }
-
-    /// Finishes the list or map that is open.
-    fn close(&mut self, table: &'a MessageTable, run: &mut Run<'_>) -> Result<(), WireError> {
-        let Some(index) = run.open.take() else { return Ok(()) };
-        let field = &table.fields[index];
-        if let Shape::Map { value, .. } = field.shape {
-            if self.order == Order::Expected {
-                self.end(b'}', false);
-                return self.refuse_equal_keys(run.first_key, 0);
-            }
-            let entries = std::mem::take(&mut run.entries);
-            self.member(field, run);
-            return self.map(&entries, value).map_err(|error| error.in_field(&field.name));
-        }
-        match run.elements {
-            // Packed records may be empty; together they are a list that is unset.
-            0 if self.options.emit_unset_fields || run.bare => {
-                self.member(field, run);
-                self.out.extend_from_slice(b"[]");
-            }
-            0 => {}
-            _ => self.end(b']', false),
-        }
-        run.elements = 0;
-        Ok(())
-    }
-
-    /// Writes the defaults of the fields from the last one reached up to this index, if options ask for it.
-    #[inline]
-    fn unset(&mut self, table: &'a MessageTable, run: &mut Run<'_>, until: usize) {
-        if !self.options.emit_unset_fields || run.bare {
-            return;
-        }
-        for field in table.fields.get(run.next..until).unwrap_or_default() {
+    #[cold]
+    fn defaults(&mut self, fields: &'a [FieldTable], first: &mut bool) {
+        for field in fields {
             if field.shape != Shape::Explicit && !field.is_extension() {
-                self.member(field, run);
+                self.member(field, first);
                 self.absent(field);
             }
         }
     }
 
     /// Writes what an absent field means.
-    fn absent(&mut self, field: &FieldTable) {
+    pub(super) fn absent(&mut self, field: &FieldTable) {
         match field.shape {
             Shape::Implicit => self.default_scalar(field.kind),
             Shape::Explicit => self.out.extend_from_slice(b"null"),
@@ -434,17 +200,14 @@ impl<'a> Encoder<'a, '_> {
 
     /// Writes the comma and the name of a member.
     #[inline]
-    fn member(&mut self, field: &FieldTable, run: &mut Run<'_>) {
-        if run.bare {
-            return;
-        }
-        self.separate(run.first);
-        run.first = false;
+    pub(super) fn member(&mut self, field: &FieldTable, first: &mut bool) {
         let key = if self.options.original_field_names { &field.proto_key } else { &field.json_key };
-        key.put(self.out);
+        let is_first = std::mem::replace(first, false);
         if self.options.pretty {
-            self.out.push(b' ');
+            self.separate(is_first);
+            return self.put_key(key);
         }
+        if is_first { key.put(self.out) } else { key.put_after_comma(self.out) }
     }
 
     /// Writes one value: of a singular field, of a list, of a map entry.
@@ -506,67 +269,12 @@ impl<'a> Encoder<'a, '_> {
     }
 }
 
-/// Whether the records can be written as they come: sorted by field, each singular field and oneof once.
-fn is_in_order(table: &MessageTable, wire: &[u8], base: usize) -> Result<bool, WireError> {
-    let mut least = 0;
-    let mut oneofs = 0u64;
-    let mut reader = Reader::new(wire, base);
-    while let Some(record) = reader.next()? {
-        let Some(index) = table.field_by_number(record.number) else { continue };
-        if index < least {
-            return Ok(false);
-        }
-        let field = &table.fields[index];
-        least = index + usize::from(field.is_singular());
-        if let Some(oneof) = field.oneof {
-            // A message with more oneofs than bits takes the general path, which is merely slower.
-            let bit = 1u64.checked_shl(oneof.into()).unwrap_or(u64::MAX);
-            if oneofs & bit != 0 {
-                return Ok(false);
-            }
-            oneofs |= bit;
-        }
-    }
-    Ok(true)
-}
-
-/// The records of known fields, sorted by field, without members of a oneof that a later one replaced.
-fn occurrences<'w>(
-    table: &MessageTable,
-    wire: &'w [u8],
-    base: usize,
-) -> Result<Vec<Occurrence<'w>>, WireError> {
-    let mut found = Vec::new();
-    // For each oneof: its current member, and where in `found` that member began.
-    let mut members: Vec<Option<(usize, usize)>> = vec![None; table.oneof_names.len()];
-    let mut reader = Reader::new(wire, base);
-    while let Some(Record { number, offset, value }) = reader.next()? {
-        let Some(field) = table.field_by_number(number) else { continue };
-        if let Some(oneof) = table.fields[field].oneof {
-            let member = &mut members[usize::from(oneof)];
-            if member.is_none_or(|(current, _)| current != field) {
-                *member = Some((field, found.len()));
-            }
-        }
-        found.push(Occurrence { field, offset, value });
-    }
-    let mut position = 0;
-    found.retain(|occurrence| {
-        let replaced = table.fields[occurrence.field]
-            .oneof
-            .and_then(|oneof| members[usize::from(oneof)])
-            .is_some_and(|(member, since)| member != occurrence.field || position < since);
-        position += 1;
-        !replaced
-    });
-    found.sort_by_key(|occurrence| occurrence.field);
-    Ok(found)
-}
-
 /// Whether a value is what an absent field means anyway. Minus zero is not: it has its sign bit.
 #[inline]
 fn is_default(kind: Kind, value: WireValue<'_>) -> bool {
     match value {
+        // Of another wire type it is no value at all.
+        _ if value.wire_type() != kind.wire_type() => false,
         WireValue::Varint(value) => match kind {
             Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_) => value as u32 == 0,
             _ => value == 0,

@@ -17,10 +17,7 @@ impl Encoder<'_, '_> {
     ) -> Result<(), WireError> {
         match (kind, value) {
             (Kind::String, WireValue::Bytes(bytes)) => {
-                put_text(bytes, self.out).map_err(|valid| {
-                    let message = "the string is not valid UTF-8";
-                    WireError::new(WireErrorKind::InvalidUtf8, offset + valid, message)
-                })?;
+                put_text(bytes, self.out).map_err(|valid| invalid_utf8(offset + valid))?;
             }
             (Kind::Bytes, WireValue::Bytes(bytes)) => put_base64(bytes, self.out),
             (Kind::Int32, WireValue::Varint(value)) => put_integer(value as i32, false, self.out),
@@ -73,4 +70,9 @@ impl Encoder<'_, '_> {
             _ => put_integer(number, false, self.out),
         }
     }
+}
+
+#[cold]
+pub(crate) fn invalid_utf8(offset: usize) -> WireError {
+    WireError::new(WireErrorKind::InvalidUtf8, offset, "the string is not valid UTF-8")
 }

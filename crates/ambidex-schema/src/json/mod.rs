@@ -9,7 +9,9 @@
 //! | `plain_text` | text without escapes, a block at a time |
 //! | `text` | JSON text out: escaping, numbers, base64 |
 //! | `decode`, `decode_scalar` | JSON → wire: messages, lists, maps; single values |
-//! | `encode`, `encode_map`, `encode_scalar` | wire → JSON: messages and lists; maps; single values |
+//! | `encode` | wire → JSON: what all of it shares |
+//! | `encode_in_order`, `encode_any_order` | messages and lists: as they come; gathered and merged first |
+//! | `encode_map`, `encode_scalar` | maps; single values |
 //! | `well_known` | the messages ProtoJSON spells in a way of their own |
 //!
 //! The mapping is the one of <https://protobuf.dev/programming-guides/json/>.
@@ -17,6 +19,8 @@
 mod decode;
 mod decode_scalar;
 mod encode;
+mod encode_any_order;
+mod encode_in_order;
 mod encode_map;
 mod encode_scalar;
 mod error;
