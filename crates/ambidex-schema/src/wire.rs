@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next record, or `None` at the end of the bytes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<Option<Record<'a>>, WireError> {
         if self.is_empty() {
             return Ok(None);
@@ -182,7 +182,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value behind a tag, and where its content starts.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn value(
         &mut self,
         number: u32,
@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a tag: field number and wire type.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn tag(&mut self) -> Result<(u32, u8), WireError> {
         // Fields up to number 15 have tags of one byte.
         if let Some(&key @ 8..0x80) = self.bytes.get(self.position) {
@@ -252,7 +252,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads one varint; also used for the elements of packed fields.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn varint(&mut self) -> Result<u64, WireError> {
         match self.bytes.get(self.position) {
             Some(&byte) if byte < 0x80 => {
@@ -296,7 +296,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a length and as many bytes; also returns where those start.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn delimited(&mut self) -> Result<(&'a [u8], usize), WireError> {
         let start = self.offset();
         let length = self.varint()?;

@@ -5,7 +5,7 @@
 //! keys is abandoned, and the next one gathers the entries of each map before it writes them.
 
 use super::encode::Encoder;
-use super::text::{put_integer, put_string};
+use super::text::{put_integer, put_text};
 use super::well_known::wrong_wire_type;
 use crate::tables::Kind;
 use crate::wire::{Reader, WireError, WireErrorKind, WireValue, unzigzag};
@@ -17,6 +17,7 @@ const COMPARED_ENTRIES_MAX: usize = 8;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry<'w> {
     key: Key<'w>,
+    key_offset: usize,
     value: Option<WireValue<'w>>,
     offset: usize,
 }
@@ -24,7 +25,8 @@ pub(crate) struct Entry<'w> {
 /// A key in a form that is equal where the keys are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Key<'w> {
-    Text(&'w str),
+    /// Checked to be UTF-8 when it is written.
+    Text(&'w [u8]),
     Bool(bool),
     Signed(i64),
     Unsigned(u64),
@@ -34,23 +36,35 @@ impl<'w> Entry<'w> {
     /// Reads the two fields of an entry. A key that is left out is the default of its kind.
     pub(crate) fn read(value: WireValue<'w>, offset: usize, key_kind: Kind) -> Result<Self, WireError> {
         let WireValue::Bytes(bytes) = value else { return Err(wrong_wire_type(offset)) };
-        let mut entry = Self { key: Key::default_of(key_kind), value: None, offset };
+        let mut entry = Self { key: Key::default_of(key_kind), key_offset: offset, value: None, offset };
         let mut reader = Reader::new(bytes, offset);
         while let Some(record) = reader.next()? {
             match record.number {
-                1 => entry.key = Key::read(record.value, record.offset, key_kind)?,
+                1 => {
+                    entry.key = Key::read(record.value, record.offset, key_kind)?;
+                    entry.key_offset = record.offset;
+                }
                 2 => (entry.value, entry.offset) = (Some(record.value), record.offset),
                 _ => {}
             }
         }
         Ok(entry)
     }
+
+    /// For entries that may not be written, because a later one replaces them.
+    fn check_key(&self) -> Result<(), WireError> {
+        let Key::Text(text) = self.key else { return Ok(()) };
+        match std::str::from_utf8(text) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(invalid_key(self.key_offset + error.valid_up_to())),
+        }
+    }
 }
 
 impl<'w> Key<'w> {
     fn default_of(kind: Kind) -> Self {
         match kind {
-            Kind::String => Key::Text(""),
+            Kind::String => Key::Text(b""),
             Kind::Bool => Key::Bool(false),
             Kind::Uint32 | Kind::Uint64 | Kind::Fixed32 | Kind::Fixed64 => Key::Unsigned(0),
             _ => Key::Signed(0),
@@ -59,11 +73,7 @@ impl<'w> Key<'w> {
 
     fn read(value: WireValue<'w>, offset: usize, kind: Kind) -> Result<Self, WireError> {
         Ok(match (kind, value) {
-            (Kind::String, WireValue::Bytes(bytes)) => {
-                Key::Text(std::str::from_utf8(bytes).map_err(|_| {
-                    WireError::new(WireErrorKind::InvalidUtf8, offset, "the map key is not valid UTF-8")
-                })?)
-            }
+            (Kind::String, WireValue::Bytes(bytes)) => Key::Text(bytes),
             (Kind::Bool, WireValue::Varint(value)) => Key::Bool(value != 0),
             (Kind::Int32, WireValue::Varint(value)) => Key::Signed(i64::from(value as i32)),
             (Kind::Int64, WireValue::Varint(value)) => Key::Signed(value as i64),
@@ -83,6 +93,9 @@ impl<'w> Key<'w> {
 impl Encoder<'_, '_> {
     /// Writes a map.
     pub(crate) fn map(&mut self, entries: &[Entry<'_>], value: Kind) -> Result<(), WireError> {
+        for entry in entries {
+            entry.check_key()?;
+        }
         let replaced = replaced(entries);
         let first_key = self.map_keys.len();
         let mut first = true;
@@ -103,7 +116,7 @@ impl Encoder<'_, '_> {
     pub(crate) fn entry(&mut self, entry: &Entry<'_>, value: Kind, first: bool) -> Result<(), WireError> {
         self.separate(first);
         let start = self.out.len();
-        self.key(entry.key);
+        self.key(entry)?;
         self.map_keys.push((start, self.out.len()));
         self.put_key(b":");
         match (entry.value, value) {
@@ -142,15 +155,23 @@ impl Encoder<'_, '_> {
         equal
     }
 
-    fn key(&mut self, key: Key<'_>) {
-        match key {
-            Key::Text(text) => put_string(text, self.out),
+    fn key(&mut self, entry: &Entry<'_>) -> Result<(), WireError> {
+        match entry.key {
+            Key::Text(text) => {
+                put_text(text, self.out).map_err(|valid| invalid_key(entry.key_offset + valid))?;
+            }
             Key::Bool(true) => self.out.extend_from_slice(b"\"true\""),
             Key::Bool(false) => self.out.extend_from_slice(b"\"false\""),
             Key::Signed(number) => put_integer(number, true, self.out),
             Key::Unsigned(number) => put_integer(number, true, self.out),
         }
+        Ok(())
     }
+}
+
+#[cold]
+fn invalid_key(offset: usize) -> WireError {
+    WireError::new(WireErrorKind::InvalidUtf8, offset, "the map key is not valid UTF-8")
 }
 
 /// Which entries a later one with the same key replaces; empty where there are none.

@@ -23,13 +23,52 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
     chunks.len() * 8 + rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len())
 }
 
-/// Appends bytes as long as they are ASCII that stands in a JSON string as it is; `false` where not all are,
-/// and then some of them may have been appended.
+/// Appends bytes with quotes around them if they are ASCII that stands in a JSON string as it is; `false`
+/// where not all are, and then anything may have been appended.
 ///
 /// One pass does what would otherwise take three: checking the encoding, looking for what needs an escape,
 /// and copying. The last block overlaps the one before, so that no length needs a loop over single bytes.
 #[inline]
-pub(crate) fn put_plain(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+pub(crate) fn put_quoted_plain(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    let length = bytes.len();
+    if length > SHORT {
+        return put_long(bytes, out);
+    }
+    // A block of quotes has both quotes in place, whatever the length between them.
+    let start = out.len();
+    out.extend_from_slice(&[b'"'; SHORT + 2]);
+    let Some(room) = out[start..].first_chunk_mut::<{ SHORT + 2 }>() else { return false };
+    let plain = if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
+        room[1..17].copy_from_slice(first);
+        room[length - 15..=length].copy_from_slice(last);
+        is_plain_block(first) & is_plain_block(last)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        room[1..9].copy_from_slice(first);
+        room[length - 7..=length].copy_from_slice(last);
+        special_bytes(u64::from_le_bytes(*first)) | special_bytes(u64::from_le_bytes(*last)) == 0
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        room[1..5].copy_from_slice(first);
+        room[length - 3..=length].copy_from_slice(last);
+        let both = u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+        special_bytes(both) == 0
+    } else {
+        let mut plain = true;
+        for (to, &byte) in room[1..].iter_mut().zip(bytes) {
+            *to = byte;
+            plain &= byte < 0x80 && is_plain(byte);
+        }
+        plain
+    };
+    out.truncate(start + length + 2);
+    plain
+}
+
+/// Strings up to this many bytes are copied in at most two blocks.
+const SHORT: usize = 30;
+
+fn put_long(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
     for block in blocks {
         out.extend_from_slice(block);
@@ -37,35 +76,17 @@ pub(crate) fn put_plain(bytes: &[u8], out: &mut Vec<u8>) -> bool {
             return false;
         }
     }
-    if rest.is_empty() {
-        return true;
-    }
-    let end = out.len() + rest.len();
-    if let Some(last) = bytes.last_chunk::<BLOCK>() {
-        out.truncate(end - BLOCK);
+    if let Some(last) = bytes.last_chunk::<BLOCK>()
+        && !rest.is_empty()
+    {
+        out.truncate(out.len() + rest.len() - BLOCK);
         out.extend_from_slice(last);
-        return is_plain_block(last);
+        if !is_plain_block(last) {
+            return false;
+        }
     }
-    if let (Some(first), Some(last)) = (rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
-        out.extend_from_slice(first);
-        out.truncate(end - 8);
-        out.extend_from_slice(last);
-        return special_bytes(*first) | special_bytes(*last) == 0;
-    }
-    if let (Some(first), Some(last)) = (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
-        out.extend_from_slice(first);
-        out.truncate(end - 4);
-        out.extend_from_slice(last);
-        let [a, b, c, d] = *first;
-        let [e, f, g, h] = *last;
-        return special_bytes([a, b, c, d, e, f, g, h]) == 0;
-    }
-    let mut plain = true;
-    for &byte in rest {
-        out.push(byte);
-        plain &= byte < 0x80 && is_plain(byte);
-    }
-    plain
+    out.push(b'"');
+    true
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -82,20 +103,25 @@ fn is_plain_block(block: &[u8; BLOCK]) -> bool {
 
 /// The high bit of every byte that is no ASCII or needs an escape, and possibly of bytes above one that does.
 #[inline]
-fn special_bytes(bytes: [u8; 8]) -> u64 {
-    let word = u64::from_le_bytes(bytes);
-    escaped_bytes(word) | word & HIGHS
+fn special_bytes(word: u64) -> u64 {
+    (below_or_equal(word) | word) & HIGHS
 }
 
 /// The high bit of every byte that needs an escape, and possibly of bytes above it; the lowest one is exact.
 #[inline]
 fn escaped_bytes(word: u64) -> u64 {
-    const fn zero_bytes(word: u64) -> u64 {
-        word.wrapping_sub(ONES) & !word & HIGHS
-    }
-    let quotes = zero_bytes(word ^ (ONES * b'"' as u64));
-    let backslashes = zero_bytes(word ^ (ONES * b'\\' as u64));
-    let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+    below_or_equal(word) & !word & HIGHS
+}
+
+/// Has the high bit set for every byte below 128 that is a quote, a backslash or a control character.
+///
+/// Subtracting one from what is zero where the byte is a quote borrows from its high bit; so does
+/// subtracting a space from what is less.
+#[inline]
+fn below_or_equal(word: u64) -> u64 {
+    let quotes = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslashes = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let controls = word.wrapping_sub(ONES * b' ' as u64);
     quotes | backslashes | controls
 }
 
@@ -120,9 +146,9 @@ mod tests {
             }
             let plain = bytes.iter().all(|byte| byte.is_ascii() && is_plain(*byte));
             let mut out = vec![7];
-            prop_assert_eq!(put_plain(&bytes, &mut out), plain);
+            prop_assert_eq!(put_quoted_plain(&bytes, &mut out), plain);
             if plain {
-                prop_assert_eq!(&out[1..], &bytes[..]);
+                prop_assert_eq!(&out[1..], [b"\"", &bytes[..], b"\""].concat());
             }
         }
     }

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::plain_text::{plain_length, put_plain};
+use super::plain_text::{plain_length, put_quoted_plain};
 
 /// Appends bytes that should be UTF-8 as a string with its quotes. U+2028 and U+2029 may stand raw in JSON
 /// and do.
@@ -13,14 +13,11 @@ use super::plain_text::{plain_length, put_plain};
 /// The error is how many bytes were valid; what was appended by then is the caller's to cut off.
 #[inline]
 pub(crate) fn put_text(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
-    out.reserve(bytes.len() + 2);
-    out.push(b'"');
     let start = out.len();
-    if put_plain(bytes, out) {
-        out.push(b'"');
+    if put_quoted_plain(bytes, out) {
         return Ok(());
     }
-    out.truncate(start - 1);
+    out.truncate(start);
     let text = std::str::from_utf8(bytes).map_err(|error| error.valid_up_to())?;
     put_string(text, out);
     Ok(())

@@ -11,7 +11,7 @@ use crate::json::number::parse_double;
 use crate::json::text::put_double;
 use crate::prepared::Tag;
 use crate::tables::Kind;
-use crate::wire::{Reader, WireError, WireValue, begin_length, end_length};
+use crate::wire::{Reader, Record, WireError, WireValue, begin_length, end_length};
 
 /// Tag of `Struct.fields`, a map from string to `Value`.
 const STRUCT_FIELDS: u8 = 1 << 3 | 2;
@@ -92,7 +92,14 @@ impl Decoder<'_, '_> {
 impl Encoder<'_, '_> {
     /// Writes a `Value`; one without a kind is written as `null`, which is what it was most likely meant as.
     pub(super) fn value_kind(&mut self, index: u32, wire: &[u8], base: usize) -> Result<(), WireError> {
-        let mut kind = None;
+        let mut reader = Reader::new(wire, base);
+        if let Some(record) = reader.next()?
+            && reader.is_empty()
+            && (1..=6).contains(&record.number)
+        {
+            return self.kind(index, record, None);
+        }
+        let mut kind: Option<Record<'_>> = None;
         // A struct or list that occurs twice in a row is merged, by concatenation.
         let mut merged: Vec<u8> = Vec::new();
         let mut reader = Reader::new(wire, base);
@@ -100,9 +107,9 @@ impl Encoder<'_, '_> {
             if !(1..=6).contains(&record.number) {
                 continue;
             }
-            match (&kind, record.value) {
-                (Some((number, WireValue::Bytes(earlier), _)), WireValue::Bytes(later))
-                    if *number == record.number && matches!(record.number, 5 | 6) =>
+            match (kind.map(|earlier| (earlier.number, earlier.value)), record.value) {
+                (Some((number, WireValue::Bytes(earlier))), WireValue::Bytes(later))
+                    if number == record.number && matches!(record.number, 5 | 6) =>
                 {
                     if merged.is_empty() {
                         merged.extend_from_slice(earlier);
@@ -111,13 +118,21 @@ impl Encoder<'_, '_> {
                 }
                 _ => merged.clear(),
             }
-            kind = Some((record.number, record.value, record.offset));
+            kind = Some(record);
         }
-        let Some((number, value, offset)) = kind else {
-            self.out.extend_from_slice(b"null");
-            return Ok(());
-        };
-        let bytes_or_merged = |bytes| if merged.is_empty() { bytes } else { merged.as_slice() };
+        match kind {
+            Some(last) => self.kind(index, last, Some(&merged)),
+            None => {
+                self.out.extend_from_slice(b"null");
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the kind of a `Value`; a struct or list from `merged`, if there is something in it.
+    fn kind(&mut self, index: u32, record: Record<'_>, merged: Option<&[u8]>) -> Result<(), WireError> {
+        let Record { number, value, offset } = record;
+        let bytes_or_merged = |bytes| merged.filter(|merged| !merged.is_empty()).unwrap_or(bytes);
         match (number, value) {
             (1, WireValue::Varint(_)) => self.out.extend_from_slice(b"null"),
             (2, WireValue::Fixed64(bits)) => {

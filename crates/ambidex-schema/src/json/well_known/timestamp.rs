@@ -95,18 +95,15 @@ pub(crate) fn put(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<(), &'s
     }
     let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
     let time = seconds.rem_euclid(SECONDS_PER_DAY);
-    out.push(b'"');
-    put_digits(year, 4, out);
-    out.push(b'-');
-    put_digits(month, 2, out);
-    out.push(b'-');
-    put_digits(day, 2, out);
-    out.push(b'T');
-    put_digits(time / 3600, 2, out);
-    out.push(b':');
-    put_digits(time / 60 % 60, 2, out);
-    out.push(b':');
-    put_digits(time % 60, 2, out);
+    let mut text = *b"\"0000-00-00T00:00:00";
+    text[1..3].copy_from_slice(&two_digits(year / 100));
+    text[3..5].copy_from_slice(&two_digits(year % 100));
+    text[6..8].copy_from_slice(&two_digits(month));
+    text[9..11].copy_from_slice(&two_digits(day));
+    text[12..14].copy_from_slice(&two_digits(time / 3600));
+    text[15..17].copy_from_slice(&two_digits(time / 60 % 60));
+    text[18..20].copy_from_slice(&two_digits(time % 60));
+    out.extend_from_slice(&text);
     put_fraction(nanos.unsigned_abs(), out);
     out.extend_from_slice(b"Z\"");
     Ok(())
@@ -117,21 +114,29 @@ pub(crate) fn put_fraction(nanos: u32, out: &mut Vec<u8>) {
     if nanos == 0 {
         return;
     }
-    out.push(b'.');
-    let nanos = i64::from(nanos);
-    if nanos % 1_000_000 == 0 {
-        put_digits(nanos / 1_000_000, 3, out);
-    } else if nanos % 1000 == 0 {
-        put_digits(nanos / 1000, 6, out);
-    } else {
-        put_digits(nanos, 9, out);
-    }
+    // Ten digits, the first of them always zero and where the point goes.
+    let mut text = [b'.'; 10];
+    let (high, low) = (i64::from(nanos / 10_000), i64::from(nanos % 10_000));
+    text[2..4].copy_from_slice(&two_digits(high / 100 % 100));
+    text[4..6].copy_from_slice(&two_digits(high % 100));
+    text[6..8].copy_from_slice(&two_digits(low / 100));
+    text[8..10].copy_from_slice(&two_digits(low % 100));
+    text[1] = b'0' + (nanos / 100_000_000) as u8;
+    let digits = match nanos {
+        nanos if nanos % 1_000_000 == 0 => 3,
+        nanos if nanos % 1000 == 0 => 6,
+        _ => 9,
+    };
+    let end = out.len() + 1 + digits;
+    out.extend_from_slice(&text);
+    out.truncate(end);
 }
 
-fn put_digits(value: i64, width: u32, out: &mut Vec<u8>) {
-    for place in (0..width).rev() {
-        out.push(b'0' + (value / 10i64.pow(place) % 10) as u8);
-    }
+/// The two decimal digits of a number below a hundred.
+#[inline]
+fn two_digits(value: i64) -> [u8; 2] {
+    let value = value as u8;
+    [b'0' + value / 10, b'0' + value % 10]
 }
 
 // The Gregorian calendar repeats every 400 years. Counting years from March puts the leap day last, so that
