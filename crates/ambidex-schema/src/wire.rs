@@ -183,11 +183,7 @@ impl<'a> Reader<'a> {
 
     /// The value behind a tag, and where its content starts.
     #[inline(always)]
-    pub(crate) fn value(
-        &mut self,
-        number: u32,
-        wire_type: u8,
-    ) -> Result<(WireValue<'a>, usize), WireError> {
+    pub(crate) fn value(&mut self, number: u32, wire_type: u8) -> Result<(WireValue<'a>, usize), WireError> {
         if wire_type == 2 {
             let (bytes, offset) = self.delimited()?;
             return Ok((WireValue::Bytes(bytes), offset));
@@ -234,12 +230,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn nested_value(
-        &mut self,
-        number: u32,
-        wire_type: u8,
-        depth: usize,
-    ) -> Result<WireValue<'a>, WireError> {
+    fn nested_value(&mut self, number: u32, wire_type: u8, depth: usize) -> Result<WireValue<'a>, WireError> {
         match wire_type {
             0 => Ok(WireValue::Varint(self.varint()?)),
             1 => Ok(WireValue::Fixed64(u64::from_le_bytes(self.fixed()?))),

@@ -35,7 +35,8 @@ pub(crate) fn parse(text: &str) -> Result<(i64, i32), &'static str> {
         Some(_) => return Err(SHAPE),
         None => 0,
     };
-    if seconds > SECONDS_MAX || (seconds == SECONDS_MAX && nanos > 0) {
+    // The bound is one of the seconds alone: the last one may have a fraction.
+    if seconds > SECONDS_MAX {
         return Err(RANGE);
     }
     Ok((seconds * i64::from(sign), nanos * sign))
@@ -93,7 +94,8 @@ mod tests {
         assert_eq!(parse("315576000000s"), Ok((SECONDS_MAX, 0)));
         assert_eq!(parse("-315576000000s"), Ok((-SECONDS_MAX, 0)));
         assert_eq!(parse("315576000001s"), Err(RANGE));
-        assert_eq!(parse("315576000000.1s"), Err(RANGE));
+        assert_eq!(parse("-315576000000.999999999s"), Ok((-SECONDS_MAX, -999_999_999)));
+        assert_eq!(text(SECONDS_MAX, 999_999_999), Ok("\"315576000000.999999999s\"".to_owned()));
         assert_eq!(parse("99999999999999999999999s"), Err(RANGE));
         assert!(text(SECONDS_MAX + 1, 0).is_err());
         assert!(text(i64::MIN, 0).is_err());
