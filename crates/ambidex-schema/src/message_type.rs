@@ -83,7 +83,7 @@ impl MessageType {
         let mut reader = Reader::new(wire, 0);
         let mut found = false;
         while let Some(record) = reader.next()? {
-            found |= record.number == field.number();
+            found |= record.number == field.number() && field.table().accepts(record.value.wire_type());
         }
         Ok(found)
     }
@@ -99,12 +99,8 @@ impl MessageType {
         let mut reader = Reader::new(wire, 0);
         let mut empty = true;
         while let Some(record) = reader.next()? {
-            if record.number == field.number() {
-                let bytes = match record.value {
-                    crate::wire::WireValue::Bytes(bytes) | crate::wire::WireValue::Group(bytes) => bytes,
-                    _ => b"scalar",
-                };
-                empty &= bytes.is_empty();
+            if record.number == field.number() && field.table().accepts(record.value.wire_type()) {
+                empty &= record.value.bytes().is_some_and(<[u8]>::is_empty);
             }
         }
         Ok(empty)

@@ -206,6 +206,18 @@ impl FieldTable {
         self.name.starts_with('[')
     }
 
+    /// Whether a record with this wire type holds a value of the field, or several packed ones. One that does not
+    /// is an unknown field, however known its number: so every reader of protobuf has it.
+    pub(crate) fn accepts(&self, wire_type: u8) -> bool {
+        match self.shape {
+            Shape::Implicit | Shape::Explicit => wire_type == self.kind.wire_type(),
+            Shape::List { .. } => {
+                wire_type == self.kind.wire_type() || (wire_type == 2 && self.kind.is_packable())
+            }
+            Shape::Map { .. } => wire_type == 2,
+        }
+    }
+
     /// The tag of one element: for a packed list that is not the tag of the list.
     pub(crate) fn element_tag(&self) -> u64 {
         u64::from(self.number << 3 | u32::from(self.kind.wire_type()))

@@ -115,7 +115,15 @@ pub(crate) enum WireValue<'a> {
     Fixed32(u32),
 }
 
-impl WireValue<'_> {
+impl<'a> WireValue<'a> {
+    /// What a length or a group encloses.
+    pub(crate) fn bytes(&self) -> Option<&'a [u8]> {
+        match self {
+            WireValue::Bytes(bytes) | WireValue::Group(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
     #[inline]
     pub(crate) fn wire_type(&self) -> u8 {
         match self {

@@ -2,15 +2,16 @@
 //!
 //! Members are written in the order of field numbers. Encoders write fields in that order too, so values are
 //! written as they are met, and the hope that the order holds is checked on the way. Wire bytes may also be
-//! out of order, interleaved, or hold singular fields and map keys several times. The first such surprise,
-//! at whatever depth, abandons the whole run, and a second one starts that expects it everywhere: there
-//! every message gathers its records, sorts and merges them, and writes then. Falling back message by message would double the work at every level of nesting; this doubles it once.
+//! out of order, interleaved, or hold singular fields and map keys several times, or values of another wire
+//! type than their field's, which are unknown fields. The first such surprise, at whatever depth, abandons the
+//! whole run, and a second one starts that expects it everywhere: there every message gathers its records,
+//! sorts and merges them, and writes then. Falling back message by message would double the work at every level
+//! of nesting; this doubles it once.
 //!
 //! This file owns what both kinds of run share; they are in `encode_in_order` and `encode_any_order`. Single
 //! values are in `encode_scalar`, maps in `encode_map`, special messages in `well_known`.
 
 use super::options::{DEPTH_CEILING, EncodeOptions};
-use super::well_known::wrong_wire_type;
 use crate::message_type::{FieldHandle, MessageType};
 use crate::tables::{FieldTable, Kind, MessageTable, Shape, Tables, WellKnown};
 use crate::wire::{WireError, WireErrorKind, WireValue};
@@ -156,7 +157,8 @@ impl<'a> Encoder<'a, '_> {
         self.order == Order::Expected
     }
 
-    /// Abandons the run, to be started again without expectations.
+    /// Abandons the run, to be started again without expectations; there it does not happen, as what is out of
+    /// order is sorted first, and what has a wire type of its own left out.
     #[cold]
     pub(crate) fn order_is_broken(&mut self, offset: usize) -> WireError {
         debug_assert_eq!(self.order, Order::Expected, "nothing is expected of an unknown order");
@@ -216,7 +218,7 @@ impl<'a> Encoder<'a, '_> {
         match (kind, value) {
             (Kind::Message(index), WireValue::Bytes(bytes)) => self.message(index, bytes, offset),
             (Kind::Group(index), WireValue::Group(bytes)) => self.message(index, bytes, offset),
-            (Kind::Message(_) | Kind::Group(_), _) => Err(wrong_wire_type(offset)),
+            (Kind::Message(_) | Kind::Group(_), _) => Err(self.order_is_broken(offset)),
             (scalar, value) => self.scalar(scalar, value, offset),
         }
     }

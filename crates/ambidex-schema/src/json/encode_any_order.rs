@@ -1,12 +1,11 @@
 //! wire → JSON, whatever the order: the records of a message gathered, sorted by field, merged, then written.
 //!
 //! Wire bytes may hold a singular field several times, where the last value counts or the messages merge; a
-//! member of a oneof that a later one replaces; the records of a list or map between those of other fields.
-//! All of that is valid, and rare.
+//! member of a oneof that a later one replaces; the records of a list or map between those of other fields;
+//! values of another wire type than their field's. All of that is valid, and rare.
 
 use super::encode::Encoder;
 use super::encode_map::Entry;
-use super::well_known::wrong_wire_type;
 use crate::tables::{FieldTable, Kind, MessageTable, Shape};
 use crate::wire::{Reader, Record, WireError, WireValue};
 
@@ -66,8 +65,11 @@ impl<'a> Encoder<'a, '_> {
             Shape::Implicit | Shape::Explicit => self.merged(field, same, first),
             Shape::List { .. } => self.gathered_list(field, same, first),
             Shape::Map { key, value } => {
-                let entries: Result<Vec<_>, _> =
-                    same.iter().map(|each| Entry::read(each.value, each.offset, key)).collect();
+                let entries: Result<Vec<_>, _> = same
+                    .iter()
+                    .filter_map(|each| Some((each.value.bytes()?, each.offset)))
+                    .map(|(bytes, offset)| Entry::read(bytes, offset, (key, value)))
+                    .collect();
                 entries.and_then(|entries| {
                     self.name(field, first);
                     self.map(&entries, value)
@@ -95,11 +97,7 @@ impl<'a> Encoder<'a, '_> {
         let mut value = last.value;
         if same.len() > 1 && field.kind.message_index().is_some() {
             for occurrence in same {
-                match (field.kind, occurrence.value) {
-                    (Kind::Message(_), WireValue::Bytes(part)) => bytes.extend_from_slice(part),
-                    (Kind::Group(_), WireValue::Group(part)) => bytes.extend_from_slice(part),
-                    _ => return Err(wrong_wire_type(occurrence.offset)),
-                }
+                bytes.extend_from_slice(occurrence.value.bytes().unwrap_or_default());
             }
             value = match field.kind {
                 Kind::Group(_) => WireValue::Group(&bytes),
@@ -165,6 +163,9 @@ fn occurrences<'w>(
     let mut reader = Reader::new(wire, base);
     while let Some(Record { number, offset, value }) = reader.next()? {
         let Some(field) = table.field_by_number(number) else { continue };
+        if !table.fields[field].accepts(value.wire_type()) {
+            continue;
+        }
         if let Some(oneof) = table.fields[field].oneof {
             let member = &mut members[usize::from(oneof)];
             if member.is_none_or(|(current, _)| current != field) {

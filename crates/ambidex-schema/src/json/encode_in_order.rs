@@ -170,8 +170,11 @@ impl<'a> Encoder<'a, '_> {
         self.begin(b'{', start)?;
         let mut first_entry = true;
         loop {
-            let (entry, offset) = reader.value(field.number, wire_type)?;
-            let entry = Entry::read(entry, offset, key)?;
+            if wire_type != 2 {
+                return Err(self.order_is_broken(reader.offset()));
+            }
+            let (entry, offset) = reader.delimited()?;
+            let entry = Entry::read(entry, offset, (key, value))?;
             self.entry(&entry, value, first_entry)?;
             first_entry = false;
             match reader.tag_of(field.number)? {

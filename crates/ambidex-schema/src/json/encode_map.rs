@@ -6,7 +6,6 @@
 
 use super::encode::Encoder;
 use super::text::{put_integer, put_text};
-use super::well_known::wrong_wire_type;
 use crate::tables::Kind;
 use crate::wire::{Reader, WireError, WireErrorKind, WireValue, unzigzag};
 
@@ -33,18 +32,25 @@ enum Key<'w> {
 }
 
 impl<'w> Entry<'w> {
-    /// Reads the two fields of an entry. A key that is left out is the default of its kind.
-    pub(crate) fn read(value: WireValue<'w>, offset: usize, key_kind: Kind) -> Result<Self, WireError> {
-        let WireValue::Bytes(bytes) = value else { return Err(wrong_wire_type(offset)) };
+    /// Reads the two fields of an entry. A key that is left out is the default of its kind; a key or value of
+    /// another wire type is left out.
+    pub(crate) fn read(
+        bytes: &'w [u8],
+        offset: usize,
+        (key_kind, value_kind): (Kind, Kind),
+    ) -> Result<Self, WireError> {
         let mut entry = Self { key: Key::default_of(key_kind), key_offset: offset, value: None, offset };
         let mut reader = Reader::new(bytes, offset);
         while let Some(record) = reader.next()? {
             match record.number {
                 1 => {
-                    entry.key = Key::read(record.value, record.offset, key_kind)?;
-                    entry.key_offset = record.offset;
+                    if let Some(key) = Key::read(record.value, key_kind) {
+                        (entry.key, entry.key_offset) = (key, record.offset);
+                    }
                 }
-                2 => (entry.value, entry.offset) = (Some(record.value), record.offset),
+                2 if record.value.wire_type() == value_kind.wire_type() => {
+                    (entry.value, entry.offset) = (Some(record.value), record.offset);
+                }
                 _ => {}
             }
         }
@@ -71,8 +77,9 @@ impl<'w> Key<'w> {
         }
     }
 
-    fn read(value: WireValue<'w>, offset: usize, kind: Kind) -> Result<Self, WireError> {
-        Ok(match (kind, value) {
+    /// The key that a value is; `None` where the wire type is not that of the kind.
+    fn read(value: WireValue<'w>, kind: Kind) -> Option<Self> {
+        Some(match (kind, value) {
             (Kind::String, WireValue::Bytes(bytes)) => Key::Text(bytes),
             (Kind::Bool, WireValue::Varint(value)) => Key::Bool(value != 0),
             (Kind::Int32, WireValue::Varint(value)) => Key::Signed(i64::from(value as i32)),
@@ -85,7 +92,7 @@ impl<'w> Key<'w> {
             (Kind::Sfixed32, WireValue::Fixed32(value)) => Key::Signed(i64::from(value as i32)),
             (Kind::Fixed64, WireValue::Fixed64(value)) => Key::Unsigned(value),
             (Kind::Sfixed64, WireValue::Fixed64(value)) => Key::Signed(value as i64),
-            _ => return Err(wrong_wire_type(offset)),
+            _ => return None,
         })
     }
 }

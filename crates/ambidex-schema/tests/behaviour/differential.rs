@@ -57,6 +57,50 @@ fn oracle(message: &DynamicMessage, options: &SerializeOptions) -> Option<Vec<u8
     Some(serializer.into_inner())
 }
 
+/// Whether the oracle refuses to write because of the wire type of a field in an `Any`.
+fn refuses_wire_type(message: &DynamicMessage) -> bool {
+    let refused = serde_json::to_vec(message);
+    refused.is_err_and(|error| error.to_string().contains("invalid wire type"))
+}
+
+/// Whether a map, here or in a message inside, has a wire type that maps have not. The oracle does not look at it,
+/// and takes what follows for an entry; to us it is an unknown field.
+fn oracle_mistakes_a_map(descriptor: &MessageDescriptor, mut wire: &[u8]) -> bool {
+    use prost_reflect::prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+    if descriptor.full_name() == "google.protobuf.Any" {
+        let Ok(any) = prost_types::Any::decode(wire) else { return false };
+        let name = any.type_url.rsplit('/').next().unwrap_or_default();
+        return descriptor
+            .parent_pool()
+            .get_message_by_name(name)
+            .is_some_and(|message| oracle_mistakes_a_map(&message, &any.value));
+    }
+    while let Ok((number, wire_type)) = decode_key(&mut wire) {
+        let field = descriptor.get_field(number);
+        if wire_type != WireType::LengthDelimited {
+            if field.is_some_and(|field| field.is_map()) {
+                return true;
+            }
+            if skip_field(wire_type, number, &mut wire, DecodeContext::default()).is_err() {
+                return false;
+            }
+            continue;
+        }
+        let length = decode_varint(&mut wire).ok().and_then(|length| usize::try_from(length).ok());
+        let Some((inner, rest)) = length.and_then(|length| wire.split_at_checked(length)) else {
+            return false;
+        };
+        wire = rest;
+        let kind = field.map(|field| field.kind());
+        if let Some(message) = kind.as_ref().and_then(|kind| kind.as_message())
+            && oracle_mistakes_a_map(message, inner)
+        {
+            return true;
+        }
+    }
+    false
+}
+
 fn ours(wire: &[u8], options: &EncodeOptions) -> Vec<u8> {
     let mut json = Vec::new();
     RICH.wire_to_json(wire, options, &mut json).unwrap_or_else(|error| panic!("{error}"));
@@ -68,8 +112,7 @@ fn entropy() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    // A fixed seed: a run says the same everywhere. Known to be open with other seeds: an `Any` put together from
-    // two messages of different types, whose fields of the wrong wire type the oracle refuses and we pass over.
+    // A fixed seed: a run says the same everywhere.
     #![proptest_config(ProptestConfig {
         cases: 256,
         rng_seed: proptest::test_runner::RngSeed::Fixed(1),
@@ -138,6 +181,9 @@ proptest! {
         let mut json = Vec::new();
         let written = RICH.wire_to_json(&wire, &EncodeOptions::default(), &mut json);
         match oracle(&merged, &SerializeOptions::new()) {
+            // An `Any` put together from two messages of different types, whose fields of another wire type the
+            // oracle refuses. To us they are unknown fields.
+            None if written.is_ok() && refuses_wire_type(&merged) => {}
             Some(_) if written.as_ref().is_err_and(oracle_mends) => {}
             Some(expected) => {
                 prop_assert!(written.is_ok(), "{}", written.unwrap_err());
@@ -169,11 +215,11 @@ proptest! {
             .ok()
             .and_then(|message| oracle(&message, &SerializeOptions::new()));
         match (written, expected) {
+            (Ok(()), Some(_)) if oracle_mistakes_a_map(&DESCRIPTOR, &wire) => drop(value(&json)),
             (Ok(()), Some(expected)) => prop_assert_eq!(value(&json), value(&expected)),
             (Ok(()), None) => drop(value(&json)),
-            // The oracle does not look at the wire type of a map, so it may read on where a message ends.
             (Err(error), Some(_)) => {
-                prop_assert!(oracle_mends(&error) || error.kind() == WireErrorKind::Malformed, "{error}");
+                prop_assert!(oracle_mends(&error) || oracle_mistakes_a_map(&DESCRIPTOR, &wire), "{error}");
             }
             (Err(_), None) => prop_assert!(json.is_empty()),
         }

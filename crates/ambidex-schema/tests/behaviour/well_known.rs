@@ -168,6 +168,59 @@ fn an_any_that_cannot_be_resolved_is_an_error() {
 }
 
 #[test]
+fn an_any_merged_from_two_types_is_read_as_the_later_one() {
+    // Merging keeps the value of the first, whose fields are not those of the second type: what has its wire
+    // type there is taken for it, the rest is unknown, as it would be outside of an Any.
+    let rich = rich();
+    let mut bytes = wire(&rich, r#"{"any":{"@type":"x/test.v1.Inner","name":"a","count":2}}"#).unwrap();
+    let message = compile(&["test/v1/rich.proto"]).message("google.protobuf.Any").unwrap();
+    let retyped = |type_url: &str| {
+        let mut bytes = bytes.clone();
+        bytes.extend([0xb2, 0x05, type_url.len() as u8 + 2, 0x0a, type_url.len() as u8]);
+        bytes.extend(type_url.as_bytes());
+        json(&rich, &bytes)
+    };
+    assert_eq!(retyped("x/test.v1.Sparse"), r#"{"any":{"@type":"x/test.v1.Sparse"}}"#);
+    assert_eq!(retyped("x/google.protobuf.Empty"), r#"{"any":{"@type":"x/google.protobuf.Empty"}}"#);
+    assert_eq!(
+        retyped("x/google.protobuf.Timestamp"),
+        r#"{"any":{"@type":"x/google.protobuf.Timestamp","value":"1970-01-01T00:00:00.000000002Z"}}"#
+    );
+    assert_eq!(
+        retyped("x/google.protobuf.Int32Value"),
+        r#"{"any":{"@type":"x/google.protobuf.Int32Value","value":0}}"#
+    );
+    assert_eq!(
+        retyped("x/google.protobuf.StringValue"),
+        r#"{"any":{"@type":"x/google.protobuf.StringValue","value":"a"}}"#
+    );
+    // A type URL or a value of another wire type is none either.
+    bytes.extend(b"\xb2\x05\x04\x08\x01\x10\x01");
+    assert!(json(&rich, &bytes).contains(r#""name":"a","count":2"#));
+    assert_eq!(json(&message, b"\x08\x01\x10\x01"), "{}");
+}
+
+#[test]
+fn a_field_of_another_wire_type_in_a_well_known_message_is_unknown() {
+    let rich = rich();
+    for (wire, expected) in [
+        // timestamp, its seconds as bytes, then as a number; duration; field_mask
+        (&b"\x82\x05\x05\x0a\x01x\x08\x01"[..], r#"{"timestamp":"1970-01-01T00:00:01Z"}"#),
+        (b"\x8a\x05\x03\x12\x01x", r#"{"duration":"0s"}"#),
+        (b"\x92\x05\x05\x08\x01\x0a\x01a", r#"{"fieldMask":"a"}"#),
+        // struct, an entry that is none; value, a struct that is a number, and a number that is one
+        (b"\x9a\x05\x02\x08\x01", r#"{"struct":{}}"#),
+        (b"\xa2\x05\x02\x28\x01", r#"{"value":null}"#),
+        (b"\xa2\x05\x04\x20\x01\x28\x01", r#"{"value":true}"#),
+        (b"\xaa\x05\x02\x08\x01", r#"{"listValue":[]}"#),
+        // int32_value
+        (b"\xe2\x05\x05\x08\x05\x0a\x01x", r#"{"int32Value":5}"#),
+    ] {
+        assert_eq!(json(&rich, wire), expected, "{wire:02x?}");
+    }
+}
+
+#[test]
 fn an_empty_object_is_an_any_that_holds_nothing() {
     assert_eq!(round_trip(&rich(), r#"{"any":{}}"#), r#"{"any":{}}"#);
 }

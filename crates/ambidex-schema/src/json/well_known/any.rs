@@ -4,7 +4,7 @@
 //! stands first; where it does not, the object is skipped through once to find it and then read. Nested
 //! `Any`s that all put it last cost one skip per level, and levels are bounded.
 
-use super::{unrepresentable, wrong_wire_type};
+use super::unrepresentable;
 use crate::json::decode::{Decoder, Extra};
 use crate::json::encode::Encoder;
 use crate::json::error::{JsonError, JsonErrorKind, shortened};
@@ -130,7 +130,6 @@ impl Encoder<'_, '_> {
             match (record.number, record.value) {
                 (1, WireValue::Bytes(bytes)) => (type_url, type_offset) = (bytes, record.offset),
                 (2, WireValue::Bytes(bytes)) => (value, value_offset) = (bytes, record.offset),
-                (1 | 2, _) => return Err(wrong_wire_type(record.offset)),
                 _ => {}
             }
         }

@@ -3,7 +3,7 @@
 //! A path is accepted only if it survives the way there and back, so that a mask means the same fields on
 //! both sides. Whether it names a field is not asked: `*` is a path too.
 
-use super::{unrepresentable, wrong_wire_type};
+use super::unrepresentable;
 use crate::json::encode::Encoder;
 use crate::json::text::put_string;
 use crate::wire::{Reader, WireError, WireErrorKind, WireValue, begin_length, end_length};
@@ -68,10 +68,7 @@ impl Encoder<'_, '_> {
         let mut text = String::new();
         let mut reader = Reader::new(wire, base);
         while let Some(record) = reader.next()? {
-            if record.number != 1 {
-                continue;
-            }
-            let WireValue::Bytes(path) = record.value else { return Err(wrong_wire_type(record.offset)) };
+            let (1, WireValue::Bytes(path)) = (record.number, record.value) else { continue };
             let path = std::str::from_utf8(path).map_err(|_| {
                 WireError::new(WireErrorKind::InvalidUtf8, record.offset, "the string is not valid UTF-8")
             })?;

@@ -105,7 +105,6 @@ fn seconds_and_nanos(wire: &[u8], base: usize) -> Result<(i64, i32), WireError> 
         match (record.number, record.value) {
             (1, WireValue::Varint(value)) => seconds = value as i64,
             (2, WireValue::Varint(value)) => nanos = value as i32,
-            (1 | 2, _) => return Err(wrong_wire_type(record.offset)),
             _ => {}
         }
     }
@@ -115,9 +114,4 @@ fn seconds_and_nanos(wire: &[u8], base: usize) -> Result<(i64, i32), WireError> 
 #[cold]
 pub(crate) fn unrepresentable(offset: usize, message: impl Into<String>) -> WireError {
     WireError::new(WireErrorKind::Unrepresentable, offset, message)
-}
-
-#[cold]
-pub(crate) fn wrong_wire_type(offset: usize) -> WireError {
-    WireError::new(WireErrorKind::Malformed, offset, "the wire type does not fit the field")
 }

@@ -2,7 +2,7 @@
 //!
 //! The field numbers are those of `google/protobuf/struct.proto`.
 
-use super::{unrepresentable, wrong_wire_type};
+use super::unrepresentable;
 use crate::json::decode::Decoder;
 use crate::json::encode::Encoder;
 use crate::json::encode_map::Entry;
@@ -95,7 +95,7 @@ impl Encoder<'_, '_> {
         let mut reader = Reader::new(wire, base);
         if let Some(record) = reader.next()?
             && reader.is_empty()
-            && (1..=6).contains(&record.number)
+            && is_kind(&record)
         {
             return self.kind(index, record, None);
         }
@@ -104,7 +104,7 @@ impl Encoder<'_, '_> {
         let mut merged: Vec<u8> = Vec::new();
         let mut reader = Reader::new(wire, base);
         while let Some(record) = reader.next()? {
-            if !(1..=6).contains(&record.number) {
+            if !is_kind(&record) {
                 continue;
             }
             match (kind.map(|earlier| (earlier.number, earlier.value)), record.value) {
@@ -146,7 +146,7 @@ impl Encoder<'_, '_> {
             (4, value @ WireValue::Varint(_)) => self.scalar(Kind::Bool, value, offset)?,
             (5, WireValue::Bytes(bytes)) => self.struct_entries(index, bytes_or_merged(bytes), offset)?,
             (6, WireValue::Bytes(bytes)) => self.list_elements(index, bytes_or_merged(bytes), offset)?,
-            _ => return Err(wrong_wire_type(offset)),
+            _ => unreachable!("only records that are a kind of Value come here"),
         }
         Ok(())
     }
@@ -158,8 +158,8 @@ impl Encoder<'_, '_> {
             let mut first = true;
             self.begin(b'{', base)?;
             while let Some(record) = reader.next()? {
-                if record.number == 1 {
-                    let entry = Entry::read(record.value, record.offset, Kind::String)?;
+                if let (1, WireValue::Bytes(entry)) = (record.number, record.value) {
+                    let entry = Entry::read(entry, record.offset, (Kind::String, Kind::Message(value)))?;
                     self.entry(&entry, Kind::Message(value), first)?;
                     first = false;
                 }
@@ -169,8 +169,8 @@ impl Encoder<'_, '_> {
         }
         let mut entries = Vec::new();
         while let Some(record) = reader.next()? {
-            if record.number == 1 {
-                entries.push(Entry::read(record.value, record.offset, Kind::String)?);
+            if let (1, WireValue::Bytes(entry)) = (record.number, record.value) {
+                entries.push(Entry::read(entry, record.offset, (Kind::String, Kind::Message(value)))?);
             }
         }
         self.map(&entries, Kind::Message(value))
@@ -181,17 +181,21 @@ impl Encoder<'_, '_> {
         self.begin(b'[', base)?;
         let mut reader = Reader::new(wire, base);
         while let Some(record) = reader.next()? {
-            match (record.number, record.value) {
-                (1, WireValue::Bytes(bytes)) => {
-                    self.separate(first);
-                    first = false;
-                    self.value_kind(value, bytes, record.offset)?;
-                }
-                (1, _) => return Err(wrong_wire_type(record.offset)),
-                _ => {}
+            if let (1, WireValue::Bytes(bytes)) = (record.number, record.value) {
+                self.separate(first);
+                first = false;
+                self.value_kind(value, bytes, record.offset)?;
             }
         }
         self.end(b']', first);
         Ok(())
     }
+}
+
+/// Whether a record is one of the members of the oneof that a `Value` is.
+fn is_kind(record: &Record<'_>) -> bool {
+    matches!(
+        (record.number, record.value),
+        (1 | 4, WireValue::Varint(_)) | (2, WireValue::Fixed64(_)) | (3 | 5 | 6, WireValue::Bytes(_))
+    )
 }

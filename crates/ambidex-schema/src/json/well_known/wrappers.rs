@@ -1,6 +1,5 @@
 //! The wrappers (`Int32Value`, `StringValue`, …): their JSON is the JSON of the value they wrap.
 
-use super::wrong_wire_type;
 use crate::json::decode::Decoder;
 use crate::json::encode::Encoder;
 use crate::json::error::JsonError;
@@ -20,16 +19,13 @@ impl Encoder<'_, '_> {
         let mut value = None;
         let mut reader = Reader::new(wire, base);
         while let Some(record) = reader.next()? {
-            if record.number == 1 {
+            if record.number == 1 && record.value.wire_type() == kind.wire_type() {
                 value = Some(record);
             }
         }
         match value {
             None => self.default_scalar(kind),
-            Some(record) if record.value.wire_type() == kind.wire_type() => {
-                self.scalar(kind, record.value, record.offset)?;
-            }
-            Some(record) => return Err(wrong_wire_type(record.offset)),
+            Some(record) => self.scalar(kind, record.value, record.offset)?,
         }
         Ok(())
     }
