@@ -4,6 +4,10 @@
 //! names, types and options; what an edition changes (presence, open enums, packing, delimited messages) is
 //! resolved here, by the inheritance file → message → field that the editions design lays down, and kept by
 //! full name for the tables. This file refuses to know what a feature does to JSON.
+//!
+//! Two features of the language-neutral ones are not read. `json_format` concerns compilers: it decides whether
+//! names that collide in JSON are an error there. `utf8_validation` decides whether a reader of wire bytes checks
+//! strings; JSON cannot say anything but UTF-8, so here every string is checked.
 
 use std::collections::HashMap;
 
@@ -28,6 +32,9 @@ pub(crate) enum Presence {
     Required,
 }
 
+/// `EDITION_2024`. A later one may start from other defaults, so it is refused rather than guessed.
+const EDITION_MAX: i32 = 1001;
+
 /// What every edition so far starts from.
 const EDITION_DEFAULTS: Features =
     Features { presence: Presence::Explicit, closed_enum: false, packed: true, delimited: false };
@@ -48,6 +55,9 @@ impl FeatureMap {
         let view = FileView::decode(file.as_slice())?;
         if view.syntax != "editions" {
             return Ok(file);
+        }
+        if view.edition > EDITION_MAX {
+            return Err(LowerError::UnsupportedEdition { file: view.name, edition: view.edition });
         }
         let features = EDITION_DEFAULTS.overridden_by(view.options.and_then(|o| o.features));
         for message in &view.messages {
@@ -98,13 +108,15 @@ impl FeatureMap {
     }
 }
 
-/// Why a file cannot be lowered: it is no `FileDescriptorProto`.
+/// Why a file cannot be lowered: it is no `FileDescriptorProto`, or of an edition that came after this crate.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LowerError {
     #[error(transparent)]
     Decode(#[from] prost::DecodeError),
     #[error(transparent)]
     Wire(#[from] WireError),
+    #[error("`{file}` is written in edition {edition}")]
+    UnsupportedEdition { file: String, edition: i32 },
 }
 
 impl Features {
@@ -180,6 +192,8 @@ pub(crate) fn files_of(set: &[u8]) -> Result<Vec<&[u8]>, WireError> {
 
 #[derive(Clone, PartialEq, Message)]
 struct FileView {
+    #[prost(string, tag = "1")]
+    name: String,
     #[prost(string, tag = "2")]
     package: String,
     #[prost(message, repeated, tag = "4")]
@@ -192,6 +206,8 @@ struct FileView {
     options: Option<FileOptionsView>,
     #[prost(string, tag = "12")]
     syntax: String,
+    #[prost(int32, tag = "14")]
+    edition: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]

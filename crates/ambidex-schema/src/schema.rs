@@ -103,13 +103,13 @@ impl SchemaBuilder {
     ///
     /// # Errors
     ///
-    /// When a file imports one that no set holds, or its declarations contradict each other.
+    /// When a file imports one that no set holds, its declarations contradict each other, or it is written in an
+    /// edition later than 2024.
     pub fn build(self) -> Result<Schema, SchemaError> {
         let mut features = FeatureMap::default();
         let mut set = Vec::new();
         for file in self.files {
-            let file =
-                features.lower(file).map_err(|error: LowerError| SchemaError::Decode(error.to_string()))?;
+            let file = features.lower(file)?;
             prost::encoding::bytes::encode(1, &file, &mut set);
         }
         let mut pool = DescriptorPool::new();
@@ -134,9 +134,26 @@ pub enum SchemaError {
         /// Name of the file, as imports spell it.
         file: String,
     },
+    /// A file is written in an edition whose defaults are not known here.
+    #[error("`{file}` is written in an edition later than 2024 (number {edition} in descriptor.proto)")]
+    UnsupportedEdition {
+        /// Name of the file, as imports spell it.
+        file: String,
+        /// The value of the enum `google.protobuf.Edition`.
+        edition: i32,
+    },
     /// The files do not fit together.
     #[error("the descriptors do not link: {0}")]
     Link(#[source] Box<prost_reflect::DescriptorError>),
+}
+
+impl From<LowerError> for SchemaError {
+    fn from(error: LowerError) -> Self {
+        match error {
+            LowerError::UnsupportedEdition { file, edition } => Self::UnsupportedEdition { file, edition },
+            LowerError::Decode(_) | LowerError::Wire(_) => Self::Decode(error.to_string()),
+        }
+    }
 }
 
 /// Compilers differ in comments and file options, which change no type; those are not compared.

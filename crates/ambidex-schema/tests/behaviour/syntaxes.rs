@@ -1,6 +1,6 @@
 //! proto2, groups, extensions and editions: the tables hold what differs, the transcoder does not.
 
-use ambidex_schema::{DecodeOptions, JsonErrorKind, MessageType, Schema};
+use ambidex_schema::{DecodeOptions, JsonErrorKind, MessageType, Schema, SchemaError};
 use prost_reflect::DynamicMessage;
 use prost_reflect::prost::Message;
 use prost_reflect::prost_types::field_descriptor_proto::{Label, Type};
@@ -75,6 +75,10 @@ fn a_closed_enum_of_a_map_has_its_first_value_by_default() {
     assert_eq!(json(&legacy(), &[0x3a, 3, 0x0a, 1, b'a']), r#"{"closedMap":{"a":"CLOSED_ONE"}}"#);
 }
 
+/// `google.protobuf.Edition`, as numbers.
+const EDITION_2023: i32 = 1000;
+const EDITION_2024: i32 = 1001;
+
 fn field(name: &str, number: i32, r#type: Type, label: Label) -> FieldDescriptorProto {
     FieldDescriptorProto {
         name: Some(name.to_owned()),
@@ -97,7 +101,7 @@ fn with_feature(encoded: Vec<u8>, options: u32, features: u32, feature: u32, val
 }
 
 /// An edition file, spelled field by field: the compiler of the tests has no editions.
-fn edition_2023() -> Schema {
+fn edition(number: i32) -> Result<Schema, SchemaError> {
     use prost_reflect::prost::encoding::{bytes, int32, string};
     let (optional, repeated) = (Label::Optional, Label::Repeated);
     let mut nested = field("delimited", 5, Type::Message, optional);
@@ -145,15 +149,30 @@ fn edition_2023() -> Schema {
     bytes::encode(5, &with_feature(item("Closed"), 3, 7, 2, 2), &mut file);
     bytes::encode(5, &item("Open"), &mut file);
     string::encode(12, &"editions".to_owned(), &mut file);
-    int32::encode(14, &1000, &mut file);
+    int32::encode(14, &number, &mut file);
     let mut set = Vec::new();
     bytes::encode(1, &file, &mut set);
-    Schema::builder().add_file_descriptor_set(&set).unwrap().build().unwrap()
+    Schema::builder().add_file_descriptor_set(&set).unwrap().build()
 }
 
 #[test]
-fn the_features_of_an_edition_are_honoured() {
-    let message = edition_2023().message("ed.Message").unwrap();
+fn the_features_of_edition_2023_are_honoured() {
+    the_features_are_honoured(edition(EDITION_2023).unwrap());
+}
+
+#[test]
+fn the_features_of_edition_2024_are_honoured() {
+    the_features_are_honoured(edition(EDITION_2024).unwrap());
+}
+
+#[test]
+fn an_edition_of_the_future_is_refused() {
+    let error = edition(EDITION_2024 + 1).unwrap_err();
+    assert!(matches!(&error, SchemaError::UnsupportedEdition { file, .. } if file == "ed.proto"), "{error}");
+}
+
+fn the_features_are_honoured(schema: Schema) {
+    let message = schema.message("ed.Message").unwrap();
     assert_eq!(round_trip(&message, r#"{"explicit":0,"implicit":0}"#), r#"{"explicit":0}"#);
     assert_eq!(
         wire(&message, r#"{"packed":[1,2],"expanded":[3,4]}"#).unwrap(),
