@@ -1,7 +1,7 @@
 //! The messages that transcoding is measured with: structs by prost, serde implementations by pbjson.
 
 /// The generated messages.
-#[allow(missing_docs, reason = "generated code")]
+#[allow(missing_docs, clippy::allow_attributes_without_reason, reason = "generated code")]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/bench.v1.rs"));
     include!(concat!(env!("OUT_DIR"), "/bench.v1.serde.rs"));

@@ -28,7 +28,7 @@ pub(crate) fn order() -> Order {
         labels: [("channel", "web"), ("campaign", "autumn-2025"), ("gift", "no"), ("region", "eu-west")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
-        signature: (0u8..64).map(|byte| byte.wrapping_mul(37)).collect::<Vec<u8>>().into(),
+        signature: (0u8..64).map(|byte| byte.wrapping_mul(37)).collect(),
         revision: 42,
         express: true,
         note: Some("Leave it with the neighbour, \"number 7\".".to_owned()),
@@ -45,7 +45,7 @@ pub(crate) fn list() -> List {
             .repeat(number % 2 + 1),
         tags: ["paper", "recycled", "office"].iter().take(number % 4).map(|tag| (*tag).to_owned()).collect(),
         price: (number * 37 % 10_000) as f64 / 100.0,
-        in_stock: number % 5 != 0,
+        in_stock: !number.is_multiple_of(5),
         status: Status::Open.into(),
         updated_at: Some(Timestamp { seconds: 1_764_000_000 + number as i64 * 61, nanos: 0 }),
     };
@@ -72,7 +72,7 @@ pub(crate) fn well_known() -> WellKnown {
         actor: Some(format!("user-{number}").into()),
         sequence: Some((9_000_000_000 + number as i64).into()),
         score: Some((number as f64 * 0.125).into()),
-        r#final: Some((number % 2 == 0).into()),
+        r#final: Some((number.is_multiple_of(2)).into()),
         attributes: Some(attributes(number)),
         value: Some(value(Kind::ListValue(ListValue {
             values: (0..3).map(|at| value(Kind::NumberValue(at as f64))).collect(),

@@ -97,7 +97,7 @@ fn is_plain(byte: u8) -> bool {
 #[inline]
 fn is_plain_block(block: &[u8; BLOCK]) -> bool {
     !block.iter().fold(false, |special, &byte| {
-        special | (byte < 0x20) | (byte >= 0x80) | (byte == b'"') | (byte == b'\\')
+        special | (byte < 0x20) | !byte.is_ascii() | (byte == b'"') | (byte == b'\\')
     })
 }
 
