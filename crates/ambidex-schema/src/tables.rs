@@ -14,6 +14,7 @@ use crate::features::{FeatureMap, Presence};
 use crate::json::quoted;
 use crate::name_index::NameIndex;
 use crate::prepared::{PreparedKey, Tag};
+use crate::wire::WireValue;
 
 /// Field numbers below this are found by array lookup; larger ones by binary search.
 const DENSE_NUMBERS: u32 = 256;
@@ -161,6 +162,14 @@ impl Tables {
     #[inline]
     pub(crate) fn enumeration(&self, index: u32) -> &EnumTable {
         &self.enums[index as usize]
+    }
+
+    /// Whether a value is a number that its closed enum does not know: such a record counts as an unknown field.
+    #[inline]
+    pub(crate) fn is_unknown_value(&self, kind: Kind, value: WireValue<'_>) -> bool {
+        let (Kind::Enum(index), WireValue::Varint(number)) = (kind, value) else { return false };
+        let table = self.enumeration(index);
+        table.closed && table.quoted_name(number as i32).is_none()
     }
 
     /// The only messages and enums for which JSON `null` is a value and not an absence.

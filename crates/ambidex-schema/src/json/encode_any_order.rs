@@ -6,7 +6,7 @@
 
 use super::encode::Encoder;
 use super::encode_map::Entry;
-use crate::tables::{FieldTable, Kind, MessageTable, Shape};
+use crate::tables::{FieldTable, Kind, MessageTable, Shape, Tables};
 use crate::wire::{Reader, Record, WireError, WireValue};
 
 /// A record that belongs to a known field.
@@ -27,7 +27,7 @@ impl<'a> Encoder<'a, '_> {
         mut first: bool,
     ) -> Result<bool, WireError> {
         let mut next = 0;
-        for same in occurrences(table, wire, base)?.chunk_by(|a, b| a.field == b.field) {
+        for same in occurrences(self.tables, table, wire, base)?.chunk_by(|a, b| a.field == b.field) {
             let index = same[0].field;
             self.unset(&table.fields[next..index], &mut first);
             next = index + 1;
@@ -45,7 +45,7 @@ impl<'a> Encoder<'a, '_> {
         wire: &[u8],
     ) -> Result<(), WireError> {
         let field = &table.fields[index];
-        let mut own = occurrences(table, wire, 0)?;
+        let mut own = occurrences(self.tables, table, wire, 0)?;
         own.retain(|occurrence| occurrence.field == index);
         if own.is_empty() {
             self.absent(field);
@@ -70,13 +70,26 @@ impl<'a> Encoder<'a, '_> {
                     .filter_map(|each| Some((each.value.bytes()?, each.offset)))
                     .map(|(bytes, offset)| Entry::read(bytes, offset, (key, value)))
                     .collect();
-                entries.and_then(|entries| {
+                entries.and_then(|mut entries| {
+                    entries.retain(|entry| !entry.value_is_unknown(self.tables, value));
+                    if entries.is_empty() {
+                        self.without_elements(field, first);
+                        return Ok(());
+                    }
                     self.name(field, first);
                     self.map(&entries, value)
                 })
             }
         };
         written.map_err(|error| error.in_field(&field.name))
+    }
+
+    /// Records may be there and hold nothing, such as empty packed ones: together they are a field that is unset.
+    fn without_elements(&mut self, field: &'a FieldTable, first: Option<&mut bool>) {
+        match first {
+            Some(first) => self.unset(std::slice::from_ref(field), first),
+            None => self.absent(field),
+        }
     }
 
     fn name(&mut self, field: &FieldTable, first: Option<&mut bool>) {
@@ -128,16 +141,14 @@ impl<'a> Encoder<'a, '_> {
                 continue;
             }
             let mut packed = Reader::new(packed, offset);
-            while let Some(element) = packed.packed_element(field.kind.wire_type())? {
-                elements.push(element);
+            while let Some((value, offset)) = packed.packed_element(field.kind.wire_type())? {
+                if !self.tables.is_unknown_value(field.kind, value) {
+                    elements.push((value, offset));
+                }
             }
         }
         let Some(&(_, start)) = elements.first() else {
-            // Packed records may be empty; together they are a list that is unset.
-            match first {
-                Some(first) => self.unset(std::slice::from_ref(field), first),
-                None => self.absent(field),
-            }
+            self.without_elements(field, first);
             return Ok(());
         };
         self.name(field, first);
@@ -151,8 +162,9 @@ impl<'a> Encoder<'a, '_> {
     }
 }
 
-/// The records of known fields, sorted by field, without members of a oneof that a later one replaced.
+/// The records of known fields with known values, sorted by field, without members of a oneof that a later one replaced.
 fn occurrences<'w>(
+    tables: &Tables,
     table: &MessageTable,
     wire: &'w [u8],
     base: usize,
@@ -163,7 +175,8 @@ fn occurrences<'w>(
     let mut reader = Reader::new(wire, base);
     while let Some(Record { number, offset, value }) = reader.next()? {
         let Some(field) = table.field_by_number(number) else { continue };
-        if !table.fields[field].accepts(value.wire_type()) {
+        let declared = &table.fields[field];
+        if !declared.accepts(value.wire_type()) || tables.is_unknown_value(declared.kind, value) {
             continue;
         }
         if let Some(oneof) = table.fields[field].oneof {

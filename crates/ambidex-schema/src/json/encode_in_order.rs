@@ -80,6 +80,9 @@ impl<'a> Encoder<'a, '_> {
             }
             (kind, _) => {
                 let (value, offset) = reader.value(field.number, wire_type)?;
+                if self.tables.is_unknown_value(kind, value) {
+                    return Err(self.order_is_broken(offset));
+                }
                 if self.is_left_out(field, value) {
                     return Ok(());
                 }
@@ -114,12 +117,18 @@ impl<'a> Encoder<'a, '_> {
                     let (packed, offset) = reader.delimited()?;
                     let mut packed = Reader::new(packed, offset);
                     while let Some((value, offset)) = packed.packed_element(kind.wire_type())? {
+                        if self.tables.is_unknown_value(kind, value) {
+                            return Err(self.order_is_broken(offset));
+                        }
                         self.element(field, offset, &mut elements, first)?;
                         self.scalar(kind, value, offset)?;
                     }
                 }
                 (kind, _) => {
                     let (value, offset) = reader.value(field.number, wire_type)?;
+                    if self.tables.is_unknown_value(kind, value) {
+                        return Err(self.order_is_broken(offset));
+                    }
                     self.element(field, offset, &mut elements, first)?;
                     self.value(kind, value, offset)?;
                 }
@@ -175,6 +184,9 @@ impl<'a> Encoder<'a, '_> {
             }
             let (entry, offset) = reader.delimited()?;
             let entry = Entry::read(entry, offset, (key, value))?;
+            if entry.value_is_unknown(self.tables, value) {
+                return Err(self.order_is_broken(offset));
+            }
             self.entry(&entry, value, first_entry)?;
             first_entry = false;
             match reader.tag_of(field.number)? {

@@ -6,7 +6,7 @@
 
 use super::encode::Encoder;
 use super::text::{put_integer, put_text};
-use crate::tables::Kind;
+use crate::tables::{Kind, Tables};
 use crate::wire::{Reader, WireError, WireErrorKind, WireValue, unzigzag};
 
 /// Up to this many entries are compared with each other; more are sorted to find duplicates.
@@ -55,6 +55,12 @@ impl<'w> Entry<'w> {
             }
         }
         Ok(entry)
+    }
+
+    /// Whether the value is one that a closed enum does not know, which makes the whole entry unknown.
+    #[inline]
+    pub(crate) fn value_is_unknown(&self, tables: &Tables, kind: Kind) -> bool {
+        self.value.is_some_and(|value| tables.is_unknown_value(kind, value))
     }
 
     /// For entries that may not be written, because a later one replaces them.

@@ -75,6 +75,23 @@ fn a_closed_enum_of_a_map_has_its_first_value_by_default() {
     assert_eq!(json(&legacy(), &[0x3a, 3, 0x0a, 1, b'a']), r#"{"closedMap":{"a":"CLOSED_ONE"}}"#);
 }
 
+#[test]
+fn an_unknown_number_of_a_closed_enum_is_an_unknown_field() {
+    let legacy = legacy();
+    assert_eq!(json(&legacy, &[0x10, 9]), "{}");
+    // What was there before stays.
+    assert_eq!(json(&legacy, &[0x10, 1, 0x10, 9]), r#"{"closed":"CLOSED_ONE"}"#);
+    let unpacked = [0x40, 1, 0x40, 9, 0x40, 2];
+    let packed = [0x42, 3, 1, 9, 2];
+    for wire in [unpacked.as_slice(), packed.as_slice()] {
+        assert_eq!(json(&legacy, wire), r#"{"closedList":["CLOSED_ONE","CLOSED_TWO"]}"#);
+    }
+    assert_eq!(json(&legacy, &[0x42, 1, 9]), "{}");
+    let entry = |number| [0x3a, 5, 0x0a, 1, b'a', 0x10, number];
+    assert_eq!(json(&legacy, &entry(9)), "{}");
+    assert_eq!(json(&legacy, &[entry(2), entry(9)].concat()), r#"{"closedMap":{"a":"CLOSED_TWO"}}"#);
+}
+
 /// `google.protobuf.Edition`, as numbers.
 const EDITION_2023: i32 = 1000;
 const EDITION_2024: i32 = 1001;
