@@ -31,6 +31,14 @@ foreign:
 versus *args:
     cargo run --release -p ambidex-versus --bin versus -- {{args}}
 
+# JSON against pbjson and prost-reflect: processor time per message, as ratios.
+bench-json *args:
+    cargo bench -p ambidex-schema --bench transcoding -- {{args}}
+
+# Fuzzes the schema crate, each target this many seconds. Needs a nightly toolchain and cargo-fuzz.
+fuzz seconds *targets:
+    crates/ambidex-schema/fuzz/run.sh {{seconds}} {{targets}}
+
 # Writes the golden files of generated code anew, for review in the diff.
 golden:
     UPDATE_GOLDEN=1 cargo test -p ambidex-build --test golden

@@ -7,6 +7,7 @@ mod generator;
 mod http_rules;
 mod json_in;
 mod json_out;
+mod oracle_faults;
 mod parameters;
 mod schema_loading;
 mod schemas;
