@@ -35,6 +35,10 @@ versus *args:
 bench-json *args:
     cargo bench -p ambidex-schema --bench transcoding -- {{args}}
 
+# How the cost of hostile JSON and wire bytes grows with their size.
+bench-growth:
+    cargo bench -p ambidex-schema --bench growth
+
 # Fuzzes the schema crate, each target this many seconds. Needs a nightly toolchain and cargo-fuzz.
 fuzz seconds *targets:
     crates/ambidex-schema/fuzz/run.sh {{seconds}} {{targets}}

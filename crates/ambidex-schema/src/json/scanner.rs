@@ -80,11 +80,17 @@ impl<'a> Scanner<'a> {
     }
 
     /// Consumes this byte if it comes next.
+    ///
+    /// Written with a branch on purpose: adding the comparison to the position, as in
+    /// `self.position += usize::from(next)`, is compiled wrongly by rustc 1.95 where it is inlined with
+    /// optimisation, and the byte is not consumed.
     #[inline]
     pub(crate) fn take(&mut self, byte: u8) -> bool {
-        let next = self.peek() == byte;
-        self.position += usize::from(next);
-        next
+        if self.peek() != byte {
+            return false;
+        }
+        self.position += 1;
+        true
     }
 
     /// Consumes the byte that [`peek`](Self::peek) has just shown.
