@@ -6,8 +6,8 @@
 
 use std::ops::Deref;
 
-/// Keys of up to this many bytes are copied as one block.
-const BLOCK: usize = 32;
+/// Keys shorter than this, comma included, are copied as one block.
+pub(crate) const BLOCK: usize = 32;
 
 /// A quoted name with its colon, and a comma before it for where one is needed.
 #[derive(Debug)]
@@ -35,28 +35,11 @@ impl PreparedKey {
         Self { block, head: u128::from_le_bytes(head), head_mask: u128::from_le_bytes(head_mask), all }
     }
 
-    /// Appends the key.
-    #[inline]
-    pub(crate) fn put(&self, out: &mut Vec<u8>) {
-        let length = self.all.len() - 1;
-        if length >= BLOCK {
-            return out.extend_from_slice(self);
-        }
-        let end = out.len() + length;
-        out.extend_from_slice(&self.block[1..]);
-        out.truncate(end);
-    }
-
-    /// Appends a comma and the key.
-    #[inline]
-    pub(crate) fn put_after_comma(&self, out: &mut Vec<u8>) {
+    /// A comma and the key: a block and how much of it counts, less than all; or a slice, if it is longer.
+    #[inline(always)]
+    pub(crate) fn with_comma(&self) -> Result<(&[u8; BLOCK], usize), &[u8]> {
         let length = self.all.len();
-        if length > BLOCK {
-            return out.extend_from_slice(&self.all);
-        }
-        let end = out.len() + length;
-        out.extend_from_slice(&self.block);
-        out.truncate(end);
+        if length < BLOCK { Ok((&self.block, length)) } else { Err(&self.all) }
     }
 
     /// Whether the text begins with the key.
@@ -142,13 +125,10 @@ mod tests {
         let text: Vec<u8> = (1..=60).collect();
         for length in 0..text.len() {
             let prepared = PreparedKey::new(&text[..length]);
-            let mut out = vec![9];
-            prepared.put(&mut out);
-            assert_eq!(out[1..], text[..length]);
-            out.truncate(1);
-            prepared.put_after_comma(&mut out);
-            assert_eq!(out[1], b',');
-            assert_eq!(out[2..], text[..length]);
+            let with_comma = prepared.with_comma().map_or_else(|all| all, |(block, length)| &block[..length]);
+            assert_eq!(with_comma[0], b',');
+            assert_eq!(with_comma[1..], text[..length]);
+            assert_eq!(*prepared, text[..length]);
             assert!(prepared.begins(&text));
             assert!(prepared.begins(&text[..length]));
             if length > 0 {

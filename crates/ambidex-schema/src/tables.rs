@@ -20,6 +20,8 @@ use crate::wire::WireValue;
 const DENSE_NUMBERS: u32 = 256;
 /// In the array of dense numbers: no such field.
 const NO_FIELD: u16 = u16::MAX;
+/// In the array of tags: look elsewhere.
+const OTHER_TAG: u8 = u8::MAX;
 
 #[derive(Debug)]
 pub(crate) struct Tables {
@@ -40,6 +42,8 @@ pub(crate) struct MessageTable {
     names: NameIndex,
     proto_names: NameIndex,
     dense: Box<[u16]>,
+    /// Index of the field by a tag of one byte, where the field accepts its wire type.
+    by_tag: Box<[u8; 128]>,
 }
 
 #[derive(Debug)]
@@ -52,6 +56,8 @@ pub(crate) struct FieldTable {
     pub(crate) shape: Shape,
     /// Index of the oneof as the message declares it; synthetic oneofs do not count.
     pub(crate) oneof: Option<u16>,
+    /// One bit for each oneof, the last one shared by those beyond; none for a field outside.
+    pub(crate) oneof_bit: u64,
     /// The encoded tag; packed for packed fields, start-group for groups.
     pub(crate) tag: Tag,
     /// `"jsonName":`, escaped.
@@ -195,6 +201,13 @@ impl MessageTable {
         self.proto_names.get(name.as_bytes()).map(|index| index as usize)
     }
 
+    /// The field that a tag of one byte belongs to, if it is not a group. `None` does not say that there is none.
+    #[inline(always)]
+    pub(crate) fn field_by_tag(&self, tag: u8) -> Option<usize> {
+        let index = *self.by_tag.get(usize::from(tag))?;
+        (index != OTHER_TAG).then_some(index.into())
+    }
+
     #[inline]
     pub(crate) fn field_by_number(&self, number: u32) -> Option<usize> {
         if number < DENSE_NUMBERS {
@@ -323,6 +336,15 @@ impl Links<'_> {
                 dense[field.number as usize] = index as u16;
             }
         }
+        let mut by_tag = Box::new([OTHER_TAG; 128]);
+        for (tag, of_tag) in by_tag.iter_mut().enumerate() {
+            let declared = fields.iter().position(|field| field.number as usize == tag >> 3);
+            if let Some(index) = declared.filter(|index| fields[*index].accepts(tag as u8 & 7))
+                && !matches!(fields[index].kind, Kind::Group(_))
+            {
+                *of_tag = u8::try_from(index).unwrap_or(OTHER_TAG);
+            }
+        }
         let by_json = fields.iter().enumerate().map(|(i, field)| (field.json_name.clone(), i as u32));
         let by_name = fields.iter().enumerate().map(|(i, field)| (field.name.clone(), i as u32));
         MessageTable {
@@ -333,6 +355,7 @@ impl Links<'_> {
             fields: fields.into_boxed_slice(),
             oneof_names: oneof_names.into_boxed_slice(),
             dense,
+            by_tag,
         }
     }
 
@@ -397,6 +420,7 @@ impl Links<'_> {
             kind,
             shape,
             oneof: declared.oneof,
+            oneof_bit: declared.oneof.map_or(0, |oneof| 1 << oneof.min(63)),
             tag: Tag::new(declared.number, wire_type),
             json_key: key(&declared.json_name),
             proto_key: key(&declared.name),

@@ -174,21 +174,6 @@ impl<'a> Reader<'a> {
         Ok(Some(Record { number, offset, value }))
     }
 
-    /// Consumes the next tag if it is of this field, and returns its wire type.
-    #[inline]
-    pub(crate) fn tag_of(&mut self, number: u32) -> Result<Option<u8>, WireError> {
-        if self.is_empty() {
-            return Ok(None);
-        }
-        let start = self.position;
-        let (next, wire_type) = self.tag()?;
-        if next == number {
-            return Ok(Some(wire_type));
-        }
-        self.position = start;
-        Ok(None)
-    }
-
     /// The value behind a tag, and where its content starts.
     #[inline(always)]
     pub(crate) fn value(&mut self, number: u32, wire_type: u8) -> Result<(WireValue<'a>, usize), WireError> {

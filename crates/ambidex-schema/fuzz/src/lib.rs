@@ -13,6 +13,9 @@ mod generator;
 #[path = "../../tests/behaviour/oracle_faults.rs"]
 mod oracle_faults;
 
+#[path = "../../tests/behaviour/compact.rs"]
+mod compact;
+
 /// The types that are fuzzed: one with a field of every kind, proto2, and what ProtoJSON treats specially.
 const TYPES: [&str; 13] = [
     "test.v1.Rich",
@@ -79,6 +82,15 @@ pub fn write(
     let mut json = Vec::new();
     message.wire_to_json(wire, options, &mut json)?;
     Ok(json)
+}
+
+/// wire → JSON by the path that takes everything.
+pub fn write_slowly(
+    message: &MessageType,
+    wire: &[u8],
+    options: &EncodeOptions,
+) -> Result<Vec<u8>, ambidex_schema::WireError> {
+    compact::write_slowly(message, wire, options)
 }
 
 /// The text as a JSON value of serde_json.

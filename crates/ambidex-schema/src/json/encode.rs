@@ -1,19 +1,19 @@
-//! wire → JSON: messages, lists and maps.
+//! wire → JSON: what a caller sees of it, and the path that takes everything.
 //!
-//! Members are written in the order of field numbers. Encoders write fields in that order too, so values are
-//! written as they are met, and the hope that the order holds is checked on the way. Wire bytes may also be
-//! out of order, interleaved, or hold singular fields and map keys several times, or values of another wire
-//! type than their field's, which are unknown fields. The first such surprise, at whatever depth, abandons the
-//! whole run, and a second one starts that expects it everywhere: there every message gathers its records,
-//! sorts and merges them, and writes then. Falling back message by message would double the work at every level
-//! of nesting; this doubles it once.
+//! Members are written in the order of field numbers. Encoders write fields in that order too, so
+//! [`encode_fast`](super::encode_fast) writes values as it meets them. Wire bytes may also be out of order,
+//! interleaved, or hold singular fields and map keys several times, or values of another wire type than their
+//! field's, which are unknown fields. The first such surprise, at whatever depth, abandons the whole run, and the
+//! one here starts that expects it everywhere: every message gathers its records, sorts and merges them, and writes
+//! then. Falling back message by message would double the work at every level of nesting; this doubles it once.
 //!
-//! This file owns what both kinds of run share; they are in `encode_in_order` and `encode_any_order`. Single
-//! values are in `encode_scalar`, maps in `encode_map`, special messages in `well_known`.
+//! Messages and lists are in `encode_any_order`, single values in `encode_scalar`, maps in `encode_map`, special
+//! messages in `well_known`.
 
+use super::encode_fast::encode_fast;
 use super::options::{DEPTH_CEILING, EncodeOptions};
 use crate::message_type::{FieldHandle, MessageType};
-use crate::tables::{FieldTable, Kind, MessageTable, Shape, Tables, WellKnown};
+use crate::tables::{FieldTable, Kind, Shape, Tables, WellKnown};
 use crate::wire::{WireError, WireErrorKind, WireValue};
 
 impl MessageType {
@@ -44,6 +44,10 @@ impl MessageType {
         options: &EncodeOptions,
         out: &mut Vec<u8>,
     ) -> Result<(), WireError> {
+        let fast = encode_fast(self.tables(), options, wire, out, |fast| fast.message(self.index(), wire));
+        if fast.is_some() {
+            return Ok(());
+        }
         encode(self.tables(), options, out, |encoder| encoder.message(self.index(), wire, 0))
     }
 
@@ -68,55 +72,38 @@ impl MessageType {
         out: &mut Vec<u8>,
     ) -> Result<(), WireError> {
         assert_eq!(field.parent().index(), self.index(), "the field belongs to another message");
-        encode(self.tables(), options, out, |encoder| encoder.one_field(self.table(), field.index(), wire))
+        let (table, index) = (self.table(), field.index());
+        let fast = encode_fast(self.tables(), options, wire, out, |fast| fast.one_field(table, index, wire));
+        if fast.is_some() {
+            return Ok(());
+        }
+        encode(self.tables(), options, out, |encoder| encoder.one_field(table, index, wire))
     }
 }
 
+#[cold]
 fn encode<'a>(
     tables: &'a Tables,
     options: &'a EncodeOptions,
     out: &mut Vec<u8>,
-    write: impl Fn(&mut Encoder<'a, '_>) -> Result<(), WireError>,
+    write: impl FnOnce(&mut Encoder<'a, '_>) -> Result<(), WireError>,
 ) -> Result<(), WireError> {
     let before = out.len();
     let level_max = options.max_depth.min(DEPTH_CEILING);
-    let run = |order, out: &mut Vec<u8>| {
-        let mut encoder = Encoder { tables, options, level_max, level: 0, order, map_keys: Vec::new(), out };
-        let result = write(&mut encoder);
-        let order = encoder.order;
-        if result.is_err() {
-            out.truncate(before);
-        }
-        (result, order)
-    };
-    match run(Order::Expected, out) {
-        (Err(_), Order::Broken) => run(Order::Unknown, out).0,
-        (result, _) => result,
+    let result = write(&mut Encoder { tables, options, level_max, level: 0, out });
+    if result.is_err() {
+        out.truncate(before);
     }
+    result
 }
 
-/// What a run knows of the order of the records it reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    /// By field number, nothing twice: written as it comes.
-    Expected,
-    /// That was wrong, and the run is being abandoned.
-    Broken,
-    /// The records of every message are gathered first.
-    Unknown,
-}
-
-/// One encoding run.
+/// One run.
 pub(crate) struct Encoder<'a, 'o> {
     pub(crate) tables: &'a Tables,
     pub(crate) options: &'a EncodeOptions,
     /// How many braces and brackets are open: what indentation needs, and what the depth limit counts.
     level: usize,
     level_max: usize,
-    order: Order,
-    /// Where the keys of the maps being written stand in the output, innermost map last; each map owns the
-    /// tail it pushed.
-    pub(crate) map_keys: Vec<(usize, usize)>,
     pub(crate) out: &'o mut Vec<u8>,
 }
 
@@ -136,44 +123,12 @@ impl<'a> Encoder<'a, '_> {
         }
     }
 
-    /// Writes the fields of a message as members of an object that is open; `true` where there still are none.
-    #[inline]
-    pub(crate) fn fields(
-        &mut self,
-        table: &'a MessageTable,
-        wire: &[u8],
-        base: usize,
-        first: bool,
-    ) -> Result<bool, WireError> {
-        match self.expects_order() {
-            true => self.fields_in_order(table, wire, base, first),
-            false => self.fields_in_any_order(table, wire, base, first),
-        }
-    }
-
-    /// Whether records and map entries are written as they come.
-    #[inline]
-    pub(crate) fn expects_order(&self) -> bool {
-        self.order == Order::Expected
-    }
-
-    /// Abandons the run, to be started again without expectations; there it does not happen, as what is out of
-    /// order is sorted first, and what has a wire type of its own left out.
-    #[cold]
-    pub(crate) fn order_is_broken(&mut self, offset: usize) -> WireError {
-        debug_assert_eq!(self.order, Order::Expected, "nothing is expected of an unknown order");
-        self.order = Order::Broken;
-        WireError::new(WireErrorKind::Malformed, offset, "the records are not in order")
-    }
-
     /// Whether a value of a singular field says the same as its absence, and so is left out.
-    #[inline]
     pub(super) fn is_left_out(&self, field: &FieldTable, value: WireValue<'_>) -> bool {
         field.shape == Shape::Implicit && is_default(field.kind, value) && !self.options.emit_unset_fields
     }
 
     /// Writes the defaults of fields that are not on the wire, if options ask for it.
-    #[inline]
     pub(super) fn unset(&mut self, fields: &'a [FieldTable], first: &mut bool) {
         if self.options.emit_unset_fields {
             self.defaults(fields, first);
@@ -201,30 +156,23 @@ impl<'a> Encoder<'a, '_> {
     }
 
     /// Writes the comma and the name of a member.
-    #[inline]
     pub(super) fn member(&mut self, field: &FieldTable, first: &mut bool) {
         let key = if self.options.original_field_names { &field.proto_key } else { &field.json_key };
-        let is_first = std::mem::replace(first, false);
-        if self.options.pretty {
-            self.separate(is_first);
-            return self.put_key(key);
-        }
-        if is_first { key.put(self.out) } else { key.put_after_comma(self.out) }
+        self.separate(std::mem::replace(first, false));
+        self.put_key(key);
     }
 
     /// Writes one value: of a singular field, of a list, of a map entry.
-    #[inline]
     pub(crate) fn value(&mut self, kind: Kind, value: WireValue<'_>, offset: usize) -> Result<(), WireError> {
         match (kind, value) {
             (Kind::Message(index), WireValue::Bytes(bytes)) => self.message(index, bytes, offset),
             (Kind::Group(index), WireValue::Group(bytes)) => self.message(index, bytes, offset),
-            (Kind::Message(_) | Kind::Group(_), _) => Err(self.order_is_broken(offset)),
+            (Kind::Message(_) | Kind::Group(_), _) => Err(other_wire_type(offset)),
             (scalar, value) => self.scalar(scalar, value, offset),
         }
     }
 
     /// Opens an object or array. Decoding counts the same levels, so what was read can be written.
-    #[inline]
     pub(crate) fn begin(&mut self, open: u8, offset: usize) -> Result<(), WireError> {
         if self.level >= self.level_max {
             return Err(WireError::new(WireErrorKind::LimitExceeded, offset, "values nest too deeply"));
@@ -235,7 +183,6 @@ impl<'a> Encoder<'a, '_> {
     }
 
     /// Closes an object or array.
-    #[inline]
     pub(crate) fn end(&mut self, close: u8, empty: bool) {
         self.level -= 1;
         if !empty {
@@ -245,7 +192,6 @@ impl<'a> Encoder<'a, '_> {
     }
 
     /// What stands before a member or element.
-    #[inline]
     pub(crate) fn separate(&mut self, first: bool) {
         if !first {
             self.out.push(b',');
@@ -254,7 +200,6 @@ impl<'a> Encoder<'a, '_> {
     }
 
     /// Writes a name that is quoted, escaped and followed by its colon.
-    #[inline]
     pub(crate) fn put_key(&mut self, key: &[u8]) {
         self.out.extend_from_slice(key);
         if self.options.pretty {
@@ -262,7 +207,6 @@ impl<'a> Encoder<'a, '_> {
         }
     }
 
-    #[inline]
     fn break_line(&mut self) {
         if self.options.pretty {
             self.out.push(b'\n');
@@ -271,8 +215,13 @@ impl<'a> Encoder<'a, '_> {
     }
 }
 
+/// Records whose wire type is not that of their field are left out before their values come here.
+#[cold]
+pub(super) fn other_wire_type(offset: usize) -> WireError {
+    WireError::new(WireErrorKind::Malformed, offset, "the value has another wire type than its field")
+}
+
 /// Whether a value is what an absent field means anyway. Minus zero is not: it has its sign bit.
-#[inline]
 fn is_default(kind: Kind, value: WireValue<'_>) -> bool {
     match value {
         // Of another wire type it is no value at all.

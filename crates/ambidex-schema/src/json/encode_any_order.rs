@@ -19,7 +19,7 @@ struct Occurrence<'w> {
 
 impl<'a> Encoder<'a, '_> {
     /// Writes the fields of a message as members of an object that is open; `true` where there still are none.
-    pub(super) fn fields_in_any_order(
+    pub(crate) fn fields(
         &mut self,
         table: &'a MessageTable,
         wire: &[u8],

@@ -1,8 +1,7 @@
 //! wire → JSON: maps, which the wire spells as a list of entries.
 //!
-//! The wire may hold a key several times, and the last entry counts; JSON must not. Encoders do not write
-//! keys twice, so entries are written as they come and the keys compared afterwards. A run that found equal
-//! keys is abandoned, and the next one gathers the entries of each map before it writes them.
+//! The wire may hold a key several times, and the last entry counts; JSON must not. So the entries of a map are
+//! gathered before they are written.
 
 use super::encode::Encoder;
 use super::text::{put_integer, put_text};
@@ -110,7 +109,6 @@ impl Encoder<'_, '_> {
             entry.check_key()?;
         }
         let replaced = replaced(entries);
-        let first_key = self.map_keys.len();
         let mut first = true;
         self.begin(b'{', entries.first().map_or(0, |entry| entry.offset))?;
         for (index, entry) in entries.iter().enumerate() {
@@ -120,17 +118,13 @@ impl Encoder<'_, '_> {
             self.entry(entry, value, first)?;
             first = false;
         }
-        self.map_keys.truncate(first_key);
         self.end(b'}', first);
         Ok(())
     }
 
-    /// Writes one entry, and keeps in mind where its key stands.
-    pub(crate) fn entry(&mut self, entry: &Entry<'_>, value: Kind, first: bool) -> Result<(), WireError> {
+    fn entry(&mut self, entry: &Entry<'_>, value: Kind, first: bool) -> Result<(), WireError> {
         self.separate(first);
-        let start = self.out.len();
         self.key(entry)?;
-        self.map_keys.push((start, self.out.len()));
         self.put_key(b":");
         match (entry.value, value) {
             (Some(present), kind) => self.value(kind, present, entry.offset),
@@ -140,32 +134,6 @@ impl Encoder<'_, '_> {
                 Ok(())
             }
         }
-    }
-
-    /// Abandons the run where two keys of the map just written are equal.
-    pub(crate) fn refuse_equal_keys(&mut self, first_key: usize, offset: usize) -> Result<(), WireError> {
-        match self.has_equal_keys(first_key) {
-            true => Err(self.order_is_broken(offset)),
-            false => Ok(()),
-        }
-    }
-
-    /// Whether two of the keys are equal. Forgets them.
-    fn has_equal_keys(&mut self, first_key: usize) -> bool {
-        let out: &[u8] = self.out;
-        let text = |&(start, end): &(usize, usize)| &out[start..end];
-        let keys = &mut self.map_keys[first_key..];
-        // Sorted maps and small ones need no sorting.
-        let equal = if keys.len() <= COMPARED_ENTRIES_MAX {
-            keys.iter().enumerate().any(|(at, key)| keys[at + 1..].iter().any(|k| text(k) == text(key)))
-        } else if keys.is_sorted_by(|a, b| text(a) < text(b)) {
-            false
-        } else {
-            keys.sort_unstable_by_key(text);
-            keys.windows(2).any(|pair| text(&pair[0]) == text(&pair[1]))
-        };
-        self.map_keys.truncate(first_key);
-        equal
     }
 
     fn key(&mut self, entry: &Entry<'_>) -> Result<(), WireError> {
@@ -180,6 +148,20 @@ impl Encoder<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Whether two of the keys are the same text. Their order may change.
+pub(super) fn texts_repeat(out: &[u8], keys: &mut [(usize, usize)]) -> bool {
+    let text = |&(start, end): &(usize, usize)| &out[start..end];
+    // Sorted maps and small ones need no sorting.
+    if keys.len() <= COMPARED_ENTRIES_MAX {
+        return keys.iter().enumerate().any(|(at, key)| keys[at + 1..].iter().any(|k| text(k) == text(key)));
+    }
+    if keys.is_sorted_by(|a, b| text(a) < text(b)) {
+        return false;
+    }
+    keys.sort_unstable_by_key(text);
+    keys.windows(2).any(|pair| text(&pair[0]) == text(&pair[1]))
 }
 
 #[cold]

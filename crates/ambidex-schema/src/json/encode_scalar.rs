@@ -1,6 +1,6 @@
 //! wire → JSON: single values that are no messages.
 
-use super::encode::Encoder;
+use super::encode::{Encoder, other_wire_type};
 use super::text::{put_base64, put_double, put_float, put_integer, put_text};
 use crate::tables::Kind;
 use crate::wire::{WireError, WireErrorKind, WireValue, unzigzag};
@@ -35,7 +35,7 @@ impl Encoder<'_, '_> {
             (Kind::Fixed64, WireValue::Fixed64(value)) => put_integer(value, true, self.out),
             (Kind::Sfixed64, WireValue::Fixed64(value)) => put_integer(value as i64, true, self.out),
             (Kind::Double, WireValue::Fixed64(bits)) => put_double(f64::from_bits(bits), self.out),
-            _ => return Err(self.order_is_broken(offset)),
+            _ => return Err(other_wire_type(offset)),
         }
         Ok(())
     }

@@ -7,20 +7,22 @@
 //! | `scanner` | JSON text as tokens; strings, escapes, skipping |
 //! | `number` | exact integers and floats out of number text |
 //! | `plain_text` | text without escapes, a block at a time |
+//! | `decimal`, `double` | digits of integers and doubles |
 //! | `text` | JSON text out: escaping, numbers, base64 |
 //! | `decode`, `decode_scalar` | JSON → wire: messages, lists, maps; single values |
-//! | `encode` | wire → JSON: what all of it shares |
-//! | `encode_in_order`, `encode_any_order` | messages and lists: as they come; gathered and merged first |
-//! | `encode_map`, `encode_scalar` | maps; single values |
+//! | `encode_fast` | wire → JSON as encoders write it: everything as it comes |
+//! | `encode`, `encode_any_order`, `encode_map`, `encode_scalar` | wire → JSON, whatever comes: gathered and merged first |
 //! | `well_known` | the messages ProtoJSON spells in a way of their own |
 //!
 //! The mapping is the one of <https://protobuf.dev/programming-guides/json/>.
 
+mod decimal;
 mod decode;
 mod decode_scalar;
+mod double;
 mod encode;
 mod encode_any_order;
-mod encode_in_order;
+mod encode_fast;
 mod encode_map;
 mod encode_scalar;
 mod error;

@@ -30,15 +30,26 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
 /// and copying. The last block overlaps the one before, so that no length needs a loop over single bytes.
 #[inline]
 pub(crate) fn put_quoted_plain(bytes: &[u8], out: &mut Vec<u8>) -> bool {
-    let length = bytes.len();
-    if length > SHORT {
-        return put_long(bytes, out);
-    }
-    // A block of quotes has both quotes in place, whatever the length between them.
     let start = out.len();
-    out.extend_from_slice(&[b'"'; SHORT + 2]);
-    let Some(room) = out[start..].first_chunk_mut::<{ SHORT + 2 }>() else { return false };
-    let plain = if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
+    let end = start + bytes.len() + 2;
+    if bytes.len() <= SHORT {
+        let mut room = [0; QUOTED_SHORT];
+        let plain = quote_short(bytes, &mut room);
+        out.extend_from_slice(&room);
+        out.truncate(end);
+        return plain;
+    }
+    out.resize(end, 0);
+    quote_long(bytes, &mut out[start..])
+}
+
+/// As [`put_quoted_plain`], for up to [`SHORT`] bytes and into room that is longer than needed.
+#[inline(always)]
+pub(crate) fn quote_short(bytes: &[u8], room: &mut [u8; QUOTED_SHORT]) -> bool {
+    let length = bytes.len();
+    // A block of quotes has both quotes in place, whatever the length between them.
+    *room = [b'"'; QUOTED_SHORT];
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
         room[1..17].copy_from_slice(first);
         room[length - 15..=length].copy_from_slice(last);
         is_plain_block(first) & is_plain_block(last)
@@ -58,35 +69,29 @@ pub(crate) fn put_quoted_plain(bytes: &[u8], out: &mut Vec<u8>) -> bool {
             plain &= byte < 0x80 && is_plain(byte);
         }
         plain
-    };
-    out.truncate(start + length + 2);
-    plain
+    }
 }
 
 /// Strings up to this many bytes are copied in at most two blocks.
-const SHORT: usize = 30;
+pub(crate) const SHORT: usize = 30;
+/// The same with quotes.
+pub(crate) const QUOTED_SHORT: usize = SHORT + 2;
 
-fn put_long(bytes: &[u8], out: &mut Vec<u8>) -> bool {
-    out.reserve(bytes.len() + 2);
-    out.push(b'"');
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    for block in blocks {
-        out.extend_from_slice(block);
+/// As [`put_quoted_plain`], for longer strings and into room for them and their quotes.
+pub(crate) fn quote_long(bytes: &[u8], room: &mut [u8]) -> bool {
+    let [first, inside @ .., last] = room else { return false };
+    (*first, *last) = (b'"', b'"');
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    let (copies, _) = inside.as_chunks_mut::<BLOCK>();
+    for (block, copy) in blocks.iter().zip(copies) {
+        *copy = *block;
         if !is_plain_block(block) {
             return false;
         }
     }
-    if let Some(last) = bytes.last_chunk::<BLOCK>()
-        && !rest.is_empty()
-    {
-        out.truncate(out.len() + rest.len() - BLOCK);
-        out.extend_from_slice(last);
-        if !is_plain_block(last) {
-            return false;
-        }
-    }
-    out.push(b'"');
-    true
+    let (Some(block), Some(copy)) = (bytes.last_chunk(), inside.last_chunk_mut()) else { return false };
+    *copy = *block;
+    is_plain_block(block)
 }
 
 fn is_plain(byte: u8) -> bool {

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use prost_reflect::prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor, SerializeOptions};
 
+use crate::compact::write_slowly;
 use crate::generator::{Entropy, message};
 use crate::oracle_faults::{oracle_mends, oracle_mistakes_a_map, refuses_wire_type};
 use crate::schemas;
@@ -85,7 +86,12 @@ proptest! {
             .with_emit_unset_fields(unset)
             .with_enums_as_numbers(numbers)
             .with_pretty(pretty);
-        prop_assert_eq!(difference(&value(&ours(&message.encode_to_vec(), &options)), &value(&expected)), None);
+        let wire = message.encode_to_vec();
+        let json = ours(&wire, &options);
+        prop_assert_eq!(difference(&value(&json), &value(&expected)), None);
+        if !pretty {
+            prop_assert_eq!(write_slowly(&RICH, &wire, &options), Ok(json));
+        }
     }
 
     #[test]
@@ -157,6 +163,8 @@ proptest! {
         }
         let mut json = Vec::new();
         let written = RICH.wire_to_json(&wire, &EncodeOptions::default(), &mut json);
+        let slowly = write_slowly(&RICH, &wire, &EncodeOptions::default());
+        prop_assert_eq!(slowly, written.clone().map(|()| json.clone()));
         let expected = DynamicMessage::decode(DESCRIPTOR.clone(), wire.as_slice())
             .ok()
             .and_then(|message| oracle(&message, &SerializeOptions::new()));

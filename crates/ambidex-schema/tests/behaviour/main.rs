@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod compact;
 mod differential;
 mod generator;
 mod http_rules;

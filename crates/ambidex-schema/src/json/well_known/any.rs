@@ -13,9 +13,9 @@ use crate::tables::WellKnown;
 use crate::wire::{Reader, WireError, WireErrorKind, WireValue, begin_length, end_length};
 
 /// Tag of `Any.type_url`.
-const TYPE_URL: u8 = 1 << 3 | 2;
+pub(crate) const TYPE_URL: u8 = 1 << 3 | 2;
 /// Tag of `Any.value`.
-const VALUE: u8 = 2 << 3 | 2;
+pub(crate) const VALUE: u8 = 2 << 3 | 2;
 
 impl Decoder<'_, '_> {
     /// Reads an `Any`. An object without members is an `Any` that holds nothing.
@@ -173,7 +173,7 @@ impl Encoder<'_, '_> {
 }
 
 /// What stands behind the last slash; `None` where there is no slash or nothing behind it.
-fn message_name(type_url: &str) -> Option<&str> {
+pub(crate) fn message_name(type_url: &str) -> Option<&str> {
     let (_, name) = type_url.rsplit_once('/')?;
     (!name.is_empty()).then_some(name)
 }

@@ -2,7 +2,8 @@
 //!
 //! Whole and fractional seconds share one sign, in the text and in the message.
 
-use super::timestamp::{nanos, put_fraction};
+use super::timestamp::{nanos, write_fraction};
+use crate::json::decimal::{DIGITS_MAX, put_digits};
 
 /// Ten thousand years of 365.25 days.
 const SECONDS_MAX: i64 = 315_576_000_000;
@@ -42,8 +43,8 @@ pub(crate) fn parse(text: &str) -> Result<(i64, i32), &'static str> {
     Ok((seconds * i64::from(sign), nanos * sign))
 }
 
-/// Appends the duration in quotes.
-pub(crate) fn put(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<(), &'static str> {
+/// Writes the duration in quotes; returns how long it is. More bytes may be overwritten.
+pub(crate) fn write(seconds: i64, nanos: i32, room: &mut [u8; 32]) -> Result<usize, &'static str> {
     if !(-SECONDS_MAX..=SECONDS_MAX).contains(&seconds) {
         return Err(RANGE);
     }
@@ -53,14 +54,15 @@ pub(crate) fn put(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<(), &'s
     if (seconds < 0 && nanos > 0) || (seconds > 0 && nanos < 0) {
         return Err("the seconds and nanoseconds of the duration differ in sign");
     }
-    out.push(b'"');
-    if seconds < 0 || nanos < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(itoa::Buffer::new().format(seconds.unsigned_abs()).as_bytes());
-    put_fraction(nanos.unsigned_abs(), out);
-    out.extend_from_slice(b"s\"");
-    Ok(())
+    room[..2].copy_from_slice(b"\"-");
+    let start = 1 + usize::from(seconds < 0 || nanos < 0);
+    let digits: &mut [u8; DIGITS_MAX] = room[start..].first_chunk_mut().expect("a sign is one byte");
+    // Twelve digits are the most within the range.
+    let mut end = (start + put_digits(seconds.unsigned_abs(), digits)) & 15;
+    end +=
+        write_fraction(nanos.unsigned_abs(), room[end..].first_chunk_mut().expect("half the room is left"));
+    room[end..end + 2].copy_from_slice(b"s\"");
+    Ok(end + 2)
 }
 
 #[cfg(test)]
@@ -70,9 +72,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn text(seconds: i64, nanos: i32) -> Result<String, &'static str> {
-        let mut out = Vec::new();
-        put(seconds, nanos, &mut out)?;
-        Ok(String::from_utf8(out).unwrap())
+        let mut room = [0; 32];
+        let length = write(seconds, nanos, &mut room)?;
+        Ok(String::from_utf8(room[..length].to_vec()).unwrap())
     }
 
     #[test]

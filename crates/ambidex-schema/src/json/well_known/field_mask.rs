@@ -4,7 +4,6 @@
 //! both sides. Whether it names a field is not asked: `*` is a path too.
 
 use super::unrepresentable;
-use crate::json::encode::Encoder;
 use crate::json::text::put_string;
 use crate::wire::{Reader, WireError, WireErrorKind, WireValue, begin_length, end_length};
 
@@ -63,23 +62,22 @@ fn put_camel(path: &str, out: &mut String) -> Result<(), &'static str> {
     Ok(())
 }
 
-impl Encoder<'_, '_> {
-    pub(super) fn field_mask(&mut self, wire: &[u8], base: usize) -> Result<(), WireError> {
-        let mut text = String::new();
-        let mut reader = Reader::new(wire, base);
-        while let Some(record) = reader.next()? {
-            let (1, WireValue::Bytes(path)) = (record.number, record.value) else { continue };
-            let path = std::str::from_utf8(path).map_err(|_| {
-                WireError::new(WireErrorKind::InvalidUtf8, record.offset, "the string is not valid UTF-8")
-            })?;
-            if !text.is_empty() {
-                text.push(',');
-            }
-            put_camel(path, &mut text).map_err(|message| unrepresentable(record.offset, message))?;
+/// Appends an encoded mask as text in quotes.
+pub(crate) fn put_mask(wire: &[u8], base: usize, out: &mut Vec<u8>) -> Result<(), WireError> {
+    let mut text = String::new();
+    let mut reader = Reader::new(wire, base);
+    while let Some(record) = reader.next()? {
+        let (1, WireValue::Bytes(path)) = (record.number, record.value) else { continue };
+        let path = std::str::from_utf8(path).map_err(|_| {
+            WireError::new(WireErrorKind::InvalidUtf8, record.offset, "the string is not valid UTF-8")
+        })?;
+        if !text.is_empty() {
+            text.push(',');
         }
-        put_string(&text, self.out);
-        Ok(())
+        put_camel(path, &mut text).map_err(|message| unrepresentable(record.offset, message))?;
     }
+    put_string(&text, out);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! The files with text formats (`timestamp`, `duration`, `field_mask`) are pure functions between text and
 //! values, which paths and queries use too; here they are joined to the decoder and the encoder.
 
-mod any;
+pub(crate) mod any;
 pub(crate) mod duration;
 pub(crate) mod field_mask;
 mod struct_value;
@@ -70,13 +70,13 @@ impl Encoder<'_, '_> {
         match special {
             WellKnown::Timestamp => {
                 let (seconds, nanos) = seconds_and_nanos(wire, base)?;
-                timestamp::put(seconds, nanos, self.out).map_err(|message| unrepresentable(base, message))
+                self.text_of_32(base, |room| timestamp::write(seconds, nanos, room))
             }
             WellKnown::Duration => {
                 let (seconds, nanos) = seconds_and_nanos(wire, base)?;
-                duration::put(seconds, nanos, self.out).map_err(|message| unrepresentable(base, message))
+                self.text_of_32(base, |room| duration::write(seconds, nanos, room))
             }
-            WellKnown::FieldMask => self.field_mask(wire, base),
+            WellKnown::FieldMask => field_mask::put_mask(wire, base, self.out),
             WellKnown::Wrapper(kind) => self.wrapper(wire, base, kind),
             WellKnown::Any => self.any(wire, base),
             WellKnown::Value => self.value_kind(index, wire, base),
@@ -84,6 +84,17 @@ impl Encoder<'_, '_> {
             WellKnown::ListValue { value } => self.list_elements(value, wire, base),
             WellKnown::No | WellKnown::Empty => unreachable!("these are written as plain messages"),
         }
+    }
+
+    fn text_of_32(
+        &mut self,
+        base: usize,
+        write: impl FnOnce(&mut [u8; 32]) -> Result<usize, &'static str>,
+    ) -> Result<(), WireError> {
+        let mut room = [0; 32];
+        let length = write(&mut room).map_err(|message| unrepresentable(base, message))?;
+        self.out.extend_from_slice(&room[..length]);
+        Ok(())
     }
 }
 

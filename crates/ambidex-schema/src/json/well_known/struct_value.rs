@@ -92,13 +92,6 @@ impl Decoder<'_, '_> {
 impl Encoder<'_, '_> {
     /// Writes a `Value`; one without a kind is written as `null`, which is what it was most likely meant as.
     pub(super) fn value_kind(&mut self, index: u32, wire: &[u8], base: usize) -> Result<(), WireError> {
-        let mut reader = Reader::new(wire, base);
-        if let Some(record) = reader.next()?
-            && reader.is_empty()
-            && is_kind(&record)
-        {
-            return self.kind(index, record, None);
-        }
         let mut kind: Option<Record<'_>> = None;
         // A struct or list that occurs twice in a row is merged, by concatenation.
         let mut merged: Vec<u8> = Vec::new();
@@ -121,7 +114,7 @@ impl Encoder<'_, '_> {
             kind = Some(record);
         }
         match kind {
-            Some(last) => self.kind(index, last, Some(&merged)),
+            Some(last) => self.kind(index, last, &merged),
             None => {
                 self.out.extend_from_slice(b"null");
                 Ok(())
@@ -130,9 +123,9 @@ impl Encoder<'_, '_> {
     }
 
     /// Writes the kind of a `Value`; a struct or list from `merged`, if there is something in it.
-    fn kind(&mut self, index: u32, record: Record<'_>, merged: Option<&[u8]>) -> Result<(), WireError> {
+    fn kind(&mut self, index: u32, record: Record<'_>, merged: &[u8]) -> Result<(), WireError> {
         let Record { number, value, offset } = record;
-        let bytes_or_merged = |bytes| merged.filter(|merged| !merged.is_empty()).unwrap_or(bytes);
+        let bytes_or_merged = |bytes| if merged.is_empty() { bytes } else { merged };
         match (number, value) {
             (1, WireValue::Varint(_)) => self.out.extend_from_slice(b"null"),
             (2, WireValue::Fixed64(bits)) => {
@@ -153,20 +146,6 @@ impl Encoder<'_, '_> {
 
     pub(super) fn struct_entries(&mut self, value: u32, wire: &[u8], base: usize) -> Result<(), WireError> {
         let mut reader = Reader::new(wire, base);
-        if self.expects_order() {
-            let first_key = self.map_keys.len();
-            let mut first = true;
-            self.begin(b'{', base)?;
-            while let Some(record) = reader.next()? {
-                if let (1, WireValue::Bytes(entry)) = (record.number, record.value) {
-                    let entry = Entry::read(entry, record.offset, (Kind::String, Kind::Message(value)))?;
-                    self.entry(&entry, Kind::Message(value), first)?;
-                    first = false;
-                }
-            }
-            self.end(b'}', first);
-            return self.refuse_equal_keys(first_key, base);
-        }
         let mut entries = Vec::new();
         while let Some(record) = reader.next()? {
             if let (1, WireValue::Bytes(entry)) = (record.number, record.value) {

@@ -3,6 +3,8 @@
 //! Reads upper-case `T` and `Z` and any offset; writes `Z` and as many of 0, 3, 6 or 9 fractional digits as
 //! the value needs. Leap seconds do not exist here, because seconds since the epoch have no place for them.
 
+use crate::json::decimal::{eight_digits, two_digits};
+
 /// 0001-01-01T00:00:00Z
 const SECONDS_MIN: i64 = -62_135_596_800;
 /// 9999-12-31T23:59:59Z
@@ -85,58 +87,47 @@ pub(crate) fn nanos(fraction: &[u8]) -> Result<i32, &'static str> {
     Ok(value * 10i32.pow(9 - fraction.len() as u32))
 }
 
-/// Appends the timestamp in quotes.
-pub(crate) fn put(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Result<(), &'static str> {
+/// Writes the timestamp in quotes; returns how long it is. More bytes may be overwritten.
+pub(crate) fn write(seconds: i64, nanos: i32, room: &mut [u8; 32]) -> Result<usize, &'static str> {
     if !(SECONDS_MIN..=SECONDS_MAX).contains(&seconds) {
         return Err(RANGE);
     }
     if !(0..1_000_000_000).contains(&nanos) {
         return Err("the nanoseconds of the timestamp are not within 0 to 999999999");
     }
-    let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
-    let time = seconds.rem_euclid(SECONDS_PER_DAY);
-    let mut text = *b"\"0000-00-00T00:00:00";
-    text[1..3].copy_from_slice(&two_digits(year / 100));
-    text[3..5].copy_from_slice(&two_digits(year % 100));
-    text[6..8].copy_from_slice(&two_digits(month));
-    text[9..11].copy_from_slice(&two_digits(day));
-    text[12..14].copy_from_slice(&two_digits(time / 3600));
-    text[15..17].copy_from_slice(&two_digits(time / 60 % 60));
-    text[18..20].copy_from_slice(&two_digits(time % 60));
-    out.extend_from_slice(&text);
-    put_fraction(nanos.unsigned_abs(), out);
-    out.extend_from_slice(b"Z\"");
-    Ok(())
+    // Counted from the first day of the calendar below, nothing is negative.
+    let since = (seconds + DAYS_TO_EPOCH * SECONDS_PER_DAY) as u64;
+    let (days, time) = (since / SECONDS_PER_DAY as u64, (since % SECONDS_PER_DAY as u64) as u32);
+    let (year, month, day) = civil_from_days(days as u32);
+    room[..20].copy_from_slice(b"\"0000-00-00T00:00:00");
+    room[1..3].copy_from_slice(&two_digits(year / 100));
+    room[3..5].copy_from_slice(&two_digits(year % 100));
+    room[6..8].copy_from_slice(&two_digits(month));
+    room[9..11].copy_from_slice(&two_digits(day));
+    room[12..14].copy_from_slice(&two_digits(time / 3600));
+    room[15..17].copy_from_slice(&two_digits(time / 60 % 60));
+    room[18..20].copy_from_slice(&two_digits(time % 60));
+    let fraction = room[20..].first_chunk_mut().expect("twelve bytes are left");
+    let end = 20 + write_fraction(nanos.unsigned_abs(), fraction).min(10);
+    room[end..end + 2].copy_from_slice(b"Z\"");
+    Ok(end + 2)
 }
 
-/// Appends no digits, or a dot and 3, 6 or 9 of them: as few as are exact.
-pub(crate) fn put_fraction(nanos: u32, out: &mut Vec<u8>) {
-    if nanos == 0 {
-        return;
-    }
-    // Ten digits, the first of them always zero and where the point goes.
-    let mut text = [b'.'; 10];
-    let (high, low) = (i64::from(nanos / 10_000), i64::from(nanos % 10_000));
-    text[2..4].copy_from_slice(&two_digits(high / 100 % 100));
-    text[4..6].copy_from_slice(&two_digits(high % 100));
-    text[6..8].copy_from_slice(&two_digits(low / 100));
-    text[8..10].copy_from_slice(&two_digits(low % 100));
-    text[1] = b'0' + (nanos / 100_000_000) as u8;
-    let digits = match nanos {
-        nanos if nanos % 1_000_000 == 0 => 3,
-        nanos if nanos % 1000 == 0 => 6,
-        _ => 9,
-    };
-    let end = out.len() + 1 + digits;
-    out.extend_from_slice(&text);
-    out.truncate(end);
-}
-
-/// The two decimal digits of a number below a hundred.
+/// Writes no digits, or a dot and 3, 6 or 9 of them: as few as are exact. Returns how many bytes count.
 #[inline]
-fn two_digits(value: i64) -> [u8; 2] {
-    let value = value as u8;
-    [b'0' + value / 10, b'0' + value % 10]
+pub(crate) fn write_fraction(nanos: u32, room: &mut [u8; 10]) -> usize {
+    if nanos == 0 {
+        return 0;
+    }
+    let (high, low) = (nanos / 10, nanos % 10);
+    room[1..9].copy_from_slice(&eight_digits(high.into()).to_le_bytes());
+    room[0] = b'.';
+    room[9] = b'0' + low as u8;
+    match nanos {
+        nanos if nanos % 1_000_000 == 0 => 4,
+        nanos if nanos % 1000 == 0 => 7,
+        _ => 10,
+    }
 }
 
 // The Gregorian calendar repeats every 400 years. Counting years from March puts the leap day last, so that
@@ -153,9 +144,10 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * DAYS_PER_ERA + year * 365 + year / 4 - year / 100 + day_of_year - DAYS_TO_EPOCH
 }
 
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + DAYS_TO_EPOCH;
-    let (era, day) = (days.div_euclid(DAYS_PER_ERA), days.rem_euclid(DAYS_PER_ERA));
+/// Year, month and day of so many days after 0000-03-01.
+#[inline]
+fn civil_from_days(days: u32) -> (u32, u32, u32) {
+    let (era, day) = (days / DAYS_PER_ERA as u32, days % DAYS_PER_ERA as u32);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
     let day_of_year = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day_of_year + 2) / 153;
@@ -180,9 +172,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn text(seconds: i64, nanos: i32) -> String {
-        let mut out = Vec::new();
-        put(seconds, nanos, &mut out).unwrap();
-        String::from_utf8(out).unwrap().trim_matches('"').to_owned()
+        let mut room = [0; 32];
+        let length = write(seconds, nanos, &mut room).unwrap();
+        String::from_utf8(room[..length].to_vec()).unwrap().trim_matches('"').to_owned()
     }
 
     #[test]
@@ -198,8 +190,8 @@ mod tests {
         assert_eq!(parse("0001-01-01T00:00:00+00:01"), Err(RANGE));
         assert_eq!(parse("9999-12-31T23:59:59-00:01"), Err(RANGE));
         assert!(parse("0000-01-01T00:00:00Z").is_err());
-        assert!(put(SECONDS_MAX + 1, 0, &mut Vec::new()).is_err());
-        assert!(put(0, -1, &mut Vec::new()).is_err());
+        assert!(write(SECONDS_MAX + 1, 0, &mut [0; 32]).is_err());
+        assert!(write(0, -1, &mut [0; 32]).is_err());
     }
 
     #[test]

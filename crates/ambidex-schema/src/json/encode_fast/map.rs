@@ -1,0 +1,138 @@
+//! Maps, which the wire spells as a list of entries.
+//!
+//! A key that comes again replaces what was there, so it must not be written twice. Entries are written as they
+//! come and their keys compared afterwards, and that only where two look alike to a filter.
+
+use super::list::same_tag;
+use super::{FastEncoder, delimited, varint};
+use crate::json::encode_map::texts_repeat;
+use crate::tables::Kind;
+
+/// Which fingerprints the keys of a map had so far.
+#[derive(Default)]
+pub(super) struct KeyFilter {
+    seen: [u64; 4],
+    alike: bool,
+}
+
+impl KeyFilter {
+    #[inline(always)]
+    fn add(&mut self, fingerprint: u8) {
+        let (word, bit) = (usize::from(fingerprint >> 6), 1 << (fingerprint & 63));
+        self.alike |= self.seen[word] & bit != 0;
+        self.seen[word] |= bit;
+    }
+}
+
+impl FastEncoder<'_> {
+    /// Writes a map whose first entry is at `at`, behind its tag; returns where its last record ends.
+    pub(super) fn map(
+        &mut self,
+        (key, value): (Kind, Kind),
+        tag: &[u8],
+        wire: &[u8],
+        mut at: usize,
+    ) -> Option<usize> {
+        let first_key = self.keys.len();
+        let mut filter = KeyFilter::default();
+        let key_tag = 1 << 3 | key.wire_type();
+        let value_tag = 2 << 3 | value.wire_type();
+        let start = self.open()?;
+        loop {
+            let (entry, after) = delimited(wire, at)?;
+            self.out.put_byte(b',');
+            let key_start = self.out.end();
+            let mut inner = 0;
+            if entry.first() == Some(&key_tag) {
+                inner = self.map_key(key, entry, 1)?;
+            } else {
+                self.default_key(key);
+            }
+            self.end_key(key_start, &mut filter);
+            if entry.get(inner) == Some(&value_tag) {
+                inner = self.value(value, entry, inner + 1)?;
+            } else if let Kind::Message(index) = value {
+                self.message(index, b"")?;
+            } else {
+                self.default_scalar(value);
+            }
+            if inner != entry.len() {
+                return None;
+            }
+            match same_tag(tag, wire, after) {
+                Some(value) => at = value,
+                None => {
+                    self.close(start, *b"{}");
+                    self.keys_differ(first_key, &filter)?;
+                    return Some(after);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn map_key(&mut self, kind: Kind, entry: &[u8], at: usize) -> Option<usize> {
+        match kind {
+            Kind::String => {
+                let (text, after) = delimited(entry, at)?;
+                self.string(text)?;
+                Some(after)
+            }
+            Kind::Bool => {
+                let (value, after) = varint(entry, at)?;
+                self.out.put(if value == 0 { b"\"false\"" } else { b"\"true\"" });
+                Some(after)
+            }
+            // These have their quotes already.
+            Kind::Int64 | Kind::Uint64 | Kind::Sint64 | Kind::Fixed64 | Kind::Sfixed64 => {
+                self.scalar(kind, entry, at)
+            }
+            _ => {
+                self.out.put_byte(b'"');
+                let after = self.scalar(kind, entry, at)?;
+                self.out.put_byte(b'"');
+                Some(after)
+            }
+        }
+    }
+
+    #[cold]
+    fn default_key(&mut self, kind: Kind) {
+        self.out.put(match kind {
+            Kind::String => b"\"\"",
+            Kind::Bool => b"\"false\"",
+            _ => b"\"0\"",
+        });
+    }
+
+    /// Keeps in mind the key that was written, and writes its colon.
+    #[inline(always)]
+    pub(super) fn end_key(&mut self, start: usize, filter: &mut KeyFilter) {
+        let end = self.out.end();
+        self.keys.push((start, end));
+        self.out.put_block(b":\0\0\0\0\0\0\0", 1);
+        filter.add(fingerprint(self.out.from(start), end - start));
+    }
+
+    /// Whether no two keys since the first one are equal. Forgets them.
+    #[inline]
+    pub(super) fn keys_differ(&mut self, first_key: usize, filter: &KeyFilter) -> Option<()> {
+        let repeat = filter.alike && texts_repeat(self.out.from(0), &mut self.keys[first_key..]);
+        self.keys.truncate(first_key);
+        (!repeat).then_some(())
+    }
+}
+
+/// A number that equal texts share, and different ones seldom. There are eight bytes behind the text at least.
+#[inline(always)]
+fn fingerprint(text_and_more: &[u8], length: usize) -> u8 {
+    let word = |at: usize| {
+        let bytes = text_and_more.get(at..).and_then(|rest| rest.first_chunk());
+        u64::from_le_bytes(bytes.copied().unwrap_or_default())
+    };
+    let mixed = match length {
+        0..8 => word(0) & ((1 << (8 * length)) - 1),
+        _ => word(0) ^ word(length - 8).rotate_left(23),
+    };
+    ((mixed ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+}
