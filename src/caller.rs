@@ -9,7 +9,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 
 use crate::call::timeout::{GRPC_TIMEOUT, parse_grpc};
-use crate::call::{Body, Call, Deadline, Head, Peer, Protocol, Reply, ServerState};
+use crate::call::{Body, Call, Deadline, Head, Peer, Protocol, Reply, ServerState, encoded};
 use crate::handler::{ReplyFuture, Rpc, Streaming};
 
 /// Carries calls to a server.
@@ -129,9 +129,9 @@ impl<T: Transport> Caller<T> {
 }
 
 fn single<M: Message>(message: M) -> Body {
-    Body::Message(message.encode_to_vec().into())
+    Body::Message(encoded(&message))
 }
 
 fn many<M: Message>(messages: impl Stream<Item = M> + Send + 'static) -> Body {
-    Body::stream(messages.map(|message| Ok(message.encode_to_vec().into())))
+    Body::stream(messages.map(|message| Ok(encoded(&message))))
 }

@@ -21,6 +21,13 @@ pub enum Body {
     Stream(MessageStream),
 }
 
+/// The wire bytes of a message.
+pub(crate) fn encoded(message: &impl prost::Message) -> Bytes {
+    let mut wire = Vec::new();
+    ambidex_schema::encode_wire(message, &mut wire);
+    wire.into()
+}
+
 impl Body {
     /// A body of messages as they come.
     pub fn stream(messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static) -> Self {

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use prost::Message;
 use tonic::{Request, Response, Status};
 
 use super::{Handler, One, Rpc, offload};
-use crate::call::{Body, Call, Reply, Scoped, Trailers};
+use crate::call::{Body, Call, Reply, Scoped, Trailers, encoded};
 use crate::scheduler::{Job, Scheduler};
 
 pub(super) fn erase<R, F, Fut>(scheduler: Scheduler, job: Option<Job>, function: F) -> Handler
@@ -29,7 +28,7 @@ where
             let work = async move {
                 let request = offload::request::<R::Input>(context, metadata, extensions, body)?;
                 let (metadata, message, extensions) = function(request).await?.into_parts();
-                Ok::<_, Status>((metadata, message.encode_to_vec().into(), extensions))
+                Ok::<_, Status>((metadata, encoded(&message), extensions))
             };
             let (metadata, message, extensions) = match job {
                 None => work.await?,

@@ -16,6 +16,8 @@ use tokio_stream::StreamExt;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Response, Status};
 
+use crate::call::encoded;
+
 /// What comes out of a method with many replies, in this order: one head, then messages.
 pub(super) enum Event {
     Head(MetadataMap, Extensions),
@@ -49,7 +51,7 @@ impl<M: Message> Replies<M> {
         let mut messages = std::pin::pin!(messages);
         while let Some(message) = messages.next().await {
             let failed = message.is_err();
-            self.send(message.map(|message| Event::Message(message.encode_to_vec().into()))).await;
+            self.send(message.map(|message| Event::Message(encoded(&message)))).await;
             if failed {
                 return;
             }

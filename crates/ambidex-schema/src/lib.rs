@@ -11,6 +11,7 @@
 //! | `tables`, `name_index`, `prepared` | the compact tables behind every hot path |
 //! | `message_type` | [`MessageType`] and [`FieldHandle`], the handles everything else is asked through |
 //! | `wire` | the protobuf wire format, one record at a time; [`WireError`] |
+//! | `encode_wire` | [`encode_wire`]: structs of prost as wire bytes |
 //! | [`json`] | ProtoJSON ⇄ wire bytes, one pass each way |
 //! | `scalar` | parsed scalars as wire bytes, the same for bodies and URLs |
 //! | `path_template` | [`PathTemplate`]: the patterns of `google.api.http`, parsed |
@@ -21,6 +22,7 @@
 //! | `query` | [`bind_query`]: query parameters as fields |
 //! | `field_mask` | [`mask_from_json`]: which fields a PATCH body names |
 
+mod encode_wire;
 mod features;
 mod field_mask;
 mod field_path;
@@ -39,6 +41,7 @@ mod schema;
 mod tables;
 mod wire;
 
+pub use encode_wire::encode_wire;
 pub use field_mask::mask_from_json;
 pub use field_path::{BindError, BindErrorKind, FieldPath, FieldPathError};
 pub use http_rule::{BodyBinding, HttpBinding, HttpRuleError, HttpRuleProblem, http_bindings};

@@ -54,6 +54,8 @@ pub(crate) struct FieldTable {
     pub(crate) json_name: Box<str>,
     pub(crate) kind: Kind,
     pub(crate) shape: Shape,
+    /// Kind and shape in one, for the fast path of wire → JSON.
+    pub(crate) usual: Usual,
     /// Index of the oneof as the message declares it; synthetic oneofs do not count.
     pub(crate) oneof: Option<u16>,
     /// One bit for each oneof, the last one shared by those beyond; none for a field outside.
@@ -80,6 +82,22 @@ pub(crate) enum Shape {
         key: Kind,
         value: Kind,
     },
+}
+
+/// What kinds of members there are for who writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usual {
+    /// Empty is the same as absent.
+    ImplicitString,
+    /// Zero is the same as absent.
+    ImplicitScalar,
+    String,
+    Scalar,
+    Message(u32),
+    /// One of the messages that ProtoJSON spells in a way of their own.
+    WellKnown(u32, WellKnown),
+    List,
+    Map,
 }
 
 /// The type of one value.
@@ -410,6 +428,17 @@ impl Links<'_> {
             if explicit { Shape::Explicit } else { Shape::Implicit }
         };
 
+        let special = declared.kind.as_message().map_or(WellKnown::No, |m| self.well_known(m.full_name()));
+        let usual = match (shape, kind) {
+            (Shape::List { .. }, _) => Usual::List,
+            (Shape::Map { .. }, _) => Usual::Map,
+            (Shape::Explicit, Kind::Message(index)) if special == WellKnown::No => Usual::Message(index),
+            (Shape::Explicit, Kind::Message(index)) => Usual::WellKnown(index, special),
+            (Shape::Explicit, Kind::String) => Usual::String,
+            (Shape::Explicit, _) => Usual::Scalar,
+            (Shape::Implicit, Kind::String) => Usual::ImplicitString,
+            (Shape::Implicit, _) => Usual::ImplicitScalar,
+        };
         let wire_type = match shape {
             Shape::List { packed: true } | Shape::Map { .. } => 2,
             _ => kind.wire_type(),
@@ -419,6 +448,7 @@ impl Links<'_> {
             number: declared.number,
             kind,
             shape,
+            usual,
             oneof: declared.oneof,
             oneof_bit: declared.oneof.map_or(0, |oneof| 1 << oneof.min(63)),
             tag: Tag::new(declared.number, wire_type),

@@ -150,18 +150,9 @@ impl Encoder<'_, '_> {
     }
 }
 
-/// Whether two of the keys are the same text. Their order may change.
-pub(super) fn texts_repeat(out: &[u8], keys: &mut [(usize, usize)]) -> bool {
-    let text = |&(start, end): &(usize, usize)| &out[start..end];
-    // Sorted maps and small ones need no sorting.
-    if keys.len() <= COMPARED_ENTRIES_MAX {
-        return keys.iter().enumerate().any(|(at, key)| keys[at + 1..].iter().any(|k| text(k) == text(key)));
-    }
-    if keys.is_sorted_by(|a, b| text(a) < text(b)) {
-        return false;
-    }
-    keys.sort_unstable_by_key(text);
-    keys.windows(2).any(|pair| text(&pair[0]) == text(&pair[1]))
+/// Whether a key comes twice.
+pub(super) fn keys_repeat(entries: &[Entry<'_>]) -> bool {
+    replaced(entries).contains(&true)
 }
 
 #[cold]
@@ -176,6 +167,9 @@ fn replaced(entries: &[Entry<'_>]) -> Vec<bool> {
         if !entries.iter().enumerate().any(again) {
             return Vec::new();
         }
+    }
+    if entries.is_sorted_by(|a, b| a.key < b.key) {
+        return Vec::new();
     }
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_unstable_by_key(|&index| (entries[index].key, index));

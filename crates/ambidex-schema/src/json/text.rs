@@ -6,19 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::double::{DOUBLE_MAX, write_double};
-use super::plain_text::{plain_length, put_quoted_plain};
+use super::plain_text::plain_length;
 
 /// Appends bytes that should be UTF-8 as a string with its quotes. U+2028 and U+2029 may stand raw in JSON
 /// and do.
 ///
-/// The error is how many bytes were valid; what was appended by then is the caller's to cut off.
-#[inline]
+/// The error is how many bytes were valid.
 pub(crate) fn put_text(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
-    let start = out.len();
-    if put_quoted_plain(bytes, out) {
-        return Ok(());
-    }
-    out.truncate(start);
     let text = std::str::from_utf8(bytes).map_err(|error| error.valid_up_to())?;
     put_string(text, out);
     Ok(())
@@ -34,29 +28,29 @@ pub(crate) fn put_string(text: &str, out: &mut Vec<u8>) {
         let plain = plain_length(rest);
         out.extend_from_slice(&rest[..plain]);
         let Some(&byte) = rest.get(plain) else { break };
-        put_escape(byte, out);
+        let (escape, length) = escape(byte);
+        out.extend_from_slice(&escape[..length]);
         rest = &rest[plain + 1..];
     }
     out.push(b'"');
 }
 
-#[cold]
-fn put_escape(byte: u8, out: &mut Vec<u8>) {
+/// How a byte is written that cannot stand in a string as it is: a block, and how much of it counts.
+pub(crate) fn escape(byte: u8) -> ([u8; 6], usize) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    match byte {
-        b'"' => out.extend_from_slice(b"\\\""),
-        b'\\' => out.extend_from_slice(b"\\\\"),
-        b'\n' => out.extend_from_slice(b"\\n"),
-        b'\r' => out.extend_from_slice(b"\\r"),
-        b'\t' => out.extend_from_slice(b"\\t"),
-        0x08 => out.extend_from_slice(b"\\b"),
-        0x0c => out.extend_from_slice(b"\\f"),
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0c => b'f',
         _ => {
-            out.extend_from_slice(b"\\u00");
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
+            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+            return ([b'\\', b'u', b'0', b'0', high, low], 6);
         }
-    }
+    };
+    ([b'\\', short, 0, 0, 0, 0], 2)
 }
 
 /// A string with its quotes, for tables that are built once.

@@ -1,18 +1,18 @@
 //! Maps, which the wire spells as a list of entries.
 //!
 //! A key that comes again replaces what was there, so it must not be written twice. Entries are written as they
-//! come and their keys compared afterwards, and that only where two look alike to a filter.
+//! come, and only where two keys look alike to a filter are they read again and compared.
 
 use super::list::same_tag;
 use super::{FastEncoder, delimited, varint};
-use crate::json::encode_map::texts_repeat;
+use crate::json::encode_map::{Entry, keys_repeat};
 use crate::tables::Kind;
 
 /// Which fingerprints the keys of a map had so far.
 #[derive(Default)]
 pub(super) struct KeyFilter {
     seen: [u64; 4],
-    alike: bool,
+    pub(super) alike: bool,
 }
 
 impl KeyFilter {
@@ -33,7 +33,7 @@ impl FastEncoder<'_> {
         wire: &[u8],
         mut at: usize,
     ) -> Option<usize> {
-        let first_key = self.keys.len();
+        let first = at;
         let mut filter = KeyFilter::default();
         let key_tag = 1 << 3 | key.wire_type();
         let value_tag = 2 << 3 | value.wire_type();
@@ -63,8 +63,8 @@ impl FastEncoder<'_> {
                 Some(value) => at = value,
                 None => {
                     self.close(start, *b"{}");
-                    self.keys_differ(first_key, &filter)?;
-                    return Some(after);
+                    let repeat = filter.alike && entries_repeat((key, value), tag, wire, first)?;
+                    return (!repeat).then_some(after);
                 }
             }
         }
@@ -73,11 +73,7 @@ impl FastEncoder<'_> {
     #[inline(always)]
     fn map_key(&mut self, kind: Kind, entry: &[u8], at: usize) -> Option<usize> {
         match kind {
-            Kind::String => {
-                let (text, after) = delimited(entry, at)?;
-                self.string(text)?;
-                Some(after)
-            }
+            Kind::String => self.string(entry, at),
             Kind::Bool => {
                 let (value, after) = varint(entry, at)?;
                 self.out.put(if value == 0 { b"\"false\"" } else { b"\"true\"" });
@@ -105,21 +101,26 @@ impl FastEncoder<'_> {
         });
     }
 
-    /// Keeps in mind the key that was written, and writes its colon.
+    /// Writes the colon behind a key, which the filter gets to see.
     #[inline(always)]
     pub(super) fn end_key(&mut self, start: usize, filter: &mut KeyFilter) {
         let end = self.out.end();
-        self.keys.push((start, end));
         self.out.put_block(b":\0\0\0\0\0\0\0", 1);
         filter.add(fingerprint(self.out.from(start), end - start));
     }
+}
 
-    /// Whether no two keys since the first one are equal. Forgets them.
-    #[inline]
-    pub(super) fn keys_differ(&mut self, first_key: usize, filter: &KeyFilter) -> Option<()> {
-        let repeat = filter.alike && texts_repeat(self.out.from(0), &mut self.keys[first_key..]);
-        self.keys.truncate(first_key);
-        (!repeat).then_some(())
+/// Whether two of the entries from `at` on have the same key.
+#[cold]
+pub(super) fn entries_repeat(kinds: (Kind, Kind), tag: &[u8], wire: &[u8], mut at: usize) -> Option<bool> {
+    let mut entries = Vec::new();
+    loop {
+        let (entry, after) = delimited(wire, at)?;
+        entries.push(Entry::read(entry, 0, kinds).ok()?);
+        match same_tag(tag, wire, after) {
+            Some(next) => at = next,
+            None => return Some(keys_repeat(&entries)),
+        }
     }
 }
 

@@ -20,11 +20,12 @@ mod well_known;
 use self::output::Output;
 use super::options::{DEPTH_CEILING, EncodeOptions};
 use crate::prepared::PreparedKey;
-use crate::tables::{FieldTable, Kind, MessageTable, Shape, Tables, WellKnown};
+use crate::tables::{FieldTable, Kind, MessageTable, Shape, Tables, Usual, WellKnown};
 use crate::wire::Reader;
 
 /// Appends the JSON of an encoded message, or of one field of it; `None` where the bytes are not as usual, and then
 /// nothing is appended.
+#[inline(always)]
 pub(super) fn encode_fast<'a>(
     tables: &'a Tables,
     options: &'a EncodeOptions,
@@ -40,7 +41,6 @@ pub(super) fn encode_fast<'a>(
         tables,
         options,
         levels_left: options.max_depth.min(DEPTH_CEILING),
-        keys: Vec::new(),
         out: Output::behind(std::mem::take(out), 2 * wire.len() + 64),
     };
     let written = write(&mut encoder);
@@ -55,8 +55,6 @@ pub(super) struct FastEncoder<'a> {
     options: &'a EncodeOptions,
     /// How many objects and arrays may still be opened.
     levels_left: usize,
-    /// Where the keys of the maps being written stand, innermost map last; each map owns the tail it pushed.
-    keys: Vec<(usize, usize)>,
     out: Output,
 }
 
@@ -66,10 +64,10 @@ impl<'a> FastEncoder<'a> {
         let tables = self.tables;
         let table = tables.message(index);
         if table.well_known != WellKnown::No {
-            return self.well_known(index, table, wire);
+            return self.well_known(index, table.well_known, wire);
         }
         let start = self.open()?;
-        self.fields(table, wire)?;
+        self.fields_inline(table, wire)?;
         self.close(start, *b"{}");
         Some(())
     }
@@ -95,7 +93,10 @@ impl<'a> FastEncoder<'a> {
             if written || !field.accepts(wire_type) {
                 return None;
             }
-            at = self.field_value(field, &wire[at..value], wire, value)?;
+            at = match field.usual {
+                Usual::List | Usual::Map => self.elements(field, wire, at, value)?,
+                _ => self.value(field.kind, wire, value)?,
+            };
             written = true;
         }
         written.then_some(())
@@ -103,6 +104,11 @@ impl<'a> FastEncoder<'a> {
 
     /// Writes the fields of a message as members of an object that is open.
     fn fields(&mut self, table: &'a MessageTable, wire: &[u8]) -> Option<()> {
+        self.fields_inline(table, wire)
+    }
+
+    #[inline(always)]
+    fn fields_inline(&mut self, table: &'a MessageTable, wire: &[u8]) -> Option<()> {
         // The first field that may still come.
         let mut next = 0;
         let mut oneofs = 0u64;
@@ -127,7 +133,7 @@ impl<'a> FastEncoder<'a> {
                 self.unset(&table.fields[next..index]);
             }
             next = index + 1;
-            at = self.member(field, &wire[at..value], wire, value)?;
+            at = self.member(field, wire, at, value)?;
         }
         if self.options.emit_unset_fields {
             self.unset(&table.fields[next..]);
@@ -153,34 +159,52 @@ impl<'a> FastEncoder<'a> {
 
     /// Writes one member, and for a list or map what follows of it; returns where the next record starts.
     #[inline(always)]
-    fn member(&mut self, field: &'a FieldTable, tag: &[u8], wire: &[u8], at: usize) -> Option<usize> {
-        if let Kind::String = field.kind
-            && field.is_singular()
-        {
-            let (text, after) = delimited(wire, at)?;
-            if !text.is_empty() || !self.leaves_out_defaults(field) {
+    fn member(&mut self, field: &'a FieldTable, wire: &[u8], tag: usize, at: usize) -> Option<usize> {
+        match field.usual {
+            Usual::ImplicitString | Usual::String => {
+                let (text, after) = delimited(wire, at)?;
+                if text.is_empty() && self.leaves_out_defaults(field) {
+                    return Some(after);
+                }
                 self.string_member(self.key_of(field), text)?;
+                Some(after)
             }
-            return Some(after);
+            Usual::Message(index) => {
+                let (bytes, after) = delimited(wire, at)?;
+                self.key(self.key_of(field));
+                self.message(index, bytes)?;
+                Some(after)
+            }
+            Usual::WellKnown(index, special) => {
+                let (bytes, after) = delimited(wire, at)?;
+                self.key(self.key_of(field));
+                self.well_known(index, special, bytes)?;
+                Some(after)
+            }
+            Usual::ImplicitScalar | Usual::Scalar => {
+                // What an absent field means anyway begins with a zero.
+                if wire.get(at) == Some(&0)
+                    && self.leaves_out_defaults(field)
+                    && let Some(after) = default_value(field.kind, wire, at)
+                {
+                    return Some(after);
+                }
+                self.key(self.key_of(field));
+                self.scalar(field.kind, wire, at)
+            }
+            Usual::List | Usual::Map => {
+                self.key(self.key_of(field));
+                self.elements(field, wire, tag, at)
+            }
         }
-        // What an absent field means anyway begins with a zero.
-        if wire.get(at) == Some(&0)
-            && self.leaves_out_defaults(field)
-            && let Some(after) = default_value(field.kind, wire, at)
-        {
-            return Some(after);
-        }
-        self.key(self.key_of(field));
-        self.field_value(field, tag, wire, at)
     }
 
-    /// Writes the value of a field, and for a list or map what follows of it; returns where the next record starts.
-    #[inline(always)]
-    fn field_value(&mut self, field: &'a FieldTable, tag: &[u8], wire: &[u8], at: usize) -> Option<usize> {
+    /// Writes the value of a list or map; returns where its last record ends.
+    fn elements(&mut self, field: &FieldTable, wire: &[u8], tag: usize, at: usize) -> Option<usize> {
+        let tag = wire.get(tag..at)?;
         match field.shape {
-            Shape::Implicit | Shape::Explicit => self.value(field.kind, wire, at),
-            Shape::List { .. } => self.list(field.kind, tag, wire, at),
             Shape::Map { key, value } => self.map((key, value), tag, wire, at),
+            _ => self.list(field.kind, tag, wire, at),
         }
     }
 

@@ -64,7 +64,7 @@ impl Output {
     /// Appends the first bytes of a block.
     #[inline(always)]
     pub(super) fn put_block<const N: usize>(&mut self, block: &[u8; N], length: usize) {
-        *self.room() = *block;
+        self.room::<N>().copy_from_slice(block);
         self.end += length;
     }
 

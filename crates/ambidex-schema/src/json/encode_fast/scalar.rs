@@ -6,7 +6,6 @@ use base64::engine::general_purpose::STANDARD;
 use super::{FastEncoder, delimited, varint};
 use crate::json::decimal::{DIGITS_MAX, put_digits};
 use crate::json::double::write_double;
-use crate::json::text::put_float;
 use crate::tables::Kind;
 use crate::wire::unzigzag;
 
@@ -14,11 +13,7 @@ impl FastEncoder<'_> {
     /// Writes a scalar; returns where it ends.
     pub(super) fn scalar(&mut self, kind: Kind, wire: &[u8], at: usize) -> Option<usize> {
         match kind {
-            Kind::String => {
-                let (text, at) = delimited(wire, at)?;
-                self.string(text)?;
-                return Some(at);
-            }
+            Kind::String => return self.string(wire, at),
             Kind::Bytes => {
                 let (bytes, at) = delimited(wire, at)?;
                 self.base64(bytes);
@@ -31,7 +26,7 @@ impl FastEncoder<'_> {
             }
             Kind::Float => {
                 let (bits, at) = fixed(wire, at)?;
-                self.out.with_vec(|vec| put_float(f32::from_bits(u32::from_le_bytes(bits)), vec));
+                self.float(f32::from_bits(u32::from_le_bytes(bits)));
                 return Some(at);
             }
             Kind::Fixed32 => {
@@ -98,6 +93,13 @@ impl FastEncoder<'_> {
     pub(super) fn double(&mut self, value: f64) {
         let length = write_double(value, self.out.room());
         self.out.advance(length);
+    }
+
+    fn float(&mut self, value: f32) {
+        match value.is_finite() {
+            true => self.out.put(zmij::Buffer::new().format_finite(value).as_bytes()),
+            false => self.double(value.into()),
+        }
     }
 
     #[inline(always)]

@@ -1,9 +1,9 @@
 //! Strings, and members that are strings: name and value in one piece.
 
-use super::FastEncoder;
 use super::output::Output;
-use crate::json::plain_text::{QUOTED_SHORT, SHORT, quote_long, quote_short};
-use crate::json::text::put_string;
+use super::{FastEncoder, delimited};
+use crate::json::plain_text::{QUOTED_SHORT, SHORT, plain_length, quote_long, quote_short};
+use crate::json::text::escape;
 use crate::prepared::{BLOCK, PreparedKey};
 
 impl FastEncoder<'_> {
@@ -23,12 +23,18 @@ impl FastEncoder<'_> {
             }
         }
         self.key(key);
-        self.string(text)
+        self.text(text)
     }
 
-    /// Writes a string with its quotes.
+    /// Writes a string whose length is at `at`; returns where it ends.
     #[inline]
-    pub(super) fn string(&mut self, text: &[u8]) -> Option<()> {
+    pub(super) fn string(&mut self, wire: &[u8], at: usize) -> Option<usize> {
+        let (text, end) = delimited(wire, at)?;
+        self.text(text)?;
+        Some(end)
+    }
+
+    fn text(&mut self, text: &[u8]) -> Option<()> {
         let quoted = match text.len() {
             0..=SHORT => quote_short(text, self.out.room()),
             length => quote_long(text, self.out.room_of(length + 2)),
@@ -43,7 +49,16 @@ impl FastEncoder<'_> {
 
 /// Appends a string that is not ASCII or needs escapes.
 fn escaped(text: &[u8], out: &mut Output) -> Option<()> {
-    let text = std::str::from_utf8(text).ok()?;
-    out.with_vec(|vec| put_string(text, vec));
+    let mut rest = std::str::from_utf8(text).ok()?.as_bytes();
+    out.put_byte(b'"');
+    loop {
+        let (plain, special) = rest.split_at(plain_length(rest));
+        out.put(plain);
+        let Some((&byte, after)) = special.split_first() else { break };
+        let (escape, length) = escape(byte);
+        out.put_block(&escape, length);
+        rest = after;
+    }
+    out.put_byte(b'"');
     Some(())
 }

@@ -1,13 +1,16 @@
 //! The messages that ProtoJSON spells in a way of their own, their fields where encoders put them.
 
-use super::map::KeyFilter;
+use super::map::{KeyFilter, entries_repeat};
 use super::{FastEncoder, delimited, varint};
+use crate::json::well_known::struct_value::{
+    LIST_VALUES, STRUCT_FIELDS, VALUE_BOOL, VALUE_LIST, VALUE_NULL, VALUE_NUMBER, VALUE_STRING, VALUE_STRUCT,
+};
 use crate::json::well_known::{any, duration, field_mask, timestamp};
-use crate::tables::{MessageTable, WellKnown};
+use crate::tables::{Kind, WellKnown};
 
-impl<'a> FastEncoder<'a> {
-    pub(super) fn well_known(&mut self, index: u32, table: &'a MessageTable, wire: &[u8]) -> Option<()> {
-        match table.well_known {
+impl FastEncoder<'_> {
+    pub(super) fn well_known(&mut self, index: u32, special: WellKnown, wire: &[u8]) -> Option<()> {
+        match special {
             WellKnown::Timestamp => {
                 let (seconds, nanos) = seconds_and_nanos(wire)?;
                 let length = timestamp::write(seconds, nanos, self.out.room()).ok()?;
@@ -34,8 +37,9 @@ impl<'a> FastEncoder<'a> {
             WellKnown::FieldMask => self.out.with_vec(|vec| field_mask::put_mask(wire, 0, vec)).ok(),
             WellKnown::Any => self.any(wire),
             WellKnown::Empty | WellKnown::No => {
+                let tables = self.tables;
                 let start = self.open()?;
-                self.fields(table, wire)?;
+                self.fields(tables.message(index), wire)?;
                 self.close(start, *b"{}");
                 Some(())
             }
@@ -44,27 +48,25 @@ impl<'a> FastEncoder<'a> {
 
     /// Writes a `Value`, the message with this index.
     fn any_value(&mut self, index: u32, wire: &[u8]) -> Option<()> {
-        let (&tag, rest) = wire.split_first()?;
-        let number = tag >> 3;
-        match number {
-            2 if tag == 2 << 3 | 1 => {
-                let value = f64::from_le_bytes(rest.try_into().ok()?);
+        match wire {
+            [VALUE_STRING, ..] => (self.string(wire, 1)? == wire.len()).then_some(()),
+            [VALUE_NUMBER, bits @ ..] => {
+                let value = f64::from_le_bytes(bits.try_into().ok()?);
                 // JSON has no other numbers; what has is an error.
                 value.is_finite().then(|| self.double(value))
             }
-            1 | 4 if tag & 7 == 0 => {
-                let (value, after) = varint(wire, 1)?;
-                match number {
-                    1 => self.out.put_block(b"null", 4),
-                    _ => self.bool(value != 0),
-                }
-                (after == wire.len()).then_some(())
+            [VALUE_BOOL, value @ 0..=1] => {
+                self.bool(*value == 1);
+                Some(())
             }
-            3 | 5 | 6 if tag & 7 == 2 => {
+            [VALUE_NULL, 0] => {
+                self.out.put_block(b"null", 4);
+                Some(())
+            }
+            [tag @ (VALUE_STRUCT | VALUE_LIST), ..] => {
                 let (bytes, after) = delimited(wire, 1)?;
-                match number {
-                    3 => self.string(bytes)?,
-                    5 => self.struct_entries(index, bytes)?,
+                match *tag {
+                    VALUE_STRUCT => self.struct_entries(index, bytes)?,
                     _ => self.list_values(index, bytes)?,
                 }
                 (after == wire.len()).then_some(())
@@ -75,27 +77,27 @@ impl<'a> FastEncoder<'a> {
 
     /// Writes the entries of a `Struct`, whose values are messages with this index.
     fn struct_entries(&mut self, value: u32, wire: &[u8]) -> Option<()> {
-        let first_key = self.keys.len();
         let mut filter = KeyFilter::default();
         let start = self.open()?;
         let mut at = 0;
         while let Some(&tag) = wire.get(at) {
             let (entry, after) = delimited(wire, at + 1)?;
-            let (text, value_tag) = delimited(entry, 1)?;
-            let (bytes, end) = delimited(entry, value_tag + 1)?;
-            let usual = (tag, entry[0], entry.get(value_tag)?, end) == (10, 10, &18, entry.len());
-            if !usual {
-                return None;
-            }
             self.out.put_byte(b',');
             let key_start = self.out.end();
-            self.string(text)?;
+            let value_at = self.string(entry, 1)?;
             self.end_key(key_start, &mut filter);
+            let (bytes, end) = delimited(entry, value_at + 1)?;
+            // An entry has its key first and its value second.
+            if tag != STRUCT_FIELDS || entry[0] != 0x0a || entry[value_at] != 0x12 || end != entry.len() {
+                return None;
+            }
             self.any_value(value, bytes)?;
             at = after;
         }
         self.close(start, *b"{}");
-        self.keys_differ(first_key, &filter)
+        let kinds = (Kind::String, Kind::Message(value));
+        let repeat = filter.alike && entries_repeat(kinds, &[STRUCT_FIELDS], wire, 1)?;
+        (!repeat).then_some(())
     }
 
     /// Writes the elements of a `ListValue`, which are messages with this index.
@@ -104,7 +106,7 @@ impl<'a> FastEncoder<'a> {
         let mut at = 0;
         while let Some(&tag) = wire.get(at) {
             let (bytes, after) = delimited(wire, at + 1)?;
-            if tag != 10 {
+            if tag != LIST_VALUES {
                 return None;
             }
             self.out.put_byte(b',');
@@ -133,12 +135,12 @@ impl<'a> FastEncoder<'a> {
         let table = tables.message(index);
         let start = self.open()?;
         self.out.put(b",\"@type\":");
-        self.string(url)?;
+        self.string(wire, 1)?;
         match table.well_known {
             WellKnown::No | WellKnown::Empty => self.fields(table, value)?,
             _ => {
                 self.out.put(b",\"value\":");
-                self.well_known(index, table, value)?;
+                self.well_known(index, table.well_known, value)?;
             }
         }
         self.close(start, *b"{}");

@@ -6,7 +6,7 @@
 pub(crate) mod any;
 pub(crate) mod duration;
 pub(crate) mod field_mask;
-mod struct_value;
+pub(crate) mod struct_value;
 pub(crate) mod timestamp;
 mod wrappers;
 

@@ -14,16 +14,16 @@ use crate::tables::Kind;
 use crate::wire::{Reader, Record, WireError, WireValue, begin_length, end_length};
 
 /// Tag of `Struct.fields`, a map from string to `Value`.
-const STRUCT_FIELDS: u8 = 1 << 3 | 2;
+pub(crate) const STRUCT_FIELDS: u8 = 1 << 3 | 2;
 /// Tag of `ListValue.values`.
-const LIST_VALUES: u8 = 1 << 3 | 2;
+pub(crate) const LIST_VALUES: u8 = 1 << 3 | 2;
 
-const VALUE_NULL: u8 = 1 << 3;
-const VALUE_NUMBER: u8 = 2 << 3 | 1;
-const VALUE_STRING: u8 = 3 << 3 | 2;
-const VALUE_BOOL: u8 = 4 << 3;
-const VALUE_STRUCT: u8 = 5 << 3 | 2;
-const VALUE_LIST: u8 = 6 << 3 | 2;
+pub(crate) const VALUE_NULL: u8 = 1 << 3;
+pub(crate) const VALUE_NUMBER: u8 = 2 << 3 | 1;
+pub(crate) const VALUE_STRING: u8 = 3 << 3 | 2;
+pub(crate) const VALUE_BOOL: u8 = 4 << 3;
+pub(crate) const VALUE_STRUCT: u8 = 5 << 3 | 2;
+pub(crate) const VALUE_LIST: u8 = 6 << 3 | 2;
 
 impl Decoder<'_, '_> {
     /// Reads any JSON value as the fields of a `Value`, the message with this index.
