@@ -239,11 +239,11 @@ fn put_leaf(step: &FieldHandle, text: &str, out: &mut Vec<u8>) -> Result<(), Ref
     let mark = begin_length(out);
     match tables.message(index).well_known {
         WellKnown::Timestamp => {
-            let (seconds, nanos) = timestamp::parse(text).map_err(invalid)?;
+            let (seconds, nanos) = timestamp::parse(text.as_bytes()).map_err(invalid)?;
             put_seconds_and_nanos(seconds, nanos, out);
         }
         WellKnown::Duration => {
-            let (seconds, nanos) = duration::parse(text).map_err(invalid)?;
+            let (seconds, nanos) = duration::parse(text.as_bytes()).map_err(invalid)?;
             put_seconds_and_nanos(seconds, nanos, out);
         }
         WellKnown::FieldMask => field_mask::put_paths(text, out).map_err(invalid)?,

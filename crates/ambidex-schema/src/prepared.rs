@@ -99,6 +99,12 @@ impl Tag {
         out.truncate(end);
     }
 
+    /// A block, and how much of it is the tag.
+    #[inline(always)]
+    pub(crate) fn block(&self) -> (&[u8; 8], usize) {
+        (&self.block, self.length.into())
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.length.into()

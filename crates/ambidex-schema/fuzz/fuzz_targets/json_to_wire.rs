@@ -1,8 +1,9 @@
-//! Any text at all: refused with an error that is fit to print, or a message that comes back as it went.
+//! Any text at all: refused with an error that is fit to print, or a message that comes back as it went; the fast path
+//! says nothing else.
 #![no_main]
 
 use ambidex_schema::{DecodeOptions, EncodeOptions};
-use ambidex_schema_fuzz::{message_type, oracle_decode, value, write};
+use ambidex_schema_fuzz::{message_type, oracle_decode, read_slowly, value, write};
 use libfuzzer_sys::fuzz_target;
 use prost_reflect::prost::Message;
 
@@ -11,7 +12,15 @@ fuzz_target!(|data: &[u8]| {
     let message = message_type(choice);
     let options = DecodeOptions::default().with_ignore_unknown_fields(lenient & 1 != 0);
     let mut wire = b"before".to_vec();
-    if let Err(error) = message.json_to_wire(json, &options, &mut wire) {
+    let read = message.json_to_wire(json, &options, &mut wire);
+    if !options.ignore_unknown_fields {
+        match (&read, read_slowly(message, json)) {
+            (Ok(()), Ok(slowly)) => assert_eq!(slowly, wire[b"before".len()..], "both paths agree"),
+            (Err(error), Err(slowly)) => assert_eq!(error.offset() + 1, slowly.offset(), "both paths agree"),
+            (read, slowly) => panic!("{read:?}, and slowly {slowly:?}"),
+        }
+    }
+    if let Err(error) = read {
         assert_eq!(wire, b"before", "an error leaves the output alone");
         assert!(error.line() >= 1 && error.column() >= 1 && error.offset() <= json.len());
         assert!(error.to_string().len() < 20_000, "an error is fit to print");

@@ -13,8 +13,8 @@ mod generator;
 #[path = "../../tests/behaviour/oracle_faults.rs"]
 mod oracle_faults;
 
-#[path = "../../tests/behaviour/compact.rs"]
-mod compact;
+#[path = "../../tests/behaviour/slow_paths.rs"]
+mod slow_paths;
 
 /// The types that are fuzzed: one with a field of every kind, proto2, and what ProtoJSON treats specially.
 const TYPES: [&str; 13] = [
@@ -84,13 +84,18 @@ pub fn write(
     Ok(json)
 }
 
+/// JSON → wire by the path that takes every spelling.
+pub fn read_slowly(message: &MessageType, json: &[u8]) -> Result<Vec<u8>, ambidex_schema::JsonError> {
+    slow_paths::read_slowly(message, json)
+}
+
 /// wire → JSON by the path that takes everything.
 pub fn write_slowly(
     message: &MessageType,
     wire: &[u8],
     options: &EncodeOptions,
 ) -> Result<Vec<u8>, ambidex_schema::WireError> {
-    compact::write_slowly(message, wire, options)
+    slow_paths::write_slowly(message, wire, options)
 }
 
 /// The text as a JSON value of serde_json.

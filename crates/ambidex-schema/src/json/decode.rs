@@ -1,10 +1,12 @@
-//! JSON → wire: messages, lists and maps.
+//! JSON → wire: what a caller sees of it, and the path that takes every spelling.
 //!
 //! One pass over the text, appending wire bytes as values are met, so fields come out in the order of the
-//! JSON members, which protobuf allows. A value that is written explicitly is written to the wire even
+//! JSON members, which protobuf allows. [`decode_fast`](super::decode_fast) comes first; what it does not expect is
+//! read here from the start, and here the errors are made. A value that is written explicitly is written to the wire even
 //! where it is the default: the edge binds paths and queries by concatenation, and an explicit default must
 //! be able to override. Single values are in `decode_scalar`, special messages in `well_known`.
 
+use super::decode_fast::decode_fast;
 use super::error::{JsonError, JsonErrorKind};
 use super::options::{DEPTH_CEILING, DecodeOptions};
 use super::scanner::{RawString, Scanner, TokenLimits};
@@ -42,6 +44,9 @@ impl MessageType {
         options: &DecodeOptions,
         out: &mut Vec<u8>,
     ) -> Result<(), JsonError> {
+        if decode_fast(self.tables(), json, options, out, |fast| fast.message(self.index(), 0)).is_some() {
+            return Ok(());
+        }
         decode(self.tables(), json, options, out, |decoder| decoder.message(self.index()))
     }
 
@@ -65,10 +70,14 @@ impl MessageType {
         out: &mut Vec<u8>,
     ) -> Result<(), JsonError> {
         assert_eq!(field.parent().index(), self.index(), "the field belongs to another message");
+        if decode_fast(self.tables(), json, options, out, |fast| fast.field(field.table(), 0)).is_some() {
+            return Ok(());
+        }
         decode(self.tables(), json, options, out, |decoder| decoder.field(field.table()).map(drop))
     }
 }
 
+#[cold]
 fn decode<'a>(
     tables: &'a Tables,
     json: &'a [u8],

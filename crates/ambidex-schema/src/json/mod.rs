@@ -9,7 +9,10 @@
 //! | `plain_text` | text without escapes, a block at a time |
 //! | `decimal`, `double` | digits of integers and doubles |
 //! | `text` | JSON text out: escaping, numbers, base64 |
-//! | `decode`, `decode_scalar` | JSON → wire: messages, lists, maps; single values |
+//! | `output` | a vector that is written to by blocks |
+//! | `decode_fast` | JSON → wire as writers write it |
+//! | `decode`, `decode_scalar` | JSON → wire, whatever the spelling: messages, lists, maps; single values |
+//! | `key_filter` | whether the keys of a map differ |
 //! | `encode_fast` | wire → JSON as encoders write it: everything as it comes |
 //! | `encode`, `encode_any_order`, `encode_map`, `encode_scalar` | wire → JSON, whatever comes: gathered and merged first |
 //! | `well_known` | the messages ProtoJSON spells in a way of their own |
@@ -18,6 +21,7 @@
 
 mod decimal;
 mod decode;
+mod decode_fast;
 mod decode_scalar;
 mod double;
 mod encode;
@@ -26,8 +30,10 @@ mod encode_fast;
 mod encode_map;
 mod encode_scalar;
 mod error;
+mod key_filter;
 pub(crate) mod number;
 mod options;
+mod output;
 mod plain_text;
 pub(crate) mod scanner;
 mod text;

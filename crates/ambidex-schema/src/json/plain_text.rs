@@ -23,6 +23,32 @@ pub(crate) fn plain_length(bytes: &[u8]) -> usize {
     chunks.len() * 8 + rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len())
 }
 
+/// Where the text from there on stops to stand in a JSON string as it is, and whether it is ASCII up to there; `None`
+/// where it does not stop.
+#[inline(always)]
+pub(crate) fn text_end(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
+    let mut at = start;
+    let mut others = 0;
+    while let Some(word) = bytes.get(at..)?.first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let escaped = escaped_bytes(word);
+        if escaped != 0 {
+            // Of what is no ASCII only that before the lowest one counts.
+            others |= word & (escaped - 1) & !escaped & HIGHS;
+            return Some((at + escaped.trailing_zeros() as usize / 8, others == 0));
+        }
+        others |= word & HIGHS;
+        at += 8;
+    }
+    for (index, &byte) in bytes[at..].iter().enumerate() {
+        if !is_plain(byte) {
+            return Some((at + index, others == 0));
+        }
+        others |= u64::from(byte & 0x80);
+    }
+    None
+}
+
 /// Writes up to [`SHORT`] bytes with quotes around them if they are ASCII that stands in a JSON string as it is;
 /// `false` where not all are, and then the room holds anything. More bytes may be overwritten.
 ///

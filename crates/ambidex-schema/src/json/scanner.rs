@@ -359,7 +359,7 @@ pub(crate) fn number_too_long(offset: usize, max: usize) -> JsonError {
 
 /// Whether a number may end before this byte. What else could follow is left to the general path.
 #[inline]
-fn ends_a_number(next: Option<&u8>) -> bool {
+pub(crate) fn ends_a_number(next: Option<&u8>) -> bool {
     matches!(next, None | Some(b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'))
 }
 
@@ -417,20 +417,24 @@ impl<'a> RawString<'a> {
 
     /// Appends the content with escapes replaced.
     pub(crate) fn unescape_into(&self, out: &mut Vec<u8>) {
-        let mut rest = self.raw().as_bytes();
-        while let Some(backslash) = memchr::memchr(b'\\', rest) {
-            out.extend_from_slice(&rest[..backslash]);
-            rest = &rest[backslash..];
-            let (character, used) = replaced(rest);
-            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            rest = &rest[used..];
-        }
-        out.extend_from_slice(rest);
+        unescape(self.raw().as_bytes(), out);
     }
 }
 
+/// Appends what stands between the quotes of a string, its escapes, which were checked, replaced.
+pub(crate) fn unescape(mut rest: &[u8], out: &mut Vec<u8>) {
+    while let Some(backslash) = memchr::memchr(b'\\', rest) {
+        out.extend_from_slice(&rest[..backslash]);
+        rest = &rest[backslash..];
+        let (character, used) = replaced(rest);
+        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        rest = &rest[used..];
+    }
+    out.extend_from_slice(rest);
+}
+
 /// Checks the escape at the front and returns its length; a surrogate pair is one escape.
-fn check_escape(bytes: &[u8]) -> Result<usize, &'static str> {
+pub(crate) fn check_escape(bytes: &[u8]) -> Result<usize, &'static str> {
     match bytes.get(1) {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
         Some(b'u') => {

@@ -10,10 +10,10 @@ use proptest::prelude::*;
 use prost_reflect::prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor, SerializeOptions};
 
-use crate::compact::write_slowly;
 use crate::generator::{Entropy, message};
 use crate::oracle_faults::{oracle_mends, oracle_mistakes_a_map, refuses_wire_type};
 use crate::schemas;
+use crate::slow_paths::{read_slowly, write_slowly};
 
 static RICH: LazyLock<MessageType> = LazyLock::new(schemas::rich);
 static DESCRIPTOR: LazyLock<MessageDescriptor> = LazyLock::new(|| RICH.descriptor());
@@ -100,6 +100,7 @@ proptest! {
         let json = oracle(&message, &SerializeOptions::new().use_proto_field_name(names)).unwrap();
         let mut wire = Vec::new();
         RICH.json_to_wire(&json, &DecodeOptions::default(), &mut wire).unwrap();
+        prop_assert_eq!(read_slowly(&RICH, &json).unwrap(), wire.clone());
         let read = DynamicMessage::decode(DESCRIPTOR.clone(), wire.as_slice()).unwrap();
         let again = oracle(&read, &SerializeOptions::new().use_proto_field_name(names)).unwrap();
         prop_assert_eq!(difference(&value(&again), &value(&json)), None);
@@ -191,7 +192,13 @@ proptest! {
             json[index] = byte;
         }
         let mut wire = vec![1, 2, 3];
-        match RICH.json_to_wire(&json, &DecodeOptions::default(), &mut wire) {
+        let read = RICH.json_to_wire(&json, &DecodeOptions::default(), &mut wire);
+        match (&read, read_slowly(&RICH, &json)) {
+            (Ok(()), Ok(slowly)) => prop_assert_eq!(slowly, &wire[3..]),
+            (Err(error), Err(slowly)) => prop_assert_eq!(error.offset() + 1, slowly.offset()),
+            (read, slowly) => prop_assert!(false, "{read:?}, and slowly {slowly:?}"),
+        }
+        match read {
             Ok(()) => {
                 // What was accepted is a message, and the text was JSON.
                 DynamicMessage::decode(DESCRIPTOR.clone(), &wire[3..]).unwrap();

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod compact;
 mod differential;
 mod generator;
 mod http_rules;
@@ -12,5 +11,6 @@ mod oracle_faults;
 mod parameters;
 mod schema_loading;
 mod schemas;
+mod slow_paths;
 mod syntaxes;
 mod well_known;

@@ -5,24 +5,8 @@
 
 use super::list::same_tag;
 use super::{FastEncoder, delimited, varint};
-use crate::json::encode_map::{Entry, keys_repeat};
+use crate::json::key_filter::{KeyFilter, entries_repeat};
 use crate::tables::Kind;
-
-/// Which fingerprints the keys of a map had so far.
-#[derive(Default)]
-pub(super) struct KeyFilter {
-    seen: [u64; 4],
-    pub(super) alike: bool,
-}
-
-impl KeyFilter {
-    #[inline(always)]
-    fn add(&mut self, fingerprint: u8) {
-        let (word, bit) = (usize::from(fingerprint >> 6), 1 << (fingerprint & 63));
-        self.alike |= self.seen[word] & bit != 0;
-        self.seen[word] |= bit;
-    }
-}
 
 impl FastEncoder<'_> {
     /// Writes a map whose first entry is at `at`, behind its tag; returns where its last record ends.
@@ -63,7 +47,7 @@ impl FastEncoder<'_> {
                 Some(value) => at = value,
                 None => {
                     self.close(start, *b"{}");
-                    let repeat = filter.alike && entries_repeat((key, value), tag, wire, first)?;
+                    let repeat = filter.found_alike() && entries_repeat((key, value), tag, wire, first)?;
                     return (!repeat).then_some(after);
                 }
             }
@@ -106,34 +90,6 @@ impl FastEncoder<'_> {
     pub(super) fn end_key(&mut self, start: usize, filter: &mut KeyFilter) {
         let end = self.out.end();
         self.out.put_block(b":\0\0\0\0\0\0\0", 1);
-        filter.add(fingerprint(self.out.from(start), end - start));
+        filter.add(self.out.from(start), end - start);
     }
-}
-
-/// Whether two of the entries from `at` on have the same key.
-#[cold]
-pub(super) fn entries_repeat(kinds: (Kind, Kind), tag: &[u8], wire: &[u8], mut at: usize) -> Option<bool> {
-    let mut entries = Vec::new();
-    loop {
-        let (entry, after) = delimited(wire, at)?;
-        entries.push(Entry::read(entry, 0, kinds).ok()?);
-        match same_tag(tag, wire, after) {
-            Some(next) => at = next,
-            None => return Some(keys_repeat(&entries)),
-        }
-    }
-}
-
-/// A number that equal texts share, and different ones seldom. There are eight bytes behind the text at least.
-#[inline(always)]
-fn fingerprint(text_and_more: &[u8], length: usize) -> u8 {
-    let word = |at: usize| {
-        let bytes = text_and_more.get(at..).and_then(|rest| rest.first_chunk());
-        u64::from_le_bytes(bytes.copied().unwrap_or_default())
-    };
-    let mixed = match length {
-        0..8 => word(0) & ((1 << (8 * length)) - 1),
-        _ => word(0) ^ word(length - 8).rotate_left(23),
-    };
-    ((mixed ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }

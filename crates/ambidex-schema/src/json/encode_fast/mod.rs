@@ -12,13 +12,12 @@
 
 mod list;
 mod map;
-mod output;
 mod scalar;
 mod string;
 mod well_known;
 
-use self::output::Output;
 use super::options::{DEPTH_CEILING, EncodeOptions};
+use super::output::Output;
 use crate::prepared::PreparedKey;
 use crate::tables::{FieldTable, Kind, MessageTable, Shape, Tables, Usual, WellKnown};
 use crate::wire::Reader;

@@ -1,7 +1,7 @@
 //! Strings, and members that are strings: name and value in one piece.
 
-use super::output::Output;
 use super::{FastEncoder, delimited};
+use crate::json::output::Output;
 use crate::json::plain_text::{QUOTED_SHORT, SHORT, plain_length, quote_long, quote_short};
 use crate::json::text::escape;
 use crate::prepared::{BLOCK, PreparedKey};

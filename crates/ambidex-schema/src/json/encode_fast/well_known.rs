@@ -1,7 +1,7 @@
 //! The messages that ProtoJSON spells in a way of their own, their fields where encoders put them.
 
-use super::map::{KeyFilter, entries_repeat};
 use super::{FastEncoder, delimited, varint};
+use crate::json::key_filter::{KeyFilter, entries_repeat};
 use crate::json::well_known::struct_value::{
     LIST_VALUES, STRUCT_FIELDS, VALUE_BOOL, VALUE_LIST, VALUE_NULL, VALUE_NUMBER, VALUE_STRING, VALUE_STRUCT,
 };
@@ -96,7 +96,7 @@ impl FastEncoder<'_> {
         }
         self.close(start, *b"{}");
         let kinds = (Kind::String, Kind::Message(value));
-        let repeat = filter.alike && entries_repeat(kinds, &[STRUCT_FIELDS], wire, 1)?;
+        let repeat = filter.found_alike() && entries_repeat(kinds, &[STRUCT_FIELDS], wire, 1)?;
         (!repeat).then_some(())
     }
 

@@ -16,26 +16,23 @@ const RANGE: &str = "the duration is longer than 315576000000 seconds";
 /// ```text
 /// duration = [ "-" ] 1*digit [ "." 1*9digit ] "s"
 /// ```
-pub(crate) fn parse(text: &str) -> Result<(i64, i32), &'static str> {
-    let number = text.strip_suffix('s').ok_or(SHAPE)?;
-    let (sign, number) = match number.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, number),
+pub(crate) fn parse(text: &[u8]) -> Result<(i64, i32), &'static str> {
+    let Some((b's', number)) = text.split_last() else { return Err(SHAPE) };
+    let (sign, number) = match number {
+        [b'-', rest @ ..] => (-1, rest),
+        _ => (1, number),
     };
-    let (whole, fraction) = match number.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (number, None),
-    };
-    if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(SHAPE);
-    }
-    // Digits that do not fit into 64 bits are beyond the range anyway.
-    let seconds: i64 = whole.parse().map_err(|_| RANGE)?;
+    let digits = number.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (whole, fraction) = number.split_at(digits);
     let nanos = match fraction {
-        Some(fraction) if fraction.bytes().all(|byte| byte.is_ascii_digit()) => nanos(fraction.as_bytes())?,
-        Some(_) => return Err(SHAPE),
-        None => 0,
+        _ if whole.is_empty() => return Err(SHAPE),
+        [] => 0,
+        [b'.', fraction @ ..] if fraction.iter().all(u8::is_ascii_digit) => nanos(fraction)?,
+        _ => return Err(SHAPE),
     };
+    // Digits that do not fit into 64 bits are beyond the range anyway.
+    let add = |seconds: i64, digit: &u8| seconds.checked_mul(10)?.checked_add(i64::from(digit - b'0'));
+    let seconds = whole.iter().try_fold(0, add).ok_or(RANGE)?;
     // The bound is one of the seconds alone: the last one may have a fraction.
     if seconds > SECONDS_MAX {
         return Err(RANGE);
@@ -70,6 +67,10 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<(i64, i32), &'static str> {
+        super::parse(text.as_bytes())
+    }
 
     fn text(seconds: i64, nanos: i32) -> Result<String, &'static str> {
         let mut room = [0; 32];

@@ -26,13 +26,15 @@ impl<'a> Decoder<'a, '_> {
         match special {
             WellKnown::Timestamp => {
                 let (offset, text) = self.text_of("a timestamp string")?;
-                let (seconds, nanos) = timestamp::parse(&text).map_err(|message| invalid(offset, message))?;
+                let (seconds, nanos) =
+                    timestamp::parse(text.as_bytes()).map_err(|message| invalid(offset, message))?;
                 put_seconds_and_nanos(seconds, nanos, self.out);
                 Ok(())
             }
             WellKnown::Duration => {
                 let (offset, text) = self.text_of("a duration string")?;
-                let (seconds, nanos) = duration::parse(&text).map_err(|message| invalid(offset, message))?;
+                let (seconds, nanos) =
+                    duration::parse(text.as_bytes()).map_err(|message| invalid(offset, message))?;
                 put_seconds_and_nanos(seconds, nanos, self.out);
                 Ok(())
             }

@@ -21,8 +21,7 @@ const RANGE: &str = "the timestamp is outside the years 0001 to 9999";
 /// date      = 4digit "-" 2digit "-" 2digit
 /// time      = 2digit ":" 2digit ":" 2digit
 /// ```
-pub(crate) fn parse(text: &str) -> Result<(i64, i32), &'static str> {
-    let bytes = text.as_bytes();
+pub(crate) fn parse(bytes: &[u8]) -> Result<(i64, i32), &'static str> {
     let (fixed, rest) = bytes.split_at_checked(19).ok_or(SHAPE)?;
     let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
     if separators.iter().any(|&(at, byte)| fixed[at] != byte) {
@@ -170,6 +169,10 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<(i64, i32), &'static str> {
+        super::parse(text.as_bytes())
+    }
 
     fn text(seconds: i64, nanos: i32) -> String {
         let mut room = [0; 32];
