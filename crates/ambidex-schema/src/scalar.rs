@@ -56,22 +56,25 @@ pub(crate) fn put_enum(number: i32, out: &mut Vec<u8>) {
 
 /// Appends the bytes that base64 text stands for; `false`, and nothing appended, where it is not base64.
 pub(crate) fn put_base64_decoded(text: &[u8], out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    out.resize(start + base64_room(text), 0);
+    let length = decode_base64(text, &mut out[start..]);
+    out.truncate(start + length.unwrap_or(0));
+    length.is_some()
+}
+
+/// How much room [`decode_base64`] needs.
+pub(crate) fn base64_room(text: &[u8]) -> usize {
+    base64::decoded_len_estimate(text.len())
+}
+
+/// Writes the bytes that base64 text stands for, and returns how many; `None` where it is not base64.
+pub(crate) fn decode_base64(text: &[u8], room: &mut [u8]) -> Option<usize> {
     let engine = match memchr::memchr2(b'-', b'_', text) {
         Some(_) => &URL_SAFE_BASE64,
         None => &STANDARD_BASE64,
     };
-    let start = out.len();
-    out.resize(start + base64::decoded_len_estimate(text.len()), 0);
-    match engine.decode_slice(text, &mut out[start..]) {
-        Ok(length) => {
-            out.truncate(start + length);
-            true
-        }
-        Err(_) => {
-            out.truncate(start);
-            false
-        }
-    }
+    engine.decode_slice(text, room).ok()
 }
 
 #[cfg(test)]

@@ -28,16 +28,20 @@ pub(crate) enum Contestant {
     Ours,
     Pbjson,
     Reflect,
+    /// The part of our way that is prost's: between struct and wire bytes, without JSON.
+    Prost,
 }
 
 impl Contestant {
-    pub(crate) const ALL: [Self; 3] = [Contestant::Ours, Contestant::Pbjson, Contestant::Reflect];
+    pub(crate) const ALL: [Self; 4] =
+        [Contestant::Ours, Contestant::Pbjson, Contestant::Reflect, Contestant::Prost];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Contestant::Ours => "ours",
             Contestant::Pbjson => "pbjson",
             Contestant::Reflect => "reflect",
+            Contestant::Prost => "prost",
         }
     }
 }
@@ -52,7 +56,7 @@ pub(crate) struct Case {
     /// Panics where the contestants disagree about the message.
     pub(crate) agree: Box<dyn Fn()>,
     /// By way, then by contestant, in the order of their `ALL`.
-    pub(crate) runs: [[Run; 3]; 2],
+    pub(crate) runs: [[Run; 4]; 2],
 }
 
 impl Case {
@@ -67,7 +71,7 @@ impl Case {
     /// Nanoseconds of processor time for one message: the median of all rounds, by contestant.
     ///
     /// The contestants take turns within a round, so that whatever slows the machine slows all of them.
-    pub(crate) fn measure(&mut self, way: Way, rounds: usize) -> [f64; 3] {
+    pub(crate) fn measure(&mut self, way: Way, rounds: usize) -> [f64; 4] {
         const ROUND_NANOS: u128 = 15_000_000;
         let times = Contestant::ALL.map(|contestant| {
             let mut times = 1;
@@ -81,7 +85,7 @@ impl Case {
                 times *= 2;
             }
         });
-        let mut nanos = [const { Vec::new() }; 3];
+        let mut nanos = [const { Vec::new() }; 4];
         for _ in 0..rounds {
             for (at, contestant) in Contestant::ALL.into_iter().enumerate() {
                 let before = thread_time();

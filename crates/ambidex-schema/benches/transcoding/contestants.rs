@@ -1,4 +1,4 @@
-//! The three ways from JSON to struct and back.
+//! The three ways from JSON to struct and back, and what of ours is prost's part.
 
 use std::fmt::Debug;
 use std::hint::black_box;
@@ -45,11 +45,13 @@ where
             in_ours::<T>(ours.clone(), json.clone()),
             in_pbjson::<T>(json.clone()),
             in_reflect::<T>(reflected.clone(), json.clone()),
+            in_prost::<T>(wire.clone()),
         ],
         [
             out_ours(ours.clone(), value.clone()),
             out_pbjson(value.clone()),
             out_reflect(reflected.clone(), value.clone()),
+            out_prost(value.clone()),
         ],
     ];
     let (json_bytes, wire_bytes) = (json.len(), wire.len());
@@ -110,6 +112,25 @@ fn in_reflect<T: Message + Default>(message: MessageDescriptor, json: Vec<u8>) -
             wire.clear();
             dynamic.encode(&mut wire).expect("a vector has room");
             black_box(T::decode(wire.as_slice()).expect("checked before"));
+        }
+    })
+}
+
+fn in_prost<T: Message + Default>(wire: Vec<u8>) -> Run {
+    Box::new(move |times| {
+        for _ in 0..times {
+            black_box(T::decode(black_box(&wire[..])).expect("it is sound"));
+        }
+    })
+}
+
+fn out_prost<T: Message + 'static>(value: T) -> Run {
+    let mut wire = Vec::new();
+    Box::new(move |times| {
+        for _ in 0..times {
+            wire.clear();
+            encode_wire(black_box(&value), &mut wire);
+            black_box(&wire);
         }
     })
 }

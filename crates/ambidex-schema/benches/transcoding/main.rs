@@ -39,13 +39,13 @@ fn main() {
 
 fn once(cases: &mut [Case], words: &[&str]) {
     let &[name, way, contestant, times, ..] = words else {
-        panic!("--once takes a message, `in` or `out`, `ours`, `pbjson` or `reflect`, and a number");
+        panic!("--once takes a message, `in` or `out`, `ours`, `pbjson`, `reflect` or `prost`, and a number");
     };
     let way = Way::ALL.into_iter().find(|each| each.name() == way).expect("`in` or `out`");
     let contestant = Contestant::ALL
         .into_iter()
         .find(|each| each.name() == contestant)
-        .expect("`ours`, `pbjson` or `reflect`");
+        .expect("`ours`, `pbjson`, `reflect` or `prost`");
     let case = cases.iter_mut().find(|case| case.name == name).expect("one of the messages");
     case.run(way, contestant, times.parse().expect("a number"));
 }

@@ -40,13 +40,17 @@ pub(crate) fn text_end(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
         others |= word & HIGHS;
         at += 8;
     }
-    for (index, &byte) in bytes[at..].iter().enumerate() {
-        if !is_plain(byte) {
-            return Some((at + index, others == 0));
-        }
-        others |= u64::from(byte & 0x80);
-    }
-    None
+    // The last word overlaps the one before; what was seen is shifted out, and zeros, which are special, come in.
+    let rest = bytes.len() - at;
+    let word = match bytes.last_chunk() {
+        _ if rest == 0 => return None,
+        Some(word) => u64::from_le_bytes(*word) >> (64 - 8 * rest),
+        None => bytes[at..].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    let escaped = escaped_bytes(word);
+    others |= word & (escaped - 1) & !escaped & HIGHS;
+    let length = escaped.trailing_zeros() as usize / 8;
+    (length < rest).then_some((at + length, others == 0))
 }
 
 /// Writes up to [`SHORT`] bytes with quotes around them if they are ASCII that stands in a JSON string as it is;
@@ -150,6 +154,16 @@ mod tests {
         fn plain_length_agrees_with_the_obvious_loop(bytes: Vec<u8>) {
             let obvious = bytes.iter().position(|b| !is_plain(*b)).unwrap_or(bytes.len());
             prop_assert_eq!(plain_length(&bytes), obvious);
+        }
+
+        #[test]
+        fn text_ends_where_it_is_no_longer_plain(bytes: Vec<u8>, text in "[a-zé ]{0,20}", start in 0usize..12) {
+            for bytes in [&bytes[..], text.as_bytes(), &[text.as_bytes(), &bytes].concat()] {
+                let start = start.min(bytes.len());
+                let length = bytes[start..].iter().position(|byte| !is_plain(*byte));
+                let obvious = length.map(|length| (start + length, bytes[start..start + length].is_ascii()));
+                prop_assert_eq!(text_end(bytes, start), obvious);
+            }
         }
 
         #[test]

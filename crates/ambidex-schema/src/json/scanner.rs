@@ -417,20 +417,31 @@ impl<'a> RawString<'a> {
 
     /// Appends the content with escapes replaced.
     pub(crate) fn unescape_into(&self, out: &mut Vec<u8>) {
-        unescape(self.raw().as_bytes(), out);
+        let text = self.raw().as_bytes();
+        let start = out.len();
+        out.resize(start + text.len(), 0);
+        let length = unescape(text, &mut out[start..]);
+        out.truncate(start + length);
     }
 }
 
-/// Appends what stands between the quotes of a string, its escapes, which were checked, replaced.
-pub(crate) fn unescape(mut rest: &[u8], out: &mut Vec<u8>) {
-    while let Some(backslash) = memchr::memchr(b'\\', rest) {
-        out.extend_from_slice(&rest[..backslash]);
-        rest = &rest[backslash..];
-        let (character, used) = replaced(rest);
-        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-        rest = &rest[used..];
+/// Writes what stands between the quotes of a string, its escapes, which were checked, replaced; returns how long that
+/// is. It is never longer than the text.
+pub(crate) fn unescape(mut text: &[u8], room: &mut [u8]) -> usize {
+    let mut length = 0;
+    let mut put = |bytes: &[u8]| {
+        room[length..length + bytes.len()].copy_from_slice(bytes);
+        length += bytes.len();
+    };
+    while let Some(backslash) = memchr::memchr(b'\\', text) {
+        put(&text[..backslash]);
+        text = &text[backslash..];
+        let (character, used) = replaced(text);
+        put(character.encode_utf8(&mut [0; 4]).as_bytes());
+        text = &text[used..];
     }
-    out.extend_from_slice(rest);
+    put(text);
+    length
 }
 
 /// Checks the escape at the front and returns its length; a surrogate pair is one escape.

@@ -1,11 +1,11 @@
 //! Values that are no messages.
 
 use super::FastDecoder;
-use crate::json::number::{Integer, number_length, parse_plain_double};
+use crate::json::number::{Integer, number_length, parse_double, parse_float, parse_plain_double};
 use crate::json::scanner::ends_a_number;
-use crate::scalar::{put_base64_decoded, put_number};
+use crate::scalar::{base64_room, decode_base64};
 use crate::tables::Kind;
-use crate::wire::{begin_length, end_length, zigzag};
+use crate::wire::zigzag;
 
 impl FastDecoder<'_> {
     /// Reads a scalar and appends it without its tag.
@@ -14,11 +14,11 @@ impl FastDecoder<'_> {
             Kind::String => self.string(at),
             Kind::Bytes => {
                 let (text, after) = self.plain(at)?;
-                let decoded = self.out.with_vec(|vec| {
-                    let mark = begin_length(vec);
-                    put_base64_decoded(text, vec).then(|| end_length(mark, vec))
-                });
-                decoded.map(|()| after)
+                let mark = self.out.begin_length();
+                let length = decode_base64(text, self.out.room_of(base64_room(text)))?;
+                self.out.advance(length);
+                self.out.end_length(mark);
+                Some(after)
             }
             Kind::Bool => {
                 let (value, after) = self.bool(at)?;
@@ -27,10 +27,8 @@ impl FastDecoder<'_> {
             }
             Kind::Enum(index) => self.enumeration(index, at),
             Kind::Double => self.double(at),
-            Kind::Float | Kind::Message(_) | Kind::Group(_) => match kind {
-                Kind::Float => self.other_number(kind, at),
-                _ => None,
-            },
+            Kind::Float => self.other_number(kind, at),
+            Kind::Message(_) | Kind::Group(_) => None,
             integer => self.integer(integer, at),
         }
     }
@@ -108,7 +106,11 @@ impl FastDecoder<'_> {
             return None;
         }
         let text = std::str::from_utf8(text).ok()?;
-        self.out.with_vec(|vec| put_number(kind, text, vec)).ok()?;
+        match kind {
+            Kind::Double => self.out.put_block(&parse_double(text).ok()?.to_le_bytes(), 8),
+            Kind::Float => self.out.put_block(&parse_float(text).ok()?.to_le_bytes(), 4),
+            integer => self.put_integer(integer, Integer::parse(text).ok()?)?,
+        }
         Some(after)
     }
 

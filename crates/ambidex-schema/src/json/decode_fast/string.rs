@@ -4,7 +4,6 @@ use super::FastDecoder;
 use crate::json::plain_text::text_end;
 use crate::json::scanner::{check_escape, unescape};
 use crate::prepared::Tag;
-use crate::wire::{begin_length, end_length};
 
 /// Strings up to this many bytes are copied as one block.
 const BLOCK: usize = 32;
@@ -97,11 +96,10 @@ impl<'a> FastDecoder<'a> {
             return None;
         }
         std::str::from_utf8(content).ok()?;
-        self.out.with_vec(|vec| {
-            let mark = begin_length(vec);
-            unescape(content, vec);
-            end_length(mark, vec);
-        });
+        let mark = self.out.begin_length();
+        let length = unescape(content, self.out.room_of(content.len()));
+        self.out.advance(length);
+        self.out.end_length(mark);
         Some(end + 1)
     }
 }
