@@ -10,6 +10,7 @@ use super::decode_fast::decode_fast;
 use super::error::{JsonError, JsonErrorKind};
 use super::options::{DEPTH_CEILING, DecodeOptions};
 use super::scanner::{RawString, Scanner, TokenLimits};
+use super::well_known::any::LateTypes;
 use crate::message_type::{FieldHandle, MessageType};
 use crate::prepared::Tag;
 use crate::tables::{FieldTable, Kind, MessageTable, Shape, Tables, WellKnown};
@@ -99,6 +100,7 @@ fn decode<'a>(
             depth_left: options.max_depth.min(DEPTH_CEILING),
             elements_left: options.max_elements,
             map_keys: Vec::new(),
+            types: LateTypes::default(),
             out,
         };
         read(&mut decoder)?;
@@ -119,6 +121,7 @@ pub(crate) struct Decoder<'a, 'o> {
     pub(crate) elements_left: usize,
     /// Keys of the maps being read, innermost map last; each map owns the tail it pushed.
     map_keys: Vec<KeySpan>,
+    pub(crate) types: LateTypes,
     pub(crate) out: &'o mut Vec<u8>,
 }
 

@@ -12,11 +12,13 @@ use crate::wire::{Reader, WireError, WireErrorKind, WireValue, unzigzag};
 const COMPARED_ENTRIES_MAX: usize = 8;
 
 /// One entry, its value not yet looked into.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Entry<'w> {
     key: Key<'w>,
     key_offset: usize,
     value: Option<WireValue<'w>>,
+    /// A message value that comes in several parts, which merge: all of them.
+    parts: Vec<u8>,
     offset: usize,
 }
 
@@ -38,7 +40,8 @@ impl<'w> Entry<'w> {
         offset: usize,
         (key_kind, value_kind): (Kind, Kind),
     ) -> Result<Self, WireError> {
-        let mut entry = Self { key: Key::default_of(key_kind), key_offset: offset, value: None, offset };
+        let key = Key::default_of(key_kind);
+        let mut entry = Self { key, key_offset: offset, value: None, parts: Vec::new(), offset };
         let mut reader = Reader::new(bytes, offset);
         while let Some(record) = reader.next()? {
             match record.number {
@@ -48,6 +51,12 @@ impl<'w> Entry<'w> {
                     }
                 }
                 2 if record.value.wire_type() == value_kind.wire_type() => {
+                    if let (Kind::Message(_), Some(WireValue::Bytes(part))) = (value_kind, entry.value) {
+                        if entry.parts.is_empty() {
+                            entry.parts.extend_from_slice(part);
+                        }
+                        entry.parts.extend_from_slice(record.value.bytes().unwrap_or_default());
+                    }
                     (entry.value, entry.offset) = (Some(record.value), record.offset);
                 }
                 _ => {}
@@ -127,6 +136,9 @@ impl Encoder<'_, '_> {
         self.key(entry)?;
         self.put_key(b":");
         match (entry.value, value) {
+            (Some(_), Kind::Message(index)) if !entry.parts.is_empty() => {
+                self.message(index, &entry.parts, entry.offset)
+            }
             (Some(present), kind) => self.value(kind, present, entry.offset),
             (None, Kind::Message(index)) => self.message(index, b"", entry.offset),
             (None, scalar) => {

@@ -254,20 +254,34 @@ impl<'a> Scanner<'a> {
     ///
     /// Counts what it passes against the same limits as a value that is read.
     pub(crate) fn skip(&mut self, depth_left: usize, elements_left: &mut usize) -> Result<(), JsonError> {
+        self.skip_and_tell(depth_left, elements_left, &mut |_, _, _| {})
+    }
+
+    /// As [`skip`](Self::skip), and tells of every member it passes: where its object starts, its name, and where its
+    /// value starts.
+    pub(crate) fn skip_and_tell(
+        &mut self,
+        depth_left: usize,
+        elements_left: &mut usize,
+        tell: &mut impl FnMut(usize, &RawString<'a>, usize),
+    ) -> Result<(), JsonError> {
         match self.peek() {
             b'{' | b'[' if depth_left == 0 => {
                 Err(JsonError::new(JsonErrorKind::LimitExceeded, self.position, "values nest too deeply"))
             }
             b'{' => {
+                let start = self.position;
                 self.position += 1;
                 if self.take(b'}') {
                     return Ok(());
                 }
                 loop {
                     self.count_element(elements_left)?;
-                    self.string()?;
+                    let name = self.string()?;
                     self.expect(b':')?;
-                    self.skip(depth_left - 1, elements_left)?;
+                    self.peek();
+                    tell(start, &name, self.position);
+                    self.skip_and_tell(depth_left - 1, elements_left, tell)?;
                     if !self.take(b',') {
                         return self.expect(b'}');
                     }
@@ -280,7 +294,7 @@ impl<'a> Scanner<'a> {
                 }
                 loop {
                     self.count_element(elements_left)?;
-                    self.skip(depth_left - 1, elements_left)?;
+                    self.skip_and_tell(depth_left - 1, elements_left, tell)?;
                     if !self.take(b',') {
                         return self.expect(b']');
                     }

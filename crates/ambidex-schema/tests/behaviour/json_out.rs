@@ -118,6 +118,14 @@ fn a_map_entry_without_key_or_value_has_their_defaults() {
 }
 
 #[test]
+fn the_message_of_a_map_entry_may_come_in_parts() {
+    let rich = rich();
+    // int32Map = 51 holds messages; name = 1, count = 2.
+    let parts = [0x9a, 0x03, 13, 0x08, 7, 0x12, 3, 0x0a, 1, b'a', 0x12, 2, 0x10, 1, 0x12, 0];
+    assert_eq!(json(&rich, &parts), r#"{"int32Map":{"7":{"name":"a","count":1}}}"#);
+}
+
+#[test]
 fn unknown_fields_and_groups_are_skipped() {
     let rich = rich();
     // Field 999 as varint, fixed64, bytes, a group with content, fixed32.

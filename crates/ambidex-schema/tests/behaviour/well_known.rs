@@ -241,6 +241,32 @@ fn nested_anys_with_late_types_stay_within_their_limits() {
 }
 
 #[test]
+fn types_of_anys_that_were_skipped_through_are_found_again() {
+    let rich = rich();
+    let nested = |inner: &str| format!(r#"{{"any":{{"any":{inner},"@type":"x/test.v1.Rich"}}}}"#);
+    for (inner, expected) in [
+        (r#"{"name":"a","@type":"x/test.v1.Inner"}"#, r#"{"@type":"x/test.v1.Inner","name":"a"}"#),
+        (r#"{"@type":"x/test.v1.Inner","name":"a"}"#, r#"{"@type":"x/test.v1.Inner","name":"a"}"#),
+        (r#"{ }"#, "{}"),
+        (
+            r#"{"value":{"any":{"value":[1],"@type":"x/google.protobuf.Value"}},"@type":"x/google.protobuf.Struct"}"#,
+            r#"{"@type":"x/google.protobuf.Struct","value":{"any":{"value":[1.0],"@type":"x/google.protobuf.Value"}}}"#,
+        ),
+    ] {
+        let expected = format!(r#"{{"any":{{"@type":"x/test.v1.Rich","any":{expected}}}}}"#);
+        assert_eq!(round_trip(&rich, &nested(inner)), expected);
+    }
+    for (inner, complaint) in [
+        (r#"{"name":"a"}"#, "an Any needs an @type"),
+        (r#"{"name":"a","@type":1}"#, "expected a type URL string"),
+        (r#"{"name":"a","@type":"x/test.v1.Inner","@type":"x/test.v1.Inner"}"#, "the type is given twice"),
+    ] {
+        let error = refusal(&rich, &nested(inner)).to_string();
+        assert!(error.contains(complaint), "{error}");
+    }
+}
+
+#[test]
 fn well_known_types_stand_alone_too() {
     let schema = compile(&["test/v1/rich.proto"]);
     for (name, json) in [

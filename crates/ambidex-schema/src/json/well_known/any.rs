@@ -1,8 +1,10 @@
 //! `google.protobuf.Any`: a message of a type that its value names.
 //!
 //! `@type` may stand anywhere in the object, but the fields cannot be read before it is known. It usually
-//! stands first; where it does not, the object is skipped through once to find it and then read. Nested
-//! `Any`s that all put it last cost one skip per level, and levels are bounded.
+//! stands first; where it does not, the object is skipped through once to find it and then read. What is skipped may
+//! hold more of the kind, so every `@type` that is passed is noted down: no text is skipped twice.
+
+use std::collections::HashMap;
 
 use super::unrepresentable;
 use crate::json::decode::{Decoder, Extra};
@@ -16,6 +18,15 @@ use crate::wire::{Reader, WireError, WireErrorKind, WireValue, begin_length, end
 pub(crate) const TYPE_URL: u8 = 1 << 3 | 2;
 /// Tag of `Any.value`.
 pub(crate) const VALUE: u8 = 2 << 3 | 2;
+
+/// What was learned of objects that were skipped through.
+#[derive(Debug, Default)]
+pub(crate) struct LateTypes {
+    /// By where an object starts: where the value of its first `@type` does.
+    by_object: HashMap<usize, usize>,
+    /// Up to here all objects are known: one that is not among them has no `@type`.
+    known_to: usize,
+}
 
 impl Decoder<'_, '_> {
     /// Reads an `Any`. An object without members is an `Any` that holds nothing.
@@ -50,30 +61,48 @@ impl Decoder<'_, '_> {
     /// The `@type` of the object that starts here, and where it stands; `None` where there are no members.
     fn find_type(&mut self) -> Result<Option<(String, usize)>, JsonError> {
         let start = self.scanner.position();
+        let no_type = || JsonError::new(JsonErrorKind::InvalidValue, start, "an Any needs an @type");
         let elements_left = self.elements_left;
         self.enter(b'{', "an object")?;
         if self.scanner.take(b'}') {
             self.leave();
             return Ok(None);
         }
-        loop {
-            let key = self.key()?;
-            if key.content() == "@type" {
-                if self.scanner.peek() != b'"' {
-                    return Err(self.wrong_type("a type URL string").in_field("@type"));
+        if start < self.types.known_to {
+            let value = *self.types.by_object.get(&start).ok_or_else(no_type)?;
+            self.scanner.seek(value);
+        } else {
+            while self.key()?.content() != "@type" {
+                self.skip_and_note()?;
+                if !self.next_member()? {
+                    return Err(no_type());
                 }
-                let url = self.scanner.string()?;
-                self.leave();
-                // What was skipped is read again, and counts only once.
-                self.elements_left = elements_left;
-                return Ok(Some((url.content().into_owned(), url.offset)));
-            }
-            self.skip()?;
-            if !self.next_member()? {
-                let message = "an Any needs an @type";
-                return Err(JsonError::new(JsonErrorKind::InvalidValue, start, message));
             }
         }
+        if self.scanner.peek() != b'"' {
+            return Err(self.wrong_type("a type URL string").in_field("@type"));
+        }
+        let url = self.scanner.string()?;
+        self.leave();
+        // What was skipped is read again, and counts only once.
+        self.elements_left = elements_left;
+        Ok(Some((url.content().into_owned(), url.offset)))
+    }
+
+    /// Skips a value, and notes down the types of the objects in it.
+    fn skip_and_note(&mut self) -> Result<(), JsonError> {
+        let types = &mut self.types.by_object;
+        self.scanner.skip_and_tell(
+            self.depth_left,
+            &mut self.elements_left,
+            &mut |object, name, value| {
+                if name.content() == "@type" {
+                    types.entry(object).or_insert(value);
+                }
+            },
+        )?;
+        self.types.known_to = self.scanner.position();
+        Ok(())
     }
 
     /// Reads `{"@type": …, "value": …}`, in any order.
