@@ -39,9 +39,13 @@ bench-json *args:
 bench-growth:
     cargo bench -p ambidex-schema --bench growth
 
-# Fuzzes the schema crate, each target this many seconds. Needs a nightly toolchain and cargo-fuzz.
-fuzz seconds *targets:
-    crates/ambidex-schema/fuzz/run.sh {{seconds}} {{targets}}
+# Fuzzes the schema crate, each target this many seconds, or with an x behind, this many inputs. Needs cargo-fuzz.
+fuzz length *targets:
+    crates/ambidex-schema/fuzz/run.sh {{length}} {{targets}}
+
+# What fifty messages cost a build: prost alone, with us, with pbjson.
+build-cost *runs:
+    benches/build_cost/run {{runs}}
 
 # Writes the golden files of generated code anew, for review in the diff.
 golden:
