@@ -22,6 +22,8 @@
 //! | `query` | [`bind_query`]: query parameters as fields |
 //! | `field_mask` | [`mask_from_json`]: which fields a PATCH body names |
 
+#![forbid(unsafe_code)]
+
 mod encode_wire;
 mod features;
 mod field_mask;
