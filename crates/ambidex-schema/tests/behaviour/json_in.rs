@@ -30,6 +30,10 @@ fn integers_reject_fractions_spaces_signs_zeros_and_overflow() {
     for text in [
         "0.5",
         "\"0.5\"",
+        // As doubles these would be integers.
+        "2e-7152",
+        "1.0000000000000000001",
+        "4503599627370496.5",
         "\" 1\"",
         "\"1 \"",
         "\"+1\"",
