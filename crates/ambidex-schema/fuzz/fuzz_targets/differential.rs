@@ -149,6 +149,8 @@ fn oracle_is_too_lenient(error: &JsonError, json: &[u8]) -> bool {
         "a fraction of a second has one to nine digits",
         // Timestamps have no leap seconds: `timestamp.proto` smears them.
         "the timestamp has no such time of day",
+        // The names in a path have dots between them, and are not empty.
+        "a path of the field mask is empty",
         // A number too large for its type in quotes becomes infinity there.
         "the number is out of range for its field",
     ];

@@ -57,7 +57,9 @@ fn field_masks_are_lower_camel() {
     assert_eq!(round_trip(&rich, json), json);
     let bytes = wire(&rich, json).unwrap();
     assert!(bytes.ends_with(b"\x0a\x0cdisplay_name\x0a\x0cbook.foo_bar"));
-    refusal(&rich, r#"{"fieldMask":"display_name"}"#);
+    for refused in ["display_name", ",", "a,", ".b", "a..b", "a."] {
+        refusal(&rich, &format!("{{\"fieldMask\":\"{refused}\"}}"));
+    }
     assert_eq!(round_trip(&rich, r#"{"fieldMask":"*"}"#), r#"{"fieldMask":"*"}"#);
     assert_eq!(round_trip(&rich, r#"{"fieldMask":""}"#), r#"{"fieldMask":""}"#);
 }
