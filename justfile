@@ -31,6 +31,10 @@ foreign:
 versus *args:
     cargo run --release -p ambidex-versus --bin versus -- {{args}}
 
+# Offloading a call, against spawn_blocking and a pool behind a channel: ratios, with the goals beside them.
+bench-scheduler *args:
+    cargo run --release -p ambidex-bench-scheduler -- {{args}}
+
 # JSON against pbjson and prost-reflect: processor time per message, as ratios.
 bench-json *args:
     cargo bench -p ambidex-schema --bench transcoding -- {{args}}

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use super::policy::SeatId;
 use super::pool::Pool;
 use super::worker;
 
@@ -25,14 +26,14 @@ pub(super) fn on_scheduler_thread<F: Future>(pool: Arc<Pool>, future: F) -> F::O
             return value;
         }
         // From the first time it has to wait until the end: between two waits a future hardly does anything,
-        // and two visits to the ledger for each would cost more than the imprecision.
+        // and two visits to the policy for each would cost more than the imprecision.
         waiting.get_or_insert_with(|| Waiting::begin(&pool));
         bell.wait();
     }
 }
 
 /// Keeps this thread marked as waiting. A `block_on` inside of another one's poll finds the mark set.
-struct Waiting(Option<Arc<Pool>>);
+struct Waiting(Option<(Arc<Pool>, SeatId)>);
 
 impl Waiting {
     fn begin(pool: &Arc<Pool>) -> Self {
@@ -40,16 +41,17 @@ impl Waiting {
         if marked {
             return Self(None);
         }
-        pool.begin_waiting();
-        Self(Some(pool.clone()))
+        let Some(seat) = worker::seat_of_this_thread() else { return Self(None) };
+        pool.begin_waiting(seat);
+        Self(Some((pool.clone(), seat)))
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some(pool) = self.0.take() {
+        if let Some((pool, seat)) = self.0.take() {
             worker::mark_waiting(false);
-            pool.end_waiting();
+            pool.end_waiting(seat);
         }
     }
 }

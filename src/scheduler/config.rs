@@ -15,6 +15,10 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug)]
 pub struct SchedulerConfig {
+    /// Processors that jobs may keep busy between them; `None` for as many as the system grants this process.
+    /// A job counts for the share of its time that it computes, as its lane was measured, so that jobs which
+    /// sleep are limited by `threads_max` alone.
+    pub processors: Option<usize>,
     /// Threads that stay when there is nothing to do. They are started on first need, not in advance.
     pub threads_min: usize,
     /// Threads that ordinary demand may start. Handlers that sleep in a database want many, and a parked
@@ -48,6 +52,7 @@ pub struct SchedulerConfig {
 impl Default for SchedulerConfig {
     fn default() -> Self {
         Self {
+            processors: None,
             threads_min: 2,
             threads_max: 512,
             threads_hard_max: 1024,
@@ -66,7 +71,7 @@ impl Default for SchedulerConfig {
 }
 
 /// The configuration in the types the code compares with, and with contradictions settled.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Limits {
     pub(super) threads_min: usize,
     pub(super) threads_max: usize,
@@ -103,7 +108,12 @@ impl From<SchedulerConfig> for Limits {
             stall_check: Duration::from_millis(config.stall_check_ms),
             stall_step: Duration::from_millis(config.stall_step_ms.max(1)),
             stream_buffer_max: config.stream_buffer_max.max(1),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cores: config.processors.unwrap_or_else(granted_processors).max(1),
         }
     }
+}
+
+/// What the system grants: its processors, less where affinity or a container's quota says so.
+fn granted_processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

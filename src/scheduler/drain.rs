@@ -5,10 +5,8 @@
 
 use std::sync::Arc;
 
-use super::ledger::Doors;
-use super::pool::Pool;
-use super::snapshot::Refusal;
-use super::{DrainOutcome, RunError};
+use super::DrainOutcome;
+use super::pool::{Pool, refuse};
 use crate::call::Deadline;
 
 pub(super) async fn drain(pool: &Arc<Pool>, deadline: Deadline) -> DrainOutcome {
@@ -19,11 +17,9 @@ pub(super) async fn drain(pool: &Arc<Pool>, deadline: Deadline) -> DrainOutcome 
 }
 
 fn stop_admitting(pool: &Pool) -> u64 {
-    let mut ledger = pool.ledger();
-    if ledger.doors == Doors::Open {
-        ledger.doors = Doors::Draining;
-    }
-    ledger.totals.completed
+    let mut policy = pool.policy();
+    policy.drain();
+    policy.totals.completed
 }
 
 async fn quiet(pool: &Pool) {
@@ -32,7 +28,7 @@ async fn quiet(pool: &Pool) {
         let told = pool.quiet.notified();
         let mut told = std::pin::pin!(told);
         told.as_mut().enable();
-        if pool.ledger().is_quiet() {
+        if pool.policy().is_quiet() {
             return;
         }
         told.await;
@@ -40,17 +36,17 @@ async fn quiet(pool: &Pool) {
 }
 
 fn shut(pool: &Pool, completed_before: u64) -> DrainOutcome {
-    let mut ledger = pool.ledger();
-    ledger.doors = Doors::Closed;
-    let shed = ledger.queue.drain();
+    let now = pool.now();
+    let mut policy = pool.policy();
+    let (shed, mut idle) = policy.close(now);
     let outcome = DrainOutcome {
-        finished: ledger.totals.completed - completed_before,
+        finished: policy.totals.completed - completed_before,
         shed: shed.len(),
-        left_running: ledger.running,
+        left_running: policy.counts().running,
     };
-    let idle = pool.send_home(&mut ledger);
-    drop(ledger);
+    idle.extend(Pool::summon_watcher(&mut policy));
+    drop(policy);
     idle.into_iter().for_each(|seat| seat.wake());
-    shed.into_iter().for_each(|task| task.refuse(RunError::Draining, Refusal::Draining));
+    shed.into_iter().for_each(refuse);
     outcome
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::policy::Why;
 use crate::call::CancelReason;
 
 /// Why a job has no value to give.
@@ -36,8 +37,18 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// What the caller of a job is told that was refused after it had waited for `waited`.
+    pub(super) fn refused(why: Why, waited: Duration) -> Self {
+        match why {
+            Why::Full | Why::Overloaded => Self::overloaded(waited),
+            Why::Expired | Why::Infeasible => Self::DeadlineExceeded,
+            Why::Cancelled => Self::Cancelled(CancelReason::ClientGone),
+            Why::Draining => Self::Draining,
+        }
+    }
+
     /// The refusal of a job that has waited for `waited`.
-    pub(super) fn overloaded(waited: Duration) -> Self {
+    fn overloaded(waited: Duration) -> Self {
         Self::Overloaded { retry_after: waited.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX) }
     }
 }

@@ -3,9 +3,10 @@
 //! It does not hold the work. The same description serves every turn of a stream, and is cheap to clone.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::lane::Lane;
+use super::lane::{Criticality, Lane};
 use crate::call::Cancellation;
 use crate::call::Deadline;
 
@@ -32,12 +33,23 @@ pub struct Job {
     pub deadline: Option<Deadline>,
     /// Cancels the job: at once while it is queued; as far as it looks at its cancellation once it runs.
     pub cancellation: Option<Cancellation>,
+    /// How much it matters; without this, what its lane says.
+    pub criticality: Option<Criticality>,
+    /// On whose behalf it runs, as a hash. Within a lane, tenants take turns.
+    pub tenant: Option<u64>,
 }
 
 impl Job {
     /// A job in the default lane, without deadline or cancellation.
     pub fn new(name: impl Into<JobName>) -> Self {
-        Self { name: name.into(), lane: None, deadline: None, cancellation: None }
+        Self {
+            name: name.into(),
+            lane: None,
+            deadline: None,
+            cancellation: None,
+            criticality: None,
+            tenant: None,
+        }
     }
 
     /// Queues it in `lane`.
@@ -55,6 +67,21 @@ impl Job {
     /// Sets, or with `None` clears, the cancellation.
     pub fn cancellation(mut self, cancellation: impl Into<Option<Cancellation>>) -> Self {
         self.cancellation = cancellation.into();
+        self
+    }
+
+    /// Says how much it matters.
+    pub fn criticality(mut self, criticality: Criticality) -> Self {
+        self.criticality = Some(criticality);
+        self
+    }
+
+    /// Names the tenant on whose behalf it runs: an account, a user, an address. One who floods a lane then
+    /// waits behind its own jobs, and hardly anybody else does.
+    pub fn tenant(mut self, key: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        self.tenant = Some(hasher.finish());
         self
     }
 }

@@ -23,17 +23,88 @@ pub struct LaneConfig {
     /// A job that waits in `block_on` still counts. So a job that waits for another of the same lane needs a
     /// bound that holds both; one that does not is refused when its queue wait runs out.
     pub max_concurrency: Option<usize>,
+    /// How large its part of the machine is beside other lanes that want more than there is; 1 unless said
+    /// otherwise. What a lane does not use is anybody's.
+    pub weight: u32,
+    /// Whether its jobs run one at a time, in the order they came, whatever the load.
+    pub ordered: bool,
+    /// How much its jobs matter, unless they say so themselves.
+    pub criticality: Criticality,
+}
+
+/// How long a job is worth waiting for once its lane is overloaded. It never changes whose turn it is, so it
+/// starves nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Criticality {
+    /// Refused after a quarter of its time.
+    Sheddable,
+    /// Refused after half of its time.
+    #[default]
+    Default,
+    /// Refused after three quarters of its time.
+    Critical,
+}
+
+/// What the policy must know of a lane.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LaneSettings {
+    pub(super) max_concurrency: usize,
+    pub(super) weight: u32,
+    pub(super) ordered: bool,
+    pub(super) criticality: Criticality,
+}
+
+impl Default for LaneSettings {
+    fn default() -> Self {
+        LaneSettings::from(&LaneConfig::new(""))
+    }
+}
+
+impl From<&LaneConfig> for LaneSettings {
+    fn from(config: &LaneConfig) -> Self {
+        let max_concurrency = config.max_concurrency.unwrap_or(usize::MAX).max(1);
+        Self {
+            max_concurrency: if config.ordered { 1 } else { max_concurrency },
+            weight: config.weight.max(1),
+            ordered: config.ordered,
+            criticality: config.criticality,
+        }
+    }
 }
 
 impl LaneConfig {
     /// A lane without a bound of its own.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), max_concurrency: None }
+        Self {
+            name: name.into(),
+            max_concurrency: None,
+            weight: 1,
+            ordered: false,
+            criticality: Criticality::Default,
+        }
     }
 
     /// Lets at most `jobs` of the lane run at the same time; zero is taken as one.
     pub fn max_concurrency(mut self, jobs: usize) -> Self {
         self.max_concurrency = Some(jobs.max(1));
+        self
+    }
+
+    /// Sets its part of the machine beside others; zero is taken as one.
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.weight = weight.max(1);
+        self
+    }
+
+    /// Runs its jobs one at a time, in the order they came.
+    pub fn ordered(mut self) -> Self {
+        self.ordered = true;
+        self
+    }
+
+    /// Sets how much its jobs matter.
+    pub fn criticality(mut self, criticality: Criticality) -> Self {
+        self.criticality = criticality;
         self
     }
 }
@@ -44,7 +115,7 @@ impl Lane {
         &self.0.name
     }
 
-    pub(super) fn index(&self) -> usize {
+    pub(super) fn index(&self) -> u32 {
         self.0.index
     }
 
@@ -64,7 +135,7 @@ struct LaneShared {
     name: Arc<str>,
     /// Which scheduler's lane this is: an index means nothing to another one.
     owner: usize,
-    index: usize,
+    index: u32,
     orphaned: AtomicUsize,
 }
 
@@ -95,7 +166,7 @@ impl Lanes {
         let lane = Lane(Arc::new(LaneShared {
             name: name.into(),
             owner: self.owner,
-            index: known.in_order.len(),
+            index: known.in_order.len() as u32,
             orphaned: AtomicUsize::new(0),
         }));
         known.by_name.insert(lane.0.name.clone(), lane.clone());

@@ -25,18 +25,17 @@
 mod block_on;
 mod cell;
 mod config;
-mod crew;
 mod drain;
 mod error;
 mod future;
 mod isolation;
 mod job;
 mod lane;
-mod ledger;
+mod meter;
+mod policy;
 mod pool;
-mod queue;
 mod run;
-mod slab;
+mod seat;
 mod snapshot;
 mod stream;
 mod sync;
@@ -58,9 +57,9 @@ use tracing::Span;
 pub use config::SchedulerConfig;
 pub use error::RunError;
 pub use job::{Job, JobName};
-pub use lane::{Lane, LaneConfig};
+pub use lane::{Criticality, Lane, LaneConfig};
 pub use run::Run;
-pub use snapshot::{LaneSnapshot, Refused, Snapshot, Totals};
+pub use snapshot::{Histogram, LaneSnapshot, Refused, Snapshot, Totals};
 pub use stream::Offloaded;
 
 use crate::call::{self, Deadline};
@@ -234,9 +233,9 @@ impl Scheduler {
         self.pool().lanes.named(name)
     }
 
-    /// The lane of that name with the bound given, which replaces the one it had.
+    /// The lane of that name with the settings given, which replace those it had.
     pub fn lane_with(&self, config: LaneConfig) -> Lane {
-        self.pool().bound_lane(config)
+        self.pool().configure_lane(&config)
     }
 
     /// The numbers at this moment.

@@ -1,4 +1,4 @@
-//! Owns what all handles, jobs and threads of one scheduler share: the ledger behind its lock, the lanes, the
+//! Owns what all handles, jobs and threads of one scheduler share: the policy behind its lock, the lanes, the
 //! runtime's handle. Every operation has the same shape: decide under the lock, act after it.
 //!
 //! Acting means waking and starting threads, dropping payloads and waking callers. None of that may happen
@@ -13,13 +13,14 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::config::Limits;
-use super::crew::{Seat, Summons};
 use super::error::RunError;
-use super::job::Admission;
-use super::lane::{Lane, LaneConfig, Lanes};
-use super::ledger::{Demand, Doors, Ledger, Watch};
-use super::slab::Place;
-use super::snapshot::{LaneSnapshot, Refusal, Snapshot};
+use super::job::{Admission, Job};
+use super::lane::{Lane, LaneConfig, LaneSettings, Lanes};
+use super::meter::INITIAL_SHARE;
+use super::policy::{Arrival, Demand, Doors, LaneLook, Moment, Place, Policy, SeatId, Shed, Summons, Watch};
+use super::policy::{WHOLE, Why};
+use super::seat::Seat;
+use super::snapshot::{LaneSnapshot, Snapshot};
 use super::task::Dispatch;
 use super::{Handles, watcher, worker};
 
@@ -31,134 +32,147 @@ pub(super) fn start_thread(builder: thread::Builder, body: Box<dyn FnOnce() + Se
     builder.spawn(body).map(drop)
 }
 
+/// The policy with jobs and threads as they are.
+pub(super) type Orders = Policy<Arc<dyn Dispatch>, Arc<Seat>>;
+
 pub(super) struct Pool {
     pub(super) limits: Limits,
     pub(super) runtime: Handle,
-    pub(super) epoch: Instant,
     pub(super) lanes: Lanes,
     pub(super) default_lane: Lane,
     pub(super) run_blocking_lane: Lane,
-    /// Told whenever the ledger falls quiet while it drains.
+    /// Told whenever the scheduler falls quiet while it drains.
     pub(super) quiet: Notify,
     /// Leads from a scheduler thread back to a handle, if there still is one.
     pub(super) handles: OnceLock<Weak<Handles>>,
+    /// Every [`Moment`] counts from here.
+    epoch: Instant,
     start_thread: StartThread,
-    ledger: Mutex<Ledger>,
+    policy: Mutex<Orders>,
 }
 
 impl Pool {
     pub(super) fn new(limits: Limits, runtime: Handle, start_thread: StartThread) -> Self {
-        let now = Instant::now();
         let lanes = Lanes::new();
         Self {
-            limits,
             runtime,
-            epoch: now,
+            epoch: Instant::now(),
             default_lane: lanes.named("default"),
             run_blocking_lane: lanes.named("run_blocking"),
             lanes,
             quiet: Notify::new(),
             handles: OnceLock::new(),
             start_thread,
-            ledger: Mutex::new(Ledger::new(now)),
+            policy: Mutex::new(Policy::new(limits.clone(), INITIAL_SHARE)),
+            limits,
         }
     }
 
     /// Foreign code never runs under this lock, so it cannot be poisoned by any.
-    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn policy(&self) -> MutexGuard<'_, Orders> {
+        self.policy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.moment(Instant::now())
+    }
+
+    pub(super) fn moment(&self, instant: Instant) -> Moment {
+        Moment::after_start(instant.saturating_duration_since(self.epoch))
     }
 
     /// Puts a job in line, or says why not.
     pub(super) fn submit(
         self: &Arc<Self>,
         task: Arc<dyn Dispatch>,
+        job: &Job,
         admission: Admission,
     ) -> Result<(), RunError> {
-        let now = task.header().queued_at;
-        let mut ledger = self.ledger();
-        if let Err(refused) = ledger.admit(admission) {
-            ledger.count_refusal(&task.header().lane, Refusal::Draining);
-            return Err(refused);
-        }
-        let made_way = match admission {
-            Admission::Fresh => ledger.make_room(&task.header().lane, &self.limits),
-            Admission::Continuing => None,
+        let now = self.now();
+        let arrival = Arrival {
+            lane: task.header().lane.index(),
+            admission,
+            came: now,
+            deadline: job.deadline.map_or(Moment::NEVER, |deadline| self.moment(deadline.instant().into())),
+            tenant: job.tenant,
+            criticality: job.criticality,
         };
-        let demand = ledger.enqueue(task, admission, now, &self.limits);
-        drop(ledger);
-
-        self.meet(demand);
-        if let Some(oldest) = made_way {
-            let waited = now.saturating_duration_since(oldest.header().queued_at);
-            oldest.refuse(RunError::overloaded(waited), Refusal::Overloaded);
-        }
+        let mut policy = self.policy();
+        let admitted = match policy.arrive(now, &arrival, task.clone()) {
+            Ok(admitted) => admitted,
+            Err((refused, why)) => {
+                drop(policy);
+                drop(refused);
+                return Err(RunError::refused(why, std::time::Duration::ZERO));
+            }
+        };
+        // Under the same lock, before any thread can find the job: its caller may leave at any time after it.
+        task.header().stands_at(admitted.place);
+        drop(policy);
+        self.meet(admitted.demand);
+        admitted.shed.into_iter().for_each(refuse);
         Ok(())
     }
 
     /// A job that was queued has been ended from outside: it leaves the line at once.
-    pub(super) fn withdraw(&self, lane: &Lane, place: Place, refusal: Refusal) {
-        let mut ledger = self.ledger();
-        let removed = ledger.queue.remove(place);
-        ledger.count_refusal(lane, refusal);
-        self.tell_if_quiet(&ledger);
-        drop(ledger);
+    pub(super) fn withdraw(&self, lane: &Lane, place: Place, why: Why) {
+        let now = self.now();
+        let mut policy = self.policy();
+        let removed = policy.withdraw(now, lane.index(), place, why);
+        self.tell_if_quiet(&policy);
+        drop(policy);
         drop(removed);
     }
 
-    pub(super) fn count_refusal(&self, lane: &Lane, refusal: Refusal) {
-        self.ledger().count_refusal(lane, refusal);
+    pub(super) fn count_refusal(&self, lane: &Lane, why: Why) {
+        self.policy().refuse(lane.index(), why);
     }
 
     pub(super) fn count_panic(&self) {
-        self.ledger().totals.panics += 1;
+        self.policy().totals.panics += 1;
     }
 
-    pub(super) fn bound_lane(self: &Arc<Self>, config: LaneConfig) -> Lane {
+    pub(super) fn configure_lane(self: &Arc<Self>, config: &LaneConfig) -> Lane {
         let lane = self.lanes.named(&config.name);
-        let mut ledger = self.ledger();
-        ledger.queue.bound(lane.index(), config.max_concurrency);
-        let demand = ledger.demand(Instant::now(), &self.limits);
-        drop(ledger);
+        let now = self.now();
+        let demand = self.policy().configure(now, lane.index(), LaneSettings::from(config));
         self.meet(demand);
         lane
     }
 
     /// The calling thread is about to wait inside of a job: someone may have to stand in for it.
-    pub(super) fn begin_waiting(self: &Arc<Self>) {
-        let mut ledger = self.ledger();
-        ledger.crew.begin_waiting();
-        let demand = ledger.demand(Instant::now(), &self.limits);
-        drop(ledger);
+    pub(super) fn begin_waiting(self: &Arc<Self>, seat: SeatId) {
+        let now = self.now();
+        let demand = self.policy().begin_waiting(now, seat);
         self.meet(demand);
     }
 
-    pub(super) fn end_waiting(&self) {
-        self.ledger().crew.end_waiting();
+    pub(super) fn end_waiting(&self, seat: SeatId) {
+        self.policy().end_waiting(seat);
     }
 
     /// Counts a stream or future as begun, until the guard is dropped.
     pub(super) fn open(self: &Arc<Self>) -> Open {
-        self.ledger().open += 1;
+        self.policy().opened();
         Open(self.clone())
     }
 
     /// Tells whoever drains, if nothing is left to wait for.
-    pub(super) fn tell_if_quiet(&self, ledger: &Ledger) {
-        if ledger.doors != Doors::Open && ledger.is_quiet() {
+    pub(super) fn tell_if_quiet(&self, policy: &Orders) {
+        if policy.doors() != Doors::Open && policy.is_quiet() {
             self.quiet.notify_waiters();
         }
     }
 
-    /// Brings about what the ledger has asked for.
-    pub(super) fn meet(self: &Arc<Self>, demand: Demand) {
+    /// Brings about what the policy has asked for.
+    pub(super) fn meet(self: &Arc<Self>, demand: Demand<Arc<Seat>>) {
         self.answer(demand.summons);
         if demand.watch {
             watcher::call(self);
         }
     }
 
-    pub(super) fn answer(self: &Arc<Self>, summons: Summons) {
+    pub(super) fn answer(self: &Arc<Self>, summons: Summons<Arc<Seat>>) {
         match summons {
             Summons::Nobody => {}
             Summons::Wake(seat) => seat.wake(),
@@ -174,50 +188,41 @@ impl Pool {
 
     /// The last handle is gone: what is queued is still served, then the threads end.
     pub(super) fn forsake(&self) {
-        let mut ledger = self.ledger();
-        ledger.forsaken = true;
-        let idle = self.send_home(&mut ledger);
-        drop(ledger);
+        let mut policy = self.policy();
+        let mut idle = policy.forsake();
+        idle.extend(Self::summon_watcher(&mut policy));
+        drop(policy);
         idle.into_iter().for_each(|seat| seat.wake());
     }
 
-    /// Summons the idle to find out that they may end, and the watcher likewise.
-    pub(super) fn send_home(&self, ledger: &mut Ledger) -> Vec<Arc<Seat>> {
-        match std::mem::replace(&mut ledger.watch, Watch::Awake) {
-            Watch::Parked(watcher) => watcher.unpark(),
-            elsewhere => ledger.watch = elsewhere,
+    /// The watcher, if it sleeps, to be woken.
+    pub(super) fn summon_watcher(policy: &mut Orders) -> Option<Arc<Seat>> {
+        match std::mem::replace(&mut policy.watch, Watch::Awake) {
+            Watch::Parked(watcher) => Some(watcher),
+            elsewhere => {
+                policy.watch = elsewhere;
+                None
+            }
         }
-        ledger.crew.summon_idle()
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
         let lanes = self.lanes.all();
-        let ledger = self.ledger();
-        let lanes: Vec<_> = lanes
-            .iter()
-            .map(|lane| {
-                let tally = ledger.tally_of(lane);
-                let (depth, running) = ledger.queue.load(lane.index());
-                LaneSnapshot {
-                    name: lane.name().into(),
-                    depth,
-                    running,
-                    orphaned: lane.orphaned().load(std::sync::atomic::Ordering::Relaxed),
-                    completed: tally.completed,
-                    refused: tally.refused,
-                }
-            })
-            .collect();
+        let policy = self.policy();
+        let mut looks = policy.lanes();
+        let lanes: Vec<_> = lanes.iter().map(|lane| snapshot_of(lane, looks.next())).collect();
+        drop(looks);
+        let (counts, totals) = (policy.counts(), policy.totals);
         Snapshot {
-            threads: ledger.crew.threads(),
-            idle: ledger.crew.idle(),
-            running: ledger.running,
-            waiting: ledger.crew.waiting(),
+            threads: counts.threads,
+            idle: counts.idle,
+            running: counts.running,
+            waiting: counts.waiting,
             orphaned: lanes.iter().map(|lane| lane.orphaned).sum(),
-            queued: ledger.queue.len(),
-            open: ledger.open,
+            queued: counts.queued,
+            open: counts.open,
             lanes,
-            totals: ledger.totals,
+            totals,
         }
     }
 
@@ -226,18 +231,42 @@ impl Pool {
     fn start_worker(self: &Arc<Self>) {
         let pool = self.clone();
         let started = self.start("ambidex-worker", move || worker::run(pool));
-        let mut ledger = self.ledger();
+        let now = self.now();
+        let mut policy = self.policy();
         match started {
-            Ok(()) => ledger.totals.threads_started += 1,
+            Ok(()) => policy.totals.threads_started += 1,
             Err(error) => {
-                ledger.crew.start_failed();
-                ledger.totals.spawn_failures += 1;
-                ledger.retry_at = Some(Instant::now() + watcher::SPAWN_RETRY);
-                drop(ledger);
+                policy.start_failed(now, watcher::SPAWN_RETRY);
+                drop(policy);
                 tracing::warn!(%error, "the system refused the scheduler a thread");
                 watcher::call(self);
             }
         }
+    }
+}
+
+/// Answers the caller of a job that the policy wants gone.
+pub(super) fn refuse(shed: Shed<Arc<dyn Dispatch>>) {
+    shed.item.refuse(RunError::refused(shed.why, shed.waited), shed.why);
+}
+
+/// What is known of a lane; nothing but its name if nothing has ever happened in it.
+fn snapshot_of(lane: &Lane, look: Option<LaneLook<'_>>) -> LaneSnapshot {
+    let orphaned = lane.orphaned().load(std::sync::atomic::Ordering::Relaxed);
+    let empty = LaneSnapshot { name: lane.name().into(), orphaned, ..LaneSnapshot::default() };
+    let Some(LaneLook { depth, running, share, overloaded, tally }) = look else { return empty };
+    LaneSnapshot {
+        depth,
+        running,
+        completed: tally.completed,
+        refused: tally.refused,
+        cpu_share: share.map(|share| f64::from(share) / f64::from(WHOLE)),
+        overloaded,
+        queue_time: tally.queued.clone(),
+        run_time: tally.ran.clone(),
+        cpu_time: tally.computed.clone(),
+        wasted: tally.wasted,
+        ..empty
     }
 }
 
@@ -246,8 +275,8 @@ pub(super) struct Open(Arc<Pool>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let mut ledger = self.0.ledger();
-        ledger.open -= 1;
-        self.0.tell_if_quiet(&ledger);
+        let mut policy = self.0.policy();
+        policy.closed();
+        self.0.tell_if_quiet(&policy);
     }
 }

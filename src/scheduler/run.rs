@@ -17,8 +17,8 @@ use tracing::Span;
 use super::error::RunError;
 use super::isolation::drop_quietly;
 use super::job::{Admission, Job};
+use super::policy::Why;
 use super::pool::Pool;
-use super::snapshot::Refusal;
 use super::task::{Answering, Header, Task};
 use crate::call::Deadline;
 use crate::call::{CancelReason, Cancellation, OnCancel};
@@ -71,14 +71,14 @@ where
         Some(lane) => pool.lanes.adopt(lane),
         None => pool.default_lane.clone(),
     };
-    if let Some((error, refusal)) = already_ended(job) {
-        pool.count_refusal(&lane, refusal);
+    if let Some((error, why)) = already_ended(job) {
+        pool.count_refusal(&lane, why);
         drop_quietly(&job.name, work);
         return Run { state: State::Refused(error) };
     }
-    let header = Header::new(job.name.clone(), lane, job.deadline, span, pool.clone());
+    let header = Header::new(job.name.clone(), lane, span, pool.clone());
     let task = Arc::new(Task::new(header, work));
-    if let Err(error) = pool.submit(task.clone(), admission) {
+    if let Err(error) = pool.submit(task.clone(), job, admission) {
         task.discard();
         return Run { state: State::Refused(error) };
     }
@@ -99,19 +99,20 @@ where
     F: FnOnce() + Send + 'static,
 {
     let lane = job.lane.as_ref().map_or_else(|| pool.default_lane.clone(), |lane| pool.lanes.adopt(lane));
-    let header = Header::new(job.name.clone(), lane, None, span, pool.clone());
+    let header = Header::new(job.name.clone(), lane, span, pool.clone());
     let task = Arc::new(Task::new(header, work));
-    if pool.submit(task.clone(), Admission::Continuing).is_err() {
+    // What is left to be dropped has no deadline any more.
+    if pool.submit(task.clone(), &Job::new(job.name.clone()), Admission::Continuing).is_err() {
         task.discard();
     }
 }
 
-fn already_ended(job: &Job) -> Option<(RunError, Refusal)> {
+fn already_ended(job: &Job) -> Option<(RunError, Why)> {
     match job.cancellation.as_ref().and_then(Cancellation::reason) {
-        Some(CancelReason::DeadlineExceeded) => Some((RunError::DeadlineExceeded, Refusal::Deadline)),
-        Some(reason) => Some((RunError::Cancelled(reason), Refusal::Cancelled)),
+        Some(CancelReason::DeadlineExceeded) => Some((RunError::DeadlineExceeded, Why::Expired)),
+        Some(reason) => Some((RunError::Cancelled(reason), Why::Cancelled)),
         None if job.deadline.is_some_and(|deadline| deadline.has_passed()) => {
-            Some((RunError::DeadlineExceeded, Refusal::Deadline))
+            Some((RunError::DeadlineExceeded, Why::Expired))
         }
         None => None,
     }
@@ -165,7 +166,7 @@ impl<T> Waiting<T> {
         if let Some(timer) = &mut self.timer {
             ready!(timer.poll(&self.task.header().pool, cx));
             self.timer = None;
-            if self.task.abandon(RunError::DeadlineExceeded, Refusal::Deadline)
+            if self.task.abandon(RunError::DeadlineExceeded, Why::Expired)
                 && let Some(cancellation) = &self.cancellation
             {
                 cancellation.cancel(CancelReason::DeadlineExceeded);

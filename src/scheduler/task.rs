@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use tracing::Span;
 
@@ -16,34 +15,24 @@ use super::error::RunError;
 use super::isolation::{drop_quietly, isolate, wake_quietly};
 use super::job::JobName;
 use super::lane::Lane;
+use super::policy::{Place, Why};
 use super::pool::Pool;
-use super::slab::Place;
-use super::snapshot::Refusal;
-use crate::call::Deadline;
 use crate::call::{CancelListener, CancelReason};
 
 /// What everyone may read of a job.
 pub(super) struct Header {
     pub(super) name: JobName,
     pub(super) lane: Lane,
-    pub(super) deadline: Option<Deadline>,
     pub(super) span: Span,
-    pub(super) queued_at: Instant,
     pub(super) pool: Arc<Pool>,
-    /// A [`Place`], written once, while the job is queued, under the ledger's lock.
+    /// A [`Place`], written once, while the job is queued, under the policy's lock.
     place: AtomicU64,
 }
 
 impl Header {
-    pub(super) fn new(
-        name: JobName,
-        lane: Lane,
-        deadline: Option<Deadline>,
-        span: Span,
-        pool: Arc<Pool>,
-    ) -> Self {
+    pub(super) fn new(name: JobName, lane: Lane, span: Span, pool: Arc<Pool>) -> Self {
         let place = AtomicU64::new(Place::NONE.to_bits());
-        Self { name, lane, deadline, span, queued_at: Instant::now(), pool, place }
+        Self { name, lane, span, pool, place }
     }
 
     pub(super) fn stands_at(&self, place: Place) {
@@ -59,16 +48,23 @@ impl Header {
 pub(super) trait Dispatch: Send + Sync {
     fn header(&self) -> &Header;
 
-    /// Runs the work, unless the job has ended. The caller learns of the outcome only by `settle`. Returns
-    /// whether the work ran.
-    fn perform(&self) -> bool;
+    /// Runs the work, unless the job has ended. The caller learns of the outcome only by `settle`.
+    fn perform(&self) -> Performed;
 
     /// Lets the caller have the outcome. Apart from `perform`, so that the worker gives up its slot in between:
     /// whoever awaited a job and then looks at the counts no longer finds it there.
     fn settle(&self);
 
     /// Ends a job that has not begun, which the queue has already let go of.
-    fn refuse(&self, answer: RunError, refusal: Refusal);
+    fn refuse(&self, answer: RunError, why: Why);
+}
+
+/// What became of a job that a thread has taken up.
+pub(super) struct Performed {
+    /// Whether it ran, or was found to have ended.
+    pub(super) ran: bool,
+    /// Whether anyone still wanted it when it ended.
+    pub(super) wanted: bool,
 }
 
 /// A job as its caller sees it.
@@ -76,7 +72,7 @@ pub(super) trait Answering<T>: Send + Sync {
     fn poll_answer(&self, cx: &mut Context<'_>) -> Poll<Result<T, RunError>>;
 
     /// Ends the job, in whatever state, unless it has an outcome already. Returns whether it did.
-    fn abandon(&self, answer: RunError, refusal: Refusal) -> bool;
+    fn abandon(&self, answer: RunError, why: Why) -> bool;
 
     /// The caller has no further interest.
     fn leave(&self);
@@ -105,8 +101,8 @@ impl<F, T> Task<F, T> {
         self.header.lane.orphaned().fetch_add(1, Ordering::Relaxed);
     }
 
-    fn unlink(&self, refusal: Refusal) {
-        self.header.pool.withdraw(&self.header.lane, self.header.place(), refusal);
+    fn unlink(&self, why: Why) {
+        self.header.pool.withdraw(&self.header.lane, self.header.place(), why);
     }
 }
 
@@ -119,32 +115,30 @@ where
         &self.header
     }
 
-    fn perform(&self) -> bool {
+    fn perform(&self) -> Performed {
         let name = &self.header.name;
-        if self.header.deadline.is_some_and(|deadline| deadline.has_passed()) {
-            self.refuse(RunError::DeadlineExceeded, Refusal::Deadline);
-            return false;
-        }
-        let Some(work) = self.cell.start() else { return false };
+        let Some(work) = self.cell.start() else { return Performed { ran: false, wanted: false } };
         let outcome = isolate(name, || self.header.span.in_scope(|| isolate(name, work)));
         let outcome = outcome.unwrap_or_else(Err);
         if matches!(outcome, Err(RunError::Panicked { .. })) {
             self.header.pool.count_panic();
         }
-        if let Err(unwanted) = self.cell.complete(outcome) {
+        let completed = self.cell.complete(outcome);
+        let wanted = completed.is_ok();
+        if let Err(unwanted) = completed {
             drop_quietly(name, unwanted);
             self.header.lane.orphaned().fetch_sub(1, Ordering::Relaxed);
         }
-        true
+        Performed { ran: true, wanted }
     }
 
     fn settle(&self) {
         wake_quietly(&self.header.name, self.cell.settle());
     }
 
-    fn refuse(&self, answer: RunError, refusal: Refusal) {
+    fn refuse(&self, answer: RunError, why: Why) {
         if let Some((work, caller)) = self.cell.refuse(answer) {
-            self.header.pool.count_refusal(&self.header.lane, refusal);
+            self.header.pool.count_refusal(&self.header.lane, why);
             drop_quietly(&self.header.name, work);
             wake_quietly(&self.header.name, caller);
         }
@@ -160,10 +154,10 @@ where
         self.cell.poll(cx)
     }
 
-    fn abandon(&self, answer: RunError, refusal: Refusal) -> bool {
+    fn abandon(&self, answer: RunError, why: Why) -> bool {
         match self.cell.abandon(answer, || self.orphan()) {
             Ended::Refused(work, caller) => {
-                self.unlink(refusal);
+                self.unlink(why);
                 drop_quietly(&self.header.name, work);
                 wake_quietly(&self.header.name, caller);
                 true
@@ -179,7 +173,7 @@ where
     fn leave(&self) {
         match self.cell.leave(|| self.orphan()) {
             Left::Work(work) => {
-                self.unlink(Refusal::Cancelled);
+                self.unlink(Why::Cancelled);
                 drop_quietly(&self.header.name, work);
             }
             Left::Outcome(outcome) => drop_quietly(&self.header.name, outcome),
@@ -199,8 +193,8 @@ where
 {
     fn cancelled(&self, reason: CancelReason) {
         match reason {
-            CancelReason::DeadlineExceeded => self.abandon(RunError::DeadlineExceeded, Refusal::Deadline),
-            reason => self.abandon(RunError::Cancelled(reason), Refusal::Cancelled),
+            CancelReason::DeadlineExceeded => self.abandon(RunError::DeadlineExceeded, Why::Expired),
+            reason => self.abandon(RunError::Cancelled(reason), Why::Cancelled),
         };
     }
 }

@@ -10,7 +10,7 @@ async fn a_full_lane_refuses_its_oldest() {
     let (gate, held) = Gate::hold(&scheduler, Job::new("gate")).await;
     let runs: Vec<_> = (0..3).map(|n| scheduler.run(Job::new("queued"), move || n)).collect();
     let snapshot = scheduler.snapshot();
-    assert_eq!((snapshot.queued, snapshot.lane("default").unwrap().refused.overloaded), (2, 1));
+    assert_eq!((snapshot.queued, snapshot.lane("default").unwrap().refused.full), (2, 1));
     gate.open();
     held.await.unwrap();
     let mut outcomes = Vec::new();
@@ -100,7 +100,7 @@ async fn a_cancelled_job_gives_its_place_back_at_once() {
         drop(scheduler.run(Job::new("leaves"), || ()));
     }
     let stays = scheduler.run(Job::new("stays"), || ());
-    assert_eq!(scheduler.snapshot().lane("default").unwrap().refused.overloaded, 0);
+    assert_eq!(scheduler.snapshot().lane("default").unwrap().refused.total(), 100);
     gate.open();
     held.await.unwrap();
     stays.await.unwrap();

@@ -73,7 +73,7 @@ async fn a_thousand_deadlines_in_the_queue_and_on_threads() {
     }
     calm(&scheduler);
     let lane = scheduler.snapshot().lane("default").cloned().unwrap();
-    assert_eq!(lane.completed + lane.refused.deadline, 1000);
+    assert_eq!(lane.completed + lane.refused.total(), 1000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
