@@ -18,7 +18,8 @@ use std::time::Duration;
 use tonic::Status;
 
 use crate::call::{Call, Deadline, MethodSpec, RETRY_PUSHBACK_MS, ServerState};
-use crate::handler::{Execution, Method};
+use crate::handler::Method;
+use crate::scheduler::{Scheduler, Watched};
 use drain::Drain;
 use in_flight::InFlight;
 use interceptor::{CallService, Wrap};
@@ -41,8 +42,10 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) spec: &'static MethodSpec,
-    execution: Execution,
+    /// The longest a call may take.
+    timeout: Option<Duration>,
     service: CallService,
+    watched: Watched,
 }
 
 /// The registry of methods with everything that runs before them. Cheap to clone.
@@ -62,18 +65,28 @@ struct Registry {
 /// them take.
 const REFUSAL_PUSHBACK_MS: u64 = 1_000;
 
+/// What to do about a method that blocks on the runtime.
+const ASYNC: &str = "make it `fn`, or wrap the call in run_blocking";
+
+/// The same for one that is on scheduler threads already: what blocks is around it.
+const AROUND_BLOCKING: &str = "the method itself runs elsewhere: make what blocks an `interceptor::blocking`, or wrap \
+                               the call in run_blocking";
+
 impl Dispatcher {
     /// Freezes the methods behind their interceptors; the first interceptor is the outermost.
     pub(crate) fn new(
         methods: Vec<Method>,
         interceptors: &[Wrap],
         limits: Limits,
+        scheduler: &Scheduler,
         state: ServerState,
     ) -> Self {
-        let routes = methods.into_iter().map(|Method { spec, execution, handler }| {
+        let routes = methods.into_iter().map(|Method { spec, blocking, timeout, handler }| {
             let handler = CallService::new(handler);
             let service = interceptors.iter().rev().fold(handler, |inner, wrap| wrap(inner));
-            (spec.path(), Arc::new(Route { spec, execution, service }))
+            let advice = if blocking { AROUND_BLOCKING } else { ASYNC };
+            let watched = scheduler.watch_with_advice(spec.full_name(), advice);
+            (spec.path(), Arc::new(Route { spec, timeout, service, watched }))
         });
         let in_flight = InFlight::new(limits.in_flight_max);
         let drain = Drain::new(limits.drain_silence);
@@ -98,8 +111,7 @@ impl Dispatcher {
     /// The deadline of a call to `route` whose caller asked for `timeout`.
     pub(crate) fn deadline(&self, route: &Route, timeout: Option<Duration>) -> Option<Deadline> {
         let limits = &self.0.limits;
-        let bounds =
-            [timeout.or(limits.timeout_default), limits.timeout_max, route.execution.timeout_limit()];
+        let bounds = [timeout.or(limits.timeout_default), limits.timeout_max, route.timeout];
         bounds.into_iter().flatten().min().map(Deadline::after)
     }
 
@@ -123,6 +135,7 @@ impl Dispatcher {
             return Dispatched::refused(route.spec, status);
         };
         let context = call.context().clone();
-        Dispatched::new(route.service.invoke(call), context, place, self.0.drain.clone())
+        let watched = route.watched.clone();
+        Dispatched::new(route.service.invoke(call), context, watched, place, self.0.drain.clone())
     }
 }

@@ -61,7 +61,7 @@ impl Streamed {
         }
         // Without messages before the end, the clock has taken them a moment before our own timer fires.
         let Some(mut held) = self.take() else { return Poll::Pending };
-        match caught(self.watch.method(), || Pin::new(&mut held.messages).poll_next(cx)) {
+        match self.watch.poll(|| Pin::new(&mut held.messages).poll_next(cx)) {
             Ok(Poll::Ready(item)) => {
                 self.put(held);
                 return Poll::Ready(item);

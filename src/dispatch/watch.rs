@@ -17,19 +17,26 @@ use super::panic::caught;
 use super::stream::Streamed;
 use crate::call::{Body, CancelReason, Context, MethodSpec, Reply, Scoped, cancelled_status};
 use crate::handler::ReplyFuture;
+use crate::scheduler::Watched;
 
 /// What is watched besides the call's own work.
 pub(super) struct Watch {
     context: Context,
+    watched: Watched,
     /// Boxed, since it moves from the future to the stream; absent where there is no deadline to pay for.
     deadline: Option<Pin<Box<Sleep>>>,
     over: bool,
 }
 
 impl Watch {
-    fn new(context: Context) -> Self {
+    fn new(context: Context, watched: Watched) -> Self {
         let deadline = context.deadline().map(|at| Box::pin(tokio::time::sleep_until(at.instant())));
-        Self { context, deadline, over: false }
+        Self { context, watched, deadline, over: false }
+    }
+
+    /// Makes one poll of the call's own work: under the watchdog's eyes, and with its panics caught.
+    pub(super) fn poll<T>(&self, poll: impl FnOnce() -> T) -> Result<T, Status> {
+        caught(self.method(), || self.watched.during(poll))
     }
 
     pub(super) fn context(&self) -> &Context {
@@ -103,11 +110,17 @@ impl Dispatched {
         Self { method, state: State::Refused(status) }
     }
 
-    pub(super) fn new(work: ReplyFuture, context: Context, place: Place, drain: Drain) -> Self {
+    pub(super) fn new(
+        work: ReplyFuture,
+        context: Context,
+        watched: Watched,
+        place: Place,
+        drain: Drain,
+    ) -> Self {
         let method = context.method();
         let drained = method.kind().client_streams().then(|| drain.watch());
         let work = Scoped::new(context.clone(), work);
-        let running = Running { watch: Watch::new(context), work, place, drain, drained };
+        let running = Running { watch: Watch::new(context, watched), work, place, drain, drained };
         Self { method, state: State::Running(running) }
     }
 }
@@ -115,7 +128,7 @@ impl Dispatched {
 impl Running {
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Reply, Status>> {
         let Self { watch, work, drained, .. } = self;
-        match caught(watch.method(), || Pin::new(work).poll(cx)) {
+        match watch.poll(|| Pin::new(work).poll(cx)) {
             Ok(Poll::Ready(result)) => return Poll::Ready(result),
             Ok(Poll::Pending) => {}
             Err(panicked) => return Poll::Ready(Err(panicked)),

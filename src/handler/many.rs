@@ -7,40 +7,41 @@ use futures_core::Stream;
 use tokio_stream::StreamExt;
 use tonic::{Request, Status};
 
+use super::offload::{self, Offload};
 use super::replies::{Event, Events, Replies};
-use super::{Handler, Many, Rpc, offload};
+use super::{Handler, Many, Rpc};
 use crate::call::{Body, Call, Reply, Scoped, Trailers};
-use crate::scheduler::{Job, Scheduler};
 
 type EventStream = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
 
-pub(super) fn erase<R, F, Fut>(scheduler: Scheduler, job: Option<Job>, function: F) -> Handler
+pub(super) fn erase<R, F, Fut>(offload: Offload, function: F) -> Handler
 where
     R: Rpc<Reply = Many>,
     F: Fn(Request<R::Input>, Replies<R::Response>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let function = Arc::new(function);
+    let target = Arc::new((offload, function));
     Arc::new(move |call: Call| {
-        let function = Arc::clone(&function);
-        let job = job.clone();
-        let scheduler = scheduler.clone();
+        let target = Arc::clone(&target);
         Box::pin(async move {
+            let job = target.0.job_of(&call);
             let (context, metadata, extensions, body) = call.into_parts();
             let body = offload::gather::<R::Input>(body).await?;
             let trailers = Trailers::of(context.clone());
-            let job = job.map(|job| offload::job_of_call(&job, &context));
             let scope = context.clone();
+            let function = Arc::clone(&target);
             let events = Events::new(move |replies: Replies<R::Response>| async move {
                 match offload::request::<R::Input>(context, metadata, extensions, body) {
-                    Ok(request) => function(request, replies).await,
+                    Ok(request) => (function.1)(request, replies).await,
                     Err(status) => replies.fail(status).await,
                 }
             });
             let mut events: EventStream = match job {
                 None => Box::pin(events),
                 Some(job) => Box::pin(
-                    scheduler
+                    target
+                        .0
+                        .scheduler
                         .run_stream(job, Scoped::new(scope, events))
                         .map(|event| event.unwrap_or_else(|error| Err(error.into()))),
                 ),

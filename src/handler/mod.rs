@@ -11,6 +11,7 @@
 mod argument;
 mod execution;
 mod many;
+mod method_config;
 mod offload;
 mod one;
 mod replies;
@@ -21,15 +22,19 @@ mod streaming;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prost::Message;
 use tonic::{Request, Response, Status};
 
 use crate::call::{Call, MethodSpec, Reply};
-use crate::scheduler::Scheduler;
+use crate::scheduler::{LaneConfig, Scheduler};
 
 pub use argument::{Argument, argument};
 pub use execution::Execution;
+pub use method_config::MethodConfig;
+pub(crate) use method_config::MethodConfigs;
+pub(crate) use offload::TenantKey;
 pub use replies::Replies;
 pub use reply::{AsyncReply, BlockingReply, async_reply, blocking_reply};
 pub use request_ext::RequestExt;
@@ -42,11 +47,20 @@ pub type ReplyFuture = Pin<Box<dyn Future<Output = Result<Reply, Status>> + Send
 /// An erased handler: one function from call to reply.
 pub(crate) type Handler = Arc<dyn Fn(Call) -> ReplyFuture + Send + Sync>;
 
-/// A registered method: what it is, where it runs, and the function behind it.
+/// A registered method: what it is, where it runs and for how long, and the function behind it.
 pub(crate) struct Method {
     pub(crate) spec: &'static MethodSpec,
-    pub(crate) execution: Execution,
+    pub(crate) blocking: bool,
+    pub(crate) timeout: Option<Duration>,
     pub(crate) handler: Handler,
+}
+
+/// What whoever runs the server says of its methods.
+#[derive(Default)]
+pub(crate) struct Settings {
+    pub(crate) methods: MethodConfigs,
+    pub(crate) lanes: Vec<LaneConfig>,
+    pub(crate) tenant_key: Option<TenantKey>,
 }
 
 /// A proto service with its handler, ready to be served. Generated servers (`BookshopServer`) implement it.
@@ -65,17 +79,42 @@ pub trait Service {
 /// Collects the methods of services while a server is built.
 pub struct Methods {
     scheduler: Scheduler,
+    settings: Settings,
     lanes: offload::Lanes,
     methods: Vec<Method>,
 }
 
 impl Methods {
-    pub(crate) fn new(scheduler: Scheduler) -> Self {
-        Self { scheduler, lanes: offload::Lanes::default(), methods: Vec::new() }
+    pub(crate) fn new(scheduler: Scheduler, settings: Settings) -> Self {
+        let lanes = offload::Lanes::new(&settings.lanes);
+        Self { scheduler, settings, lanes, methods: Vec::new() }
     }
 
-    pub(crate) fn into_methods(self) -> Vec<Method> {
-        self.methods
+    /// Every method, once all are registered.
+    ///
+    /// # Errors
+    ///
+    /// The names that something was said of, and that nobody has.
+    pub(crate) fn into_methods(self) -> Result<Vec<Method>, Vec<String>> {
+        let specs: Vec<_> = self.methods.iter().map(|method| method.spec).collect();
+        match &self.settings.methods.strangers(&specs)[..] {
+            [] => Ok(self.methods),
+            strangers => Err(strangers.iter().map(|&name| name.to_owned()).collect()),
+        }
+    }
+
+    fn register(
+        &mut self,
+        spec: &'static MethodSpec,
+        execution: Execution,
+        erase: impl FnOnce(offload::Offload) -> Handler,
+    ) {
+        let placement = self.settings.methods.placement(spec, execution);
+        let tenant_key = self.settings.tenant_key.clone();
+        let scheduler = self.scheduler.clone();
+        let offload = offload::Offload::new(scheduler, &mut self.lanes, spec, &placement, tenant_key);
+        let (blocking, timeout) = (placement.blocking, placement.timeout);
+        self.methods.push(Method { spec, blocking, timeout, handler: erase(offload) });
     }
 
     /// Registers a method with one message each way.
@@ -85,9 +124,7 @@ impl Methods {
         F: Fn(Request<R::Input>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<R::Response>, Status>> + Send + 'static,
     {
-        let job = self.lanes.job(&self.scheduler, R::SPEC, execution);
-        let handler = one::erase::<R, F, Fut>(self.scheduler.clone(), job, function);
-        self.methods.push(Method { spec: R::SPEC, execution, handler });
+        self.register(R::SPEC, execution, |offload| one::erase::<R, F, Fut>(offload, function));
     }
 
     /// Registers a method that takes a stream and answers with one message.
@@ -108,9 +145,7 @@ impl Methods {
         F: Fn(Request<R::Input>, Replies<R::Response>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let job = self.lanes.job(&self.scheduler, R::SPEC, execution);
-        let handler = many::erase::<R, F, Fut>(self.scheduler.clone(), job, function);
-        self.methods.push(Method { spec: R::SPEC, execution, handler });
+        self.register(R::SPEC, execution, |offload| many::erase::<R, F, Fut>(offload, function));
     }
 
     /// Registers a method with a stream each way.

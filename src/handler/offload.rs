@@ -1,48 +1,82 @@
 //! The steps that both erased forms share: reading the request, making the job, naming a refusal.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Status};
 
-use super::{Execution, Input};
-use crate::call::{Body, CancelReason, Context, MethodSpec, RETRY_PUSHBACK_MS, cancelled_status};
-use crate::scheduler::{Job, LaneConfig, RunError, Scheduler};
+use super::Input;
+use super::method_config::Placement;
+use crate::call::{Body, Call, CancelReason, Context, MethodSpec, RETRY_PUSHBACK_MS, cancelled_status};
+use crate::scheduler::{Criticality, Job, Lane, LaneConfig, RunError, Scheduler};
+
+/// On whose behalf a call is made, as a hash; see [`ServerBuilder::tenant_key`](crate::server::ServerBuilder).
+pub(crate) type TenantKey = Arc<dyn Fn(&Call) -> Option<u64> + Send + Sync>;
 
 /// The lanes of a server's blocking methods while they are registered.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    bounds: HashMap<&'static str, usize>,
+    /// What was said of lanes, by their name.
+    stated: HashMap<Arc<str>, LaneConfig>,
+    /// The bounds that methods put on lanes which state none.
+    bounds: HashMap<Arc<str>, usize>,
 }
 
 impl Lanes {
-    /// What the scheduler is told of every call of a blocking method; nothing for one on the runtime. The lane
-    /// is the one the method names, or one by itself. Of several bounds on one lane the smallest holds.
-    pub(super) fn job(
-        &mut self,
-        scheduler: &Scheduler,
-        method: &'static MethodSpec,
-        execution: Execution,
-    ) -> Option<Job> {
-        if !execution.is_blocking() {
-            return None;
-        }
-        let name = execution.lane_name().unwrap_or(method.full_name());
-        let lane = match execution.max_concurrency_limit() {
-            None => scheduler.lane(name),
-            Some(calls) => {
-                let bound =
-                    self.bounds.entry(name).and_modify(|bound| *bound = calls.min(*bound)).or_insert(calls);
-                scheduler.lane_with(LaneConfig::new(name).max_concurrency(*bound))
-            }
+    pub(super) fn new(stated: &[LaneConfig]) -> Self {
+        let stated = stated.iter().map(|lane| (lane.name.clone(), lane.clone())).collect();
+        Self { stated, bounds: HashMap::new() }
+    }
+
+    /// The lane of a blocking method. A bound on the lane itself holds over those of its methods, of which the
+    /// smallest holds.
+    fn lane(&mut self, scheduler: &Scheduler, placement: &Placement) -> Lane {
+        let name = &placement.lane;
+        let stated = self.stated.get(name).cloned();
+        let is_bounded = stated.as_ref().is_some_and(|lane| lane.max_concurrency.is_some());
+        let Some(calls) = placement.max_concurrency.filter(|_| !is_bounded) else {
+            return scheduler.lane(name);
         };
-        Some(Job::new(method.full_name()).lane(lane))
+        let bound = self.bounds.entry(name.clone()).or_insert(calls);
+        *bound = calls.min(*bound);
+        let lane = stated.unwrap_or_else(|| LaneConfig::new(name.clone()));
+        scheduler.lane_with(lane.max_concurrency(*bound))
     }
 }
 
-/// What the scheduler is told of this call of it.
-pub(super) fn job_of_call(job: &Job, call: &Context) -> Job {
-    job.clone().deadline(call.deadline()).cancellation(call.cancellation().clone())
+/// How the calls of one method get to where they run.
+pub(super) struct Offload {
+    pub(super) scheduler: Scheduler,
+    /// What every call's job has in common; nothing for a method on the runtime.
+    job: Option<Job>,
+    tenant_key: Option<TenantKey>,
+}
+
+impl Offload {
+    pub(super) fn new(
+        scheduler: Scheduler,
+        lanes: &mut Lanes,
+        method: &'static MethodSpec,
+        placement: &Placement,
+        tenant_key: Option<TenantKey>,
+    ) -> Self {
+        let job = placement.blocking.then(|| {
+            let lane = lanes.lane(&scheduler, placement);
+            Job { criticality: placement.criticality, ..Job::new(method.full_name()).lane(lane) }
+        });
+        Self { scheduler, job, tenant_key }
+    }
+
+    /// What the scheduler is told of this call; nothing if it runs on the runtime.
+    pub(super) fn job_of(&self, call: &Call) -> Option<Job> {
+        let job = self.job.clone()?;
+        let context = call.context();
+        let job = job.deadline(context.deadline()).cancellation(context.cancellation().clone());
+        let criticality = call.extensions.get::<Criticality>().copied().or(job.criticality);
+        let tenant = self.tenant_key.as_ref().and_then(|key| key(call));
+        Some(Job { criticality, tenant, ..job })
+    }
 }
 
 /// Reads the request of a method whose client does not stream; leaves a stream alone.

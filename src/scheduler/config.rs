@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::lane::LaneConfig;
+
 /// The limits and timings of a [`Scheduler`](super::Scheduler).
 ///
 /// ```
@@ -47,6 +49,15 @@ pub struct SchedulerConfig {
     pub stall_step_ms: u64,
     /// Items a blocking stream may produce ahead of its reader.
     pub stream_buffer_max: usize,
+    /// How long one poll of async code may hold a thread of the runtime before it is counted and named in the log;
+    /// zero turns that off. Time that the thread waited for a processor does not count.
+    pub blocked_poll_ms: u64,
+    /// After so many blocked polls of one method, its later ones are made under tokio's `block_in_place`, which
+    /// first hands the thread's other tasks to another thread; `None` for never. Dearer for that method, kinder to
+    /// all others. Multi-threaded runtimes only.
+    pub quarantine_after: Option<u64>,
+    /// Settings of lanes by their name. A lane that is not here has [`LaneConfig::new`]'s.
+    pub lanes: Vec<LaneConfig>,
 }
 
 impl Default for SchedulerConfig {
@@ -66,6 +77,10 @@ impl Default for SchedulerConfig {
             stall_check_ms: 500,
             stall_step_ms: 100,
             stream_buffer_max: 32,
+            // Ten times what a good citizen takes at most, and a tenth of what a person notices.
+            blocked_poll_ms: 100,
+            quarantine_after: None,
+            lanes: Vec::new(),
         }
     }
 }
@@ -87,6 +102,8 @@ pub(super) struct Limits {
     pub(super) stall_step: Duration,
     pub(super) stream_buffer_max: usize,
     pub(super) cores: usize,
+    pub(super) blocked_poll: Duration,
+    pub(super) quarantine_after: Option<u64>,
 }
 
 impl From<SchedulerConfig> for Limits {
@@ -108,6 +125,8 @@ impl From<SchedulerConfig> for Limits {
             stall_check: Duration::from_millis(config.stall_check_ms),
             stall_step: Duration::from_millis(config.stall_step_ms.max(1)),
             stream_buffer_max: config.stream_buffer_max.max(1),
+            blocked_poll: Duration::from_millis(config.blocked_poll_ms),
+            quarantine_after: config.quarantine_after,
             cores: config.processors.unwrap_or_else(granted_processors).max(1),
         }
     }

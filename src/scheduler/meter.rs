@@ -24,14 +24,31 @@ pub(super) const INITIAL_SHARE: super::policy::Share =
 mod linux {
     use std::fs;
 
-    use nix::sys::resource::{Usage as Rusage, UsageWho, getrusage};
-    use nix::sys::time::TimeVal;
+    use nix::sys::resource::{UsageWho, getrusage};
+    use nix::time::{ClockId, clock_gettime};
 
     use super::*;
 
+    /// What a thread has computed in its life, and how often it has let go of its processor by itself.
+    ///
+    /// `getrusage` has both, but counts what is computed only as often as the system's clock ticks, which is once in
+    /// several milliseconds.
+    struct Reading {
+        computed: Duration,
+        let_go: i64,
+    }
+
+    impl Reading {
+        fn of_this_thread() -> Option<Self> {
+            let computed = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).ok()?.into();
+            let let_go = getrusage(UsageWho::RUSAGE_THREAD).ok()?.voluntary_context_switches();
+            Some(Self { computed, let_go })
+        }
+    }
+
     /// A reading at the start of a job.
     pub(in crate::scheduler) struct Meter {
-        start: Rusage,
+        start: Reading,
         delay: Option<Duration>,
     }
 
@@ -39,7 +56,7 @@ mod linux {
         pub(in crate::scheduler) fn start(measure: Measure) -> Option<Self> {
             let start = match measure {
                 Measure::Nothing => return None,
-                Measure::Use | Measure::UseAndDelay => getrusage(UsageWho::RUSAGE_THREAD).ok()?,
+                Measure::Use | Measure::UseAndDelay => Reading::of_this_thread()?,
             };
             let delay = if measure == Measure::UseAndDelay { delay_of_this_thread() } else { None };
             Some(Self { start, delay })
@@ -47,30 +64,19 @@ mod linux {
 
         /// What this thread has used since the start, which was `ran` ago.
         pub(in crate::scheduler) fn stop(self, ran: Duration) -> Option<Usage> {
-            let end = getrusage(UsageWho::RUSAGE_THREAD).ok()?;
-            let computed = on_processor(&end).saturating_sub(on_processor(&self.start));
+            let end = Reading::of_this_thread()?;
+            let computed = end.computed.saturating_sub(self.start.computed);
             let waited = match (self.delay, delay_of_this_thread_if(self.delay.is_some())) {
                 (Some(before), Some(after)) => after.saturating_sub(before),
                 _ => Duration::ZERO,
             };
-            let let_go = end.voluntary_context_switches() != self.start.voluntary_context_switches();
-            if !let_go {
-                // The counters are in whole microseconds, which may be none at all.
+            if end.let_go == self.start.let_go {
                 let computed = nanos(computed).max(1);
                 return Some(Usage { computed, wanted: computed });
             }
             let wanted = ran.saturating_sub(waited).max(computed);
             Some(Usage { computed: nanos(computed), wanted: nanos(wanted) })
         }
-    }
-
-    fn on_processor(usage: &Rusage) -> Duration {
-        time(usage.user_time()) + time(usage.system_time())
-    }
-
-    fn time(value: TimeVal) -> Duration {
-        let micros = value.tv_sec() as i128 * 1_000_000 + value.tv_usec() as i128;
-        Duration::from_micros(micros.max(0) as u64)
     }
 
     fn nanos(time: Duration) -> u64 {
@@ -81,22 +87,32 @@ mod linux {
         if wanted { delay_of_this_thread() } else { None }
     }
 
-    /// How long this thread has waited for a processor in its life: the second number of `schedstat`.
     fn delay_of_this_thread() -> Option<Duration> {
-        let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        delay_in("/proc/thread-self/schedstat")
+    }
+
+    /// How long a thread has waited for a processor in its life: the second number of its `schedstat`.
+    fn delay_in(schedstat: &str) -> Option<Duration> {
+        let text = fs::read_to_string(schedstat).ok()?;
         let nanos = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
         Some(Duration::from_nanos(nanos))
     }
 
     /// How the system calls a thread of this process.
+    #[derive(Debug)]
     pub(in crate::scheduler) struct ThreadName {
         stat: String,
+        schedstat: String,
     }
 
     impl ThreadName {
         pub(in crate::scheduler) fn of_this_thread() -> Option<Self> {
             let link = fs::read_link("/proc/thread-self").ok()?;
-            Some(Self { stat: format!("/proc/{}/stat", link.to_str()?) })
+            let thread = link.to_str()?;
+            Some(Self {
+                stat: format!("/proc/{thread}/stat"),
+                schedstat: format!("/proc/{thread}/schedstat"),
+            })
         }
 
         /// Whether the thread is runnable: the letter behind its name, which is in parentheses and may hold any.
@@ -104,6 +120,11 @@ mod linux {
             let text = fs::read_to_string(&self.stat).ok()?;
             let (_, rest) = text.rsplit_once(')')?;
             Some(rest.trim_start().starts_with('R'))
+        }
+
+        /// How long the thread has waited for a processor in its life.
+        pub(in crate::scheduler) fn delay(&self) -> Option<Duration> {
+            delay_in(&self.schedstat)
         }
     }
 }
@@ -124,6 +145,7 @@ mod nowhere {
         }
     }
 
+    #[derive(Debug)]
     pub(in crate::scheduler) struct ThreadName;
 
     impl ThreadName {
@@ -132,6 +154,10 @@ mod nowhere {
         }
 
         pub(in crate::scheduler) fn computes(&self) -> Option<bool> {
+            None
+        }
+
+        pub(in crate::scheduler) fn delay(&self) -> Option<Duration> {
             None
         }
     }

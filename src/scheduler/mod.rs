@@ -43,6 +43,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod watchdog;
 mod watcher;
 mod worker;
 
@@ -59,8 +60,9 @@ pub use error::RunError;
 pub use job::{Job, JobName};
 pub use lane::{Criticality, Lane, LaneConfig};
 pub use run::Run;
-pub use snapshot::{Histogram, LaneSnapshot, Refused, Snapshot, Totals};
+pub use snapshot::{BlockedPolls, Histogram, LaneSnapshot, Refused, Snapshot, Totals};
 pub use stream::Offloaded;
+pub use watchdog::Watched;
 
 use crate::call::{self, Deadline};
 use config::Limits;
@@ -97,7 +99,9 @@ impl Scheduler {
     }
 
     fn with_threads(config: SchedulerConfig, runtime: Handle, start_thread: StartThread) -> Self {
+        let lanes = config.lanes.clone();
         let pool = Arc::new(Pool::new(Limits::from(config), runtime, start_thread));
+        lanes.iter().for_each(|lane| drop(pool.configure_lane(lane)));
         let handles = Arc::new(Handles { pool });
         let unset = handles.pool.handles.set(Arc::downgrade(&handles));
         debug_assert!(unset.is_ok(), "a pool that was just made has no handles yet");
@@ -236,6 +240,32 @@ impl Scheduler {
     /// The lane of that name with the settings given, which replace those it had.
     pub fn lane_with(&self, config: LaneConfig) -> Lane {
         self.pool().configure_lane(&config)
+    }
+
+    /// A name under which async code is polled on the runtime. A poll under it that keeps its thread for longer than
+    /// [`blocked_poll_ms`](SchedulerConfig::blocked_poll_ms) is counted, and named in the log at most once a minute.
+    ///
+    /// A server watches its async handlers by itself. Names are never removed: make one for each kind of work, and
+    /// not for each piece of it.
+    ///
+    /// ```
+    /// # use ambidex::scheduler::{Scheduler, SchedulerConfig};
+    /// # #[tokio::main]
+    /// # async fn main() {
+    /// let scheduler = Scheduler::new(SchedulerConfig::default(), tokio::runtime::Handle::current());
+    /// let watched = scheduler.watch("nightly report");
+    /// let mut report = std::pin::pin!(async { 42 });
+    /// let answer = std::future::poll_fn(|cx| watched.during(|| report.as_mut().poll(cx))).await;
+    /// assert_eq!(answer, 42);
+    /// # }
+    /// ```
+    pub fn watch(&self, name: impl Into<JobName>) -> Watched {
+        self.watch_with_advice(name, "make it `fn`, or wrap the call in run_blocking")
+    }
+
+    /// [`watch`](Self::watch), with words of its own for what to do about a poll that blocks.
+    pub(crate) fn watch_with_advice(&self, name: impl Into<JobName>, advice: &'static str) -> Watched {
+        self.pool().watchdog.watch(name.into(), advice)
     }
 
     /// The numbers at this moment.

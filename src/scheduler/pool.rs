@@ -22,6 +22,7 @@ use super::policy::{WHOLE, Why};
 use super::seat::Seat;
 use super::snapshot::{LaneSnapshot, Snapshot};
 use super::task::Dispatch;
+use super::watchdog::Watchdog;
 use super::{Handles, watcher, worker};
 
 /// Starts a thread. A seam, so that tests can be a system that has no threads left.
@@ -43,6 +44,7 @@ pub(super) struct Pool {
     pub(super) run_blocking_lane: Lane,
     /// Told whenever the scheduler falls quiet while it drains.
     pub(super) quiet: Notify,
+    pub(super) watchdog: Arc<Watchdog>,
     /// Leads from a scheduler thread back to a handle, if there still is one.
     pub(super) handles: OnceLock<Weak<Handles>>,
     /// Every [`Moment`] counts from here.
@@ -55,6 +57,7 @@ impl Pool {
     pub(super) fn new(limits: Limits, runtime: Handle, start_thread: StartThread) -> Self {
         let lanes = Lanes::new();
         Self {
+            watchdog: Arc::new(Watchdog::new(&limits, runtime.clone())),
             runtime,
             epoch: Instant::now(),
             default_lane: lanes.named("default"),
@@ -193,12 +196,13 @@ impl Pool {
         idle.extend(Self::summon_watcher(&mut policy));
         drop(policy);
         idle.into_iter().for_each(|seat| seat.wake());
+        self.watchdog.end();
     }
 
     /// The watcher, if it sleeps, to be woken.
     pub(super) fn summon_watcher(policy: &mut Orders) -> Option<Arc<Seat>> {
         match std::mem::replace(&mut policy.watch, Watch::Awake) {
-            Watch::Parked(watcher) => Some(watcher),
+            Watch::Dozing(watcher) | Watch::Parked(watcher) => Some(watcher),
             elsewhere => {
                 policy.watch = elsewhere;
                 None
@@ -222,6 +226,7 @@ impl Pool {
             queued: counts.queued,
             open: counts.open,
             lanes,
+            blocked_polls: self.watchdog.blocked(),
             totals,
         }
     }

@@ -24,6 +24,10 @@ pub struct Snapshot {
     pub open: usize,
     /// Every lane, in the order they were made.
     pub lanes: Vec<LaneSnapshot>,
+    /// Async code that has held a thread of the runtime for too long; see [`Scheduler::watch`].
+    ///
+    /// [`Scheduler::watch`]: super::Scheduler::watch
+    pub blocked_polls: Vec<BlockedPolls>,
     /// What has happened since the start.
     pub totals: Totals,
 }
@@ -61,10 +65,26 @@ pub struct LaneSnapshot {
     pub queue_time: Histogram,
     /// How long they ran.
     pub run_time: Histogram,
-    /// How long those computed that were measured: the first, every long one, and a few of the short.
+    /// How long those computed that were measured: the first few, and then a sample.
     pub cpu_time: Histogram,
     /// What jobs have run, altogether, whose caller was gone or answered by the time they ended.
     pub wasted: Duration,
+}
+
+/// Polls under one name that held a thread of the runtime for longer than [`blocked_poll_ms`].
+///
+/// [`blocked_poll_ms`]: super::SchedulerConfig::blocked_poll_ms
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct BlockedPolls {
+    /// The method, or whatever else was watched.
+    pub name: Arc<str>,
+    /// How many there were.
+    pub count: u64,
+    /// The longest, as far as it has been seen.
+    pub longest: Duration,
+    /// Whether later polls are made apart from the runtime's other tasks.
+    pub quarantined: bool,
 }
 
 /// Jobs that never ran, by the reason.

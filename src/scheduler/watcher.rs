@@ -1,12 +1,12 @@
 //! Owns the thread that looks: it asks the policy, at its pace, for everything that needs a clock rather than an
 //! event.
 //!
-//! One thread, started when a queue first needs watching. It looks while jobs wait, stays awake a few looks
-//! longer because load rarely comes alone, and then sleeps until it is called. Should the system refuse even
-//! this thread, a task on the runtime asks again until it is granted.
+//! One thread, started when a queue first needs watching. It looks while jobs wait, dozes for a second longer
+//! because load rarely comes alone, and then sleeps until it is called. Should the system refuse even this thread, a
+//! task on the runtime asks again until it is granted.
 //!
-//! Invariant: while a job waits, either a thread is on its way to the queue, or the watcher is awake, or the
-//! rescue task is.
+//! Invariant: while a job waits, either a thread is on its way to the queue, or the watcher is awake or dozing, or
+//! the rescue task is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,15 +21,13 @@ pub(super) const SPAWN_RETRY: Duration = Duration::from_millis(10);
 /// Sees to it that the queue is watched.
 pub(super) fn call(pool: &Arc<Pool>) {
     let mut policy = pool.policy();
-    if !policy.watch_needs_calling() {
-        return;
-    }
     match std::mem::replace(&mut policy.watch, Watch::Awake) {
         Watch::Awake => {}
-        Watch::Parked(watcher) => {
+        Watch::Dozing(watcher) | Watch::Parked(watcher) => {
             drop(policy);
             watcher.wake();
         }
+        Watch::Absent if policy.rescue => policy.watch = Watch::Absent,
         Watch::Absent => {
             drop(policy);
             start(pool);
@@ -85,10 +83,18 @@ fn run(pool: &Arc<Pool>) {
                 pool.policy().observed(now, probe.seat, probe.job, computes);
             }
         }
-        match look.then {
-            Then::LookAgain(after) => drop(seat.park(Some(after))),
-            Then::Park => drop(seat.park(None)),
+        let called = match look.then {
+            Then::LookAgain(after) => {
+                seat.park(Some(after));
+                false
+            }
+            Then::Doze(after) => seat.park(Some(after)),
+            Then::Park => seat.park(None),
             Then::End => return,
+        };
+        if called {
+            // For what has just come; it is not late yet.
+            seat.park(Some(pool.limits.hand_off_threshold));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Putting a server together.
 
 use std::any::Any;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use ambidex_schema::Schema;
 use tokio::net::TcpListener;
@@ -15,10 +17,10 @@ use crate::dispatch::Dispatcher;
 use crate::dispatch::interceptor::{self, CallService, Wrap};
 use crate::google;
 use crate::grpc::GrpcEdge;
-use crate::handler::{Methods, Service};
+use crate::handler::{MethodConfig, MethodConfigs, Methods, Service, Settings, TenantKey};
 use crate::http::HttpEdge;
 use crate::local::Local;
-use crate::scheduler::Scheduler;
+use crate::scheduler::{LaneConfig, Scheduler};
 
 /// Serves services over gRPC and HTTP; made by [`Server::builder`].
 #[derive(Debug)]
@@ -34,6 +36,9 @@ impl Server {
             http_layers: Vec::new(),
             grpc_address: None,
             state: ServerState::default(),
+            methods: Vec::new(),
+            lanes: Vec::new(),
+            tenant_key: None,
             config: Config::default(),
         }
     }
@@ -56,6 +61,9 @@ pub struct ServerBuilder {
     http_layers: Vec<HttpLayer>,
     grpc_address: Option<String>,
     state: ServerState,
+    methods: Vec<(String, MethodConfig)>,
+    lanes: Vec<LaneConfig>,
+    tenant_key: Option<TenantKey>,
     config: Config,
 }
 
@@ -124,6 +132,58 @@ impl ServerBuilder {
     #[must_use]
     pub fn state<T: Any + Send + Sync>(mut self, value: T) -> Self {
         self.state = self.state.with(value);
+        self
+    }
+
+    /// Says how a method runs (`bookshop.v1.Bookshop/PlaceOrder`), or every method of a service
+    /// (`bookshop.v1.Bookshop`): over what its code says and what [`Config::methods`] says. Said twice of the same
+    /// name, the later holds, setting by setting; what is said of a method holds over what is said of its service.
+    /// A name that nobody has is an error at start-up.
+    #[must_use]
+    pub fn method(mut self, name: impl Into<String>, config: MethodConfig) -> Self {
+        self.methods.push((name.into(), config));
+        self
+    }
+
+    /// Sets up a lane of blocking methods, over what [`SchedulerConfig::lanes`] says of it: its weight, a bound, how
+    /// much it matters. A method that shares no lane has one of its own, by its full name.
+    ///
+    /// ```
+    /// use ambidex::scheduler::LaneConfig;
+    ///
+    /// let server = ambidex::Server::builder()
+    ///     .lane(LaneConfig::new("database").max_concurrency(16))
+    ///     .lane(LaneConfig::new("bookshop.v1.Bookshop/PlaceOrder").weight(4));
+    /// ```
+    ///
+    /// [`SchedulerConfig::lanes`]: crate::scheduler::SchedulerConfig::lanes
+    #[must_use]
+    pub fn lane(mut self, lane: LaneConfig) -> Self {
+        self.lanes.push(lane);
+        self
+    }
+
+    /// Says on whose behalf a call to a blocking method is made, so that one who floods a lane waits behind their
+    /// own calls. Asked after the interceptors, so it may use what they found out; `None` is nobody's.
+    ///
+    /// How much a single call matters, an interceptor may say by putting a [`Criticality`] among its extensions.
+    ///
+    /// ```
+    /// use ambidex::call::Call;
+    ///
+    /// let server = ambidex::Server::builder().tenant_key(|call: &Call| {
+    ///     call.metadata.get("x-account").map(|account| account.as_encoded_bytes().to_vec())
+    /// });
+    /// ```
+    ///
+    /// [`Criticality`]: crate::scheduler::Criticality
+    #[must_use]
+    pub fn tenant_key<K: Hash>(mut self, key: impl Fn(&Call) -> Option<K> + Send + Sync + 'static) -> Self {
+        self.tenant_key = Some(Arc::new(move |call| {
+            let mut hasher = DefaultHasher::new();
+            key(call)?.hash(&mut hasher);
+            Some(hasher.finish())
+        }));
         self
     }
 
@@ -208,8 +268,15 @@ impl ServerBuilder {
     }
 
     fn core(&mut self) -> Result<Core, Error> {
+        // Of a lane that is set up twice, the later holds: the builder's.
+        self.config.scheduler.lanes.append(&mut self.lanes);
         let scheduler = Scheduler::new(self.config.scheduler.clone(), tokio::runtime::Handle::current());
-        let mut methods = Methods::new(scheduler.clone());
+        let mut said = MethodConfigs::default();
+        let in_config = self.config.methods.iter().map(|(name, config)| (name.clone(), config.clone()));
+        in_config.chain(self.methods.drain(..)).for_each(|(name, config)| said.add(&name, config));
+        let lanes = self.config.scheduler.lanes.clone();
+        let settings = Settings { methods: said, lanes, tenant_key: self.tenant_key.take() };
+        let mut methods = Methods::new(scheduler.clone(), settings);
         // Handlers send error details, and REST shows them as JSON, whether or not a service names their types.
         let mut schema = Schema::builder().add_file_descriptor_set(google::FILE_DESCRIPTOR_SET)?;
         let mut names = std::collections::HashSet::new();
@@ -221,8 +288,9 @@ impl ServerBuilder {
             register(&mut methods);
         }
         let state = std::mem::take(&mut self.state).with(scheduler.clone());
-        let dispatcher =
-            Dispatcher::new(methods.into_methods(), &self.interceptors, self.config.dispatch(), state);
+        let methods = methods.into_methods().map_err(Error::UnknownMethods)?;
+        let limits = self.config.dispatch();
+        let dispatcher = Dispatcher::new(methods, &self.interceptors, limits, &scheduler, state);
         Ok(Core { dispatcher, schema: schema.build()?, scheduler })
     }
 }

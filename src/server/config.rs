@@ -1,9 +1,11 @@
 //! Every limit and every default of a server, with its unit in its name and its reason beside it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ambidex_schema::{DecodeOptions, EncodeOptions};
 
+use crate::handler::MethodConfig;
 use crate::scheduler::SchedulerConfig;
 use crate::{dispatch, grpc, http};
 
@@ -70,7 +72,10 @@ pub struct Config {
     pub split_escaped_slashes: bool,
     /// Whether query parameters that name no field are passed over rather than refused.
     pub ignore_unknown_query: bool,
-    /// The scheduler's own limits.
+    /// How methods run, over what their code says: by full name, `bookshop.v1.Bookshop/PlaceOrder`, or all of a
+    /// service by its own, `bookshop.v1.Bookshop`. A name that no service has is an error at start-up.
+    pub methods: BTreeMap<String, MethodConfig>,
+    /// The scheduler's own limits, and its lanes.
     pub scheduler: SchedulerConfig,
 }
 
@@ -107,6 +112,7 @@ impl Default for Config {
             json_out: EncodeOptions::default(),
             split_escaped_slashes: false,
             ignore_unknown_query: false,
+            methods: BTreeMap::new(),
             scheduler: SchedulerConfig::default(),
         }
     }

@@ -14,6 +14,9 @@ pub enum Error {
     /// Two services of one name, which no caller could tell apart.
     #[error("the service {0} was added twice")]
     DuplicateService(&'static str),
+    /// Something was configured of a method or service that no service has.
+    #[error("the configuration names what no service has: {}", .0.join(", "))]
+    UnknownMethods(Vec<String>),
     /// A `google.api.http` rule is wrong, or two routes cannot be told apart.
     #[error("the HTTP routes cannot be served: {0}")]
     Routes(#[from] RouteError),

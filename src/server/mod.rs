@@ -11,6 +11,7 @@ mod front;
 mod preface;
 mod shutdown;
 
+pub use crate::handler::MethodConfig;
 pub use bound::BoundServer;
 pub use builder::{Server, ServerBuilder};
 pub use config::Config;

@@ -29,8 +29,9 @@ pub(super) struct Running {
     pub(super) lane: u32,
     pub(super) since: Moment,
     pub(super) charge: u64,
-    /// Whether it can be expected to run for long.
+    /// Whether it can be expected to run for long, and whether it cannot be excluded.
     long: bool,
+    unsure: bool,
     /// Whether it waits in `block_on`.
     pub(super) waits: bool,
     /// When the thread was last looked at while it ran this job.
@@ -65,6 +66,8 @@ pub(super) struct Crew<T> {
     waiting: usize,
     /// Threads that run a long job and do not wait in it.
     long: usize,
+    /// Threads that run a job which may turn out to be long.
+    unsure: usize,
     /// Threads allowed beyond the ceiling because nothing moved.
     pub(super) against_stall: usize,
 }
@@ -80,6 +83,7 @@ impl<T: Clone> Crew<T> {
             running: 0,
             waiting: 0,
             long: 0,
+            unsure: 0,
             against_stall: 0,
         }
     }
@@ -121,6 +125,11 @@ impl<T: Clone> Crew<T> {
     /// Threads that run a job which can be expected to take long, and do not wait in it.
     pub(super) fn long(&self) -> usize {
         self.long
+    }
+
+    /// Threads that run a job of which it cannot be excluded that it takes long.
+    pub(super) fn unsure(&self) -> usize {
+        self.unsure
     }
 
     /// Picks one more thread: the one parked last, else a new one below `ceiling`.
@@ -190,19 +199,28 @@ impl<T: Clone> Crew<T> {
         self.free.push(seat.0);
     }
 
-    pub(super) fn takes_up<I>(&mut self, seat: SeatId, now: Moment, taken: &Taken<I>, long: bool) {
+    pub(super) fn takes_up<I>(
+        &mut self,
+        seat: SeatId,
+        now: Moment,
+        taken: &Taken<I>,
+        long: bool,
+        unsure: bool,
+    ) {
         self.running += 1;
         self.long += usize::from(long);
+        self.unsure += usize::from(unsure);
         let seat = self.seat_mut(seat);
         seat.jobs += 1;
         let Taken { lane, charge, .. } = *taken;
-        seat.running = Some(Running { lane, since: now, charge, long, waits: false, looked: now });
+        seat.running = Some(Running { lane, since: now, charge, long, unsure, waits: false, looked: now });
     }
 
     pub(super) fn puts_down(&mut self, seat: SeatId) -> Running {
         let running = self.seat_mut(seat).running.take().expect("a thread puts down what it has taken up");
         self.running -= 1;
         self.long -= usize::from(running.long);
+        self.unsure -= usize::from(running.unsure);
         running
     }
 

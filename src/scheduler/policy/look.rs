@@ -4,17 +4,18 @@
 use std::time::Duration;
 
 use super::crew::Summons;
-use super::estimate::Usage;
+use super::estimate::{Usage, WHOLE};
 use super::moment::{Moment, nanos};
-use super::queue::Room;
 use super::{Policy, SeatId, Shed};
 
 /// Where the watcher is, so that whoever needs it knows how to get it.
 pub(in crate::scheduler) enum Watch<T> {
     /// There is none.
     Absent,
-    /// It is looking, or will look soon.
+    /// It is looking, or will look within the hand-off threshold.
     Awake,
+    /// It looks now and then: soon enough for what seldom happens, and unless someone wakes it, not sooner.
+    Dozing(T),
     /// It sleeps until someone wakes it.
     Parked(T),
 }
@@ -39,6 +40,7 @@ pub(in crate::scheduler) struct Probe<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::scheduler) enum Then {
     LookAgain(Duration),
+    Doze(Duration),
     Park,
     End,
 }
@@ -47,7 +49,6 @@ pub(in crate::scheduler) enum Then {
 pub(super) struct Watcher {
     /// How many threads the next look summons, if it finds reason to.
     step: usize,
-    quiet_looks: u32,
     last_stall_step: Moment,
     next_sweep: Moment,
     next_probe: Moment,
@@ -56,16 +57,17 @@ pub(super) struct Watcher {
 impl Default for Watcher {
     fn default() -> Self {
         let start = Moment::START;
-        Self { step: 1, quiet_looks: 0, last_stall_step: start, next_sweep: start, next_probe: start }
+        Self { step: 1, last_stall_step: start, next_sweep: start, next_probe: start }
     }
 }
 
 impl<I, T: Clone> Policy<I, T> {
-    /// Whether calling the watcher would change anything. While the rescue task is under way, it is the one who
-    /// asks the system for a watcher.
-    pub(in crate::scheduler) fn watch_needs_calling(&self) -> bool {
+    /// Whether the watcher must be called so that it looks, within the hand-off threshold if that is `soon`, else
+    /// within some milliseconds. While the rescue task is under way, it is the one who asks the system for a watcher.
+    pub(in crate::scheduler) fn watch_needs_calling(&self, soon: bool) -> bool {
         match self.watch {
             Watch::Awake => false,
+            Watch::Dozing(_) => soon,
             Watch::Parked(_) => true,
             Watch::Absent => !self.rescue,
         }
@@ -77,15 +79,12 @@ impl<I, T: Clone> Policy<I, T> {
         let mut shed = Vec::new();
         self.sweep(now, &mut shed);
         let (summoned, then) = match self.queue.head(self.room()) {
-            Some((lane, came)) => {
-                self.watcher.quiet_looks = 0;
-                (self.hand_off(now, lane, came), Then::LookAgain(self.patience()))
-            }
+            Some((lane, came)) => (self.hand_off(now, lane, came), Then::LookAgain(self.patience())),
             None if self.queue.len() > 0 => {
                 let summoned = self.break_stall(now);
                 (summoned.into_iter().collect(), Then::LookAgain(CROWDED_LOOK_EVERY))
             }
-            None => (Vec::new(), self.nothing_waits(itself)),
+            None => (Vec::new(), self.nothing_waits(now, itself)),
         };
         Look { summoned, shed, probes: self.probes(now), then }
     }
@@ -145,9 +144,9 @@ impl<I, T: Clone> Policy<I, T> {
             return Vec::new();
         }
         // No more than the gate would let through.
-        let free =
-            self.processors().saturating_sub(self.queue.load()) / u64::from(self.queue.share_of(lane).max(1));
-        let wanted = self.watcher.step.min(self.queue.len()).min(free as usize + 1);
+        let free = (self.processors() + u64::from(WHOLE)).saturating_sub(self.queue.load())
+            / u64::from(self.queue.share_of(lane).max(1));
+        let wanted = self.watcher.step.min(self.queue.len()).min((free as usize).max(1));
         let wanted = wanted.saturating_sub(self.crew.on_their_way());
         self.watcher.step = (self.watcher.step * 2).min(STEP_MAX);
         (0..wanted).map(|_| self.summon(now)).take_while(Summons::is_somebody).collect()
@@ -163,7 +162,8 @@ impl<I, T: Clone> Policy<I, T> {
     /// Which threads are worth looking at: where jobs wait for a processor, those whose job has run for longer
     /// than what is known of it, for it may only look as if it computed.
     fn probes(&mut self, now: Moment) -> Vec<Probe<T>> {
-        if self.queue.len() == 0 || self.room() == Room::Ample || now < self.watcher.next_probe {
+        let is_crowded = self.queue.load() >= self.processors() || !self.room().thread;
+        if self.queue.len() == 0 || !is_crowded || now < self.watcher.next_probe {
             return Vec::new();
         }
         self.watcher.next_probe = now.plus(PROBE_EVERY);
@@ -179,17 +179,16 @@ impl<I, T: Clone> Policy<I, T> {
             .collect()
     }
 
-    fn nothing_waits(&mut self, itself: T) -> Then {
+    fn nothing_waits(&mut self, now: Moment, itself: T) -> Then {
         self.watcher.step = 1;
         if self.forsaken {
             self.watch = Watch::Absent;
             return Then::End;
         }
-        self.watcher.quiet_looks += 1;
-        if self.watcher.quiet_looks < QUIET_LOOKS {
-            return Then::LookAgain(self.limits.hand_off_threshold);
+        if now.since(self.last_taken) < QUIET {
+            self.watch = Watch::Dozing(itself);
+            return Then::Doze(DOZE);
         }
-        self.watcher.quiet_looks = 0;
         self.watch = Watch::Parked(itself);
         Then::Park
     }
@@ -205,8 +204,10 @@ const CROWDED_LOOK_EVERY: Duration = Duration::from_millis(1);
 const PROBE_EVERY: Duration = Duration::from_millis(1);
 const PROBES_MAX: usize = 16;
 
-/// How many looks find nothing before the watcher sleeps. Waking it costs as much as several looks.
-const QUIET_LOOKS: u32 = 5;
+/// How often the watcher looks while it dozes, and for how long no job must have begun before it sleeps: a hundred
+/// looks a second cost less than one in a thousand of a processor, and waking it for every job would cost more.
+const DOZE: Duration = Duration::from_millis(10);
+const QUIET: Duration = Duration::from_secs(1);
 
 /// How many threads one look may summon.
 const STEP_MAX: usize = 64;

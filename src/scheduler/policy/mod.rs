@@ -253,7 +253,8 @@ impl<I, T: Clone> Policy<I, T> {
         let taken = self.queue.pop(now, self.room(), &self.limits, &mut shed);
         let then = match taken {
             Some(taken) => {
-                self.crew.takes_up(seat, now, &taken, self.is_long(taken.expected));
+                let (long, unsure) = (self.is_long(taken.expected), self.is_unsure(taken.longest));
+                self.crew.takes_up(seat, now, &taken, long, unsure);
                 self.last_taken = now;
                 Errand::Run { item: taken.item, measure: taken.measure }
             }
@@ -269,9 +270,10 @@ impl<I, T: Clone> Policy<I, T> {
         // Whoever is woken wakes the next, if there is a next and reason to.
         let demand = match then {
             Errand::Run { .. } if self.queue.len() > 0 => self.demand(now),
-            _ => {
-                Demand { summons: Summons::Nobody, watch: self.queue.len() > 0 && self.watch_needs_calling() }
-            }
+            _ => Demand {
+                summons: Summons::Nobody,
+                watch: self.queue.len() > 0 && self.watch_needs_calling(false),
+            },
         };
         Next { then, shed, demand }
     }
@@ -369,18 +371,21 @@ impl<I, T: Clone> Policy<I, T> {
     /// and another thread comes only on evidence that they do not get to it: nobody is at work; or those who are
     /// took up their jobs longer ago than a short job takes, or can be expected to.
     fn demand(&mut self, now: Moment) -> Demand<T> {
-        let watch = self.watch_needs_calling();
         if self.queue.head(self.room()).is_none() {
             // Whatever waits here waits for its lane or for a processor.
-            return Demand { summons: Summons::Nobody, watch: watch && self.queue.len() > 0 };
+            let watch = self.queue.len() > 0 && self.watch_needs_calling(false);
+            return Demand { summons: Summons::Nobody, watch };
         }
         if self.crew.on_their_way() > 0 {
-            return Demand { summons: Summons::Nobody, watch };
+            // Whoever comes will ask again.
+            return Demand { summons: Summons::Nobody, watch: self.watch_needs_calling(false) };
         }
         let threshold = self.limits.hand_off_threshold;
         let nobody_is_at_it = self.crew.active() == 0;
         let nobody_gets_to_it = now.since(self.last_taken) >= threshold;
         let nobody_will = self.crew.long() >= self.crew.active();
+        // Where nothing that runs has lately blocked anybody, the rare surprise is found soon enough.
+        let watch = self.watch_needs_calling(self.crew.unsure() > 0);
         if nobody_is_at_it || nobody_gets_to_it || nobody_will {
             let summons = self.summon(now);
             let watch = watch && (!summons.is_somebody() || self.queue.len() > 1);
@@ -415,11 +420,15 @@ impl<I, T: Clone> Policy<I, T> {
         run >= moment::nanos(self.limits.hand_off_threshold / 4)
     }
 
-    /// Which lanes one more job may come from.
+    /// Whether a job of a lane whose longest was so many nanoseconds lately may hold up whoever stands behind it.
+    fn is_unsure(&self, longest: u64) -> bool {
+        longest >= moment::nanos(self.limits.hand_off_threshold / 2)
+    }
+
+    /// What one more job finds.
     fn room(&self) -> Room {
-        let processors_are_taken = self.queue.load() >= self.processors();
-        let threads_are_taken = self.crew.running() >= self.crew.ceiling(&self.limits);
-        if processors_are_taken || threads_are_taken { Room::Scarce } else { Room::Ample }
+        let thread = self.crew.running() < self.crew.ceiling(&self.limits);
+        Room { thread, processors: self.processors() }
     }
 
     /// What may be computed at the same time, in 1,024ths of a processor.

@@ -50,6 +50,11 @@ impl Order {
         }
     }
 
+    /// Every lane with what it has attained, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.heap.iter().copied()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.heap.is_empty()
     }

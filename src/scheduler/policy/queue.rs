@@ -6,8 +6,11 @@
 //! it begins, and corrected when it ends. A lane that was empty begins where the others are: it has no credit
 //! for having been away.
 //!
-//! The gate: each lane's jobs compute a share of their time. While the shares of everything that runs come to
-//! less than the processors there are, any lane may start a job; after that, only one that has nothing running.
+//! The gate: each lane's jobs compute a share of their time. A job may start while the shares of everything that
+//! runs, with its own, stay below one processor more than there are; beyond that, only the first of its lane. So a
+//! job that computes all the time needs a processor that is not taken, and one that sleeps hardly any. Where the
+//! lane whose turn it is does not fit, one whose jobs hardly compute may go before it, as long as all such together
+//! leave it half of the machine.
 //!
 //! Invariant: a lane is in exactly one of the two orders if it can be served, and in none otherwise.
 
@@ -52,13 +55,13 @@ struct Lane {
     tally: Tally,
 }
 
-/// Which lanes a thread may serve.
+/// What one more job finds. A lane that has nothing running needs none of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Room {
-    /// Every lane.
-    Ample,
-    /// Only those with nothing running.
-    Scarce,
+pub(super) struct Room {
+    /// Whether a thread is left.
+    pub(super) thread: bool,
+    /// What may be computed at the same time, in 1,024ths of a processor.
+    pub(super) processors: u64,
 }
 
 /// A job that was taken to run.
@@ -66,8 +69,9 @@ pub(super) struct Taken<I> {
     pub(super) item: I,
     pub(super) lane: u32,
     pub(super) charge: u64,
-    /// Nanoseconds it will probably run.
+    /// Nanoseconds it will probably run, and the most that one of its lane did lately.
     pub(super) expected: u64,
+    pub(super) longest: u64,
     pub(super) measure: Measure,
 }
 
@@ -189,15 +193,16 @@ impl<I> Queue<I> {
             let lane = &mut self.lanes[index as usize];
             self.clock = self.clock.max(lane.attained);
             let expected = lane.estimate.run();
+            let longest = lane.estimate.longest();
             let charge = lane.cost(expected, cores, limits.threads_max);
             lane.attained = lane.attained.saturating_add(charge);
             lane.running += 1;
             lane.tally.queued.record(now.since(standing.came));
             self.load += u64::from(lane.estimate.share());
-            let measure = lane.estimate.measure();
+            let measure = lane.estimate.measure(now);
             self.observe_if_empty(now, index);
             self.reorder(index);
-            return Some(Taken { item, lane: index, charge, expected, measure });
+            return Some(Taken { item, lane: index, charge, expected, longest, measure });
         }
     }
 
@@ -355,12 +360,27 @@ impl<I> Queue<I> {
 
     /// The lane with the least attained, of those the room is for.
     fn next_lane(&self, room: Room) -> Option<u32> {
-        let (resting, busy) = (self.resting.least(), self.busy.least());
-        let least = match (room, busy) {
-            (Room::Ample, Some(busy)) => Some(resting.map_or(busy, |resting| resting.min(busy))),
-            (Room::Ample, None) | (Room::Scarce, _) => resting,
+        let resting = self.resting.least();
+        let busy = if room.thread { self.next_busy(room.processors) } else { None };
+        let least = match (resting, busy) {
+            (Some(resting), Some(busy)) => Some(resting.min(busy)),
+            (resting, busy) => resting.or(busy),
         };
         least.map(|(_, lane)| lane)
+    }
+
+    /// The same, of those that have something running.
+    fn next_busy(&self, processors: u64) -> Option<(u64, u32)> {
+        let first = self.busy.least()?;
+        let share = |lane: u32| u64::from(self.share_of(lane));
+        if self.load + share(first.1) < processors + u64::from(WHOLE) {
+            return Some(first);
+        }
+        let others = self.load - self.lanes[first.1 as usize].load();
+        let goes_before = |&(_, lane): &(u64, u32)| {
+            lane != first.1 && share(lane) <= LIGHT && others + share(lane) < processors / 2
+        };
+        self.busy.iter().filter(goes_before).min()
     }
 
     /// Puts a lane where it belongs after anything about it has changed.
@@ -418,6 +438,11 @@ impl Lane {
         }
     }
 
+    /// What its running jobs compute, in 1,024ths of a processor.
+    fn load(&self) -> u64 {
+        u64::from(self.estimate.share()) * (self.running - self.waiting) as u64
+    }
+
     fn can_be_served(&self) -> bool {
         self.lines.len() > 0 && self.running < self.settings.max_concurrency
     }
@@ -445,6 +470,9 @@ impl Lane {
     }
 }
 
+/// A lane whose jobs compute at most this share hardly computes.
+const LIGHT: u64 = WHOLE as u64 / 8;
+
 /// Attained nanoseconds are counted in this many parts, so that weights divide them without losing the short
 /// jobs. A `u64` still holds some ten years of a whole machine.
 const GRAIN: u64 = 64;
@@ -467,7 +495,7 @@ impl<I> Queue<I> {
         let mut load = 0;
         let (mut fresh, mut waiting) = (0, 0);
         for (index, lane) in self.lanes.iter().enumerate() {
-            load += u64::from(lane.estimate.share()) * (lane.running - lane.waiting) as u64;
+            load += lane.load();
             fresh += lane.lines.fresh_len();
             waiting += lane.lines.len();
             assert!(lane.running <= lane.settings.max_concurrency, "a lane's bound is kept");

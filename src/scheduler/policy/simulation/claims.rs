@@ -143,3 +143,33 @@ fn jobs_that_compute_run_one_a_processor_and_sleepers_by_the_hundred() {
     world.run_until(50 * MS);
     assert_eq!(world.policy.counts().running, 200);
 }
+
+#[test]
+fn sleepers_do_not_wait_behind_those_who_compute_nor_take_their_processors() {
+    let config = SchedulerConfig { processors: Some(4), ..SchedulerConfig::default() };
+    let end = 5 * SECOND;
+    // Ten times what the machine can compute, and sleepers who want half of it.
+    let computing = Source { deadline: Some(SECOND), ..Source::new(0, 50 * US, 0, 2 * MS) };
+    let sleeping = Source { law: Law::Always, until: end, ..Source::new(1, 250 * US, 10 * MS, 20 * US) };
+    let mut world = World::new(31, config, vec![computing, sleeping]);
+    world.run_until(end);
+    let mut waits: Vec<_> = world
+        .jobs
+        .iter()
+        .filter(|job| job.lane == 1 && job.started > 0)
+        .map(|job| job.started - job.came)
+        .collect();
+    waits.sort_unstable();
+    let p99 = waits[waits.len() * 99 / 100];
+    println!("a sleeper waits {p99} ns, one time of a hundred");
+    assert!(p99 < MS, "{p99}");
+    let computed: u64 = world
+        .jobs
+        .iter()
+        .filter(|job| job.lane == 0 && job.fate == (Fate::Completed { in_time: true }))
+        .map(|job| job.computes())
+        .sum();
+    let share = computed as f64 / (4 * end) as f64;
+    println!("and those who compute get {share:.2} of the machine");
+    assert!(share > 0.85, "{share}");
+}

@@ -104,6 +104,12 @@ pub(super) struct Job {
     place: Place,
 }
 
+impl Job {
+    pub(super) fn computes(&self) -> u64 {
+        self.computes
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Calls { source: usize },
@@ -403,10 +409,13 @@ impl World {
         if !demand.watch {
             return;
         }
-        if self.policy.watch_needs_calling() {
+        if !matches!(self.policy.watch, Watch::Awake) {
             self.policy.watch = Watch::Awake;
             self.look += 1;
-            self.at(self.now + WAKING_TAKES, Event::Looks { look: self.look });
+            self.at(
+                self.now + WAKING_TAKES + self.limits.hand_off_threshold.as_nanos() as u64,
+                Event::Looks { look: self.look },
+            );
         }
     }
 
@@ -445,7 +454,7 @@ impl World {
             self.policy.observed(self.moment(), probe.seat, probe.job, computes);
         }
         self.look += 1;
-        if let Then::LookAgain(after) = look.then {
+        if let Then::LookAgain(after) | Then::Doze(after) = look.then {
             self.at(self.now + after.as_nanos() as u64, Event::Looks { look: self.look });
         }
     }
@@ -460,7 +469,7 @@ impl World {
         assert!(policy.queue.fresh() <= self.limits.queue_max);
         policy.queue.audit(&self.limits);
         if counts.queued > 0 && policy.doors() != Doors::Closed {
-            let someone_will_look = matches!(policy.watch, Watch::Awake);
+            let someone_will_look = matches!(policy.watch, Watch::Awake | Watch::Dozing(_));
             assert!(
                 someone_will_look || policy.crew.on_their_way() > 0,
                 "nobody will ever look at the queue"
