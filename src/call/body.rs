@@ -23,9 +23,13 @@ pub enum Body {
 
 /// The wire bytes of a message.
 pub(crate) fn encoded(message: &impl prost::Message) -> Bytes {
-    let mut wire = Vec::new();
+    encode(message, Vec::new()).into()
+}
+
+/// The same, behind what is in `wire` already.
+pub(crate) fn encode(message: &impl prost::Message, mut wire: Vec<u8>) -> Vec<u8> {
     ambidex_schema::encode_wire(message, &mut wire);
-    wire.into()
+    wire
 }
 
 impl Body {

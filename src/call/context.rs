@@ -211,6 +211,13 @@ impl Context {
         std::mem::take(&mut self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Keeps the request metadata, for the handler to clone. Only the first call counts.
+    pub(crate) fn keep_metadata(&self, metadata: MetadataMap) {
+        if !metadata.is_empty() {
+            self.0.metadata.get_or_init(|| metadata);
+        }
+    }
+
     /// Remembers the request metadata for deep code. Only the first call counts.
     pub(crate) fn remember_metadata(&self, metadata: &MetadataMap) {
         if !metadata.is_empty() {

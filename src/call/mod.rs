@@ -22,7 +22,7 @@ pub use reply::{Reply, Trailers};
 pub use request::Call;
 pub(crate) use request::Head;
 
-pub(crate) use body::encoded;
+pub(crate) use body::{encode, encoded};
 pub(crate) use cancellation::CancelListener;
 pub(crate) use context::{Scoped, cancelled_status};
 pub(crate) use metadata::{

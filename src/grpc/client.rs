@@ -79,6 +79,7 @@ impl Transport for Channel {
 
 async fn send(channel: tonic::transport::Channel, call: Call) -> Result<Reply, Status> {
     let path = PathAndQuery::from_static(call.method().path());
+    let codec = BytesCodec::client(call.method().kind());
     let deadline = call.deadline();
     let (context, mut metadata, _, body) = call.into_parts();
     if let Some(deadline) = deadline {
@@ -96,7 +97,7 @@ async fn send(channel: tonic::transport::Channel, call: Call) -> Result<Reply, S
     let response = tokio::select! {
         biased;
         Some(status) = own_failure(&mut failed) => return Err(status),
-        response = grpc.streaming(request, path, BytesCodec) => response?,
+        response = grpc.streaming(request, path, codec) => response?,
     };
     let (metadata, messages, extensions) = response.into_parts();
     let messages = Received { messages, failed, context: context.clone() };

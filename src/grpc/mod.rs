@@ -104,6 +104,7 @@ impl GrpcEdge {
         };
         let sent_in = request.headers().get(&GRPC_ENCODING).and_then(|encoding| encoding.to_str().ok());
         let reply_encodings = reply_encodings(sent_in);
+        let codec = BytesCodec::server(route.spec.kind());
         let service = Serve {
             dispatcher: self.dispatcher,
             route,
@@ -111,7 +112,7 @@ impl GrpcEdge {
             first_message_wait,
             reply_message_max_bytes: self.limits.reply_message_max_bytes,
         };
-        tonic::server::Grpc::new(BytesCodec)
+        tonic::server::Grpc::new(codec)
             .apply_compression_config(encodings(), reply_encodings)
             .max_decoding_message_size(self.limits.request_message_max_bytes)
             .streaming(service, request)

@@ -24,10 +24,11 @@ where
     Arc::new(move |call: Call| {
         let target = Arc::clone(&target);
         Box::pin(async move {
-            let job = target.0.job_of(&call);
+            let job = target.0.is_blocking().then(|| target.0.job_of(&call));
             let (context, metadata, extensions, body) = call.into_parts();
             let body = offload::gather::<R::Input>(body).await?;
             let trailers = Trailers::of(context.clone());
+            context.remember_metadata(&metadata);
             let scope = context.clone();
             let function = Arc::clone(&target);
             let events = Events::new(move |replies: Replies<R::Response>| async move {

@@ -68,14 +68,19 @@ impl Offload {
         Self { scheduler, job, tenant_key }
     }
 
-    /// What the scheduler is told of this call; nothing if it runs on the runtime.
-    pub(super) fn job_of(&self, call: &Call) -> Option<Job> {
-        let job = self.job.clone()?;
+    /// Whether calls run on scheduler threads at all.
+    pub(super) fn is_blocking(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// What the scheduler is told of this call of a blocking method.
+    pub(super) fn job_of(&self, call: &Call) -> Job {
+        let job = self.job.clone().expect("only blocking methods are offloaded");
         let context = call.context();
         let job = job.deadline(context.deadline()).cancellation(context.cancellation().clone());
         let criticality = call.extensions.get::<Criticality>().copied().or(job.criticality);
         let tenant = self.tenant_key.as_ref().and_then(|key| key(call));
-        Some(Job { criticality, tenant, ..job })
+        Job { criticality, tenant, ..job }
     }
 }
 
@@ -92,7 +97,6 @@ pub(super) fn request<I: Input>(
     body: Body,
 ) -> Result<Request<I>, Status> {
     let input = I::from_body(body, &call)?;
-    call.remember_metadata(&metadata);
     extensions.insert(call);
     Ok(Request::from_parts(metadata, extensions, input))
 }

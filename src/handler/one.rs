@@ -1,12 +1,18 @@
-//! The erased form of a method that answers with one message.
+//! The erased form of a method that answers with one message: one for the runtime, one for scheduler threads, so that
+//! neither carries what the other needs.
+//!
+//! Memory is freed where it was allocated, as far as that is in our hands: an allocation that one thread makes and
+//! another frees costs both of them a lock. So what comes from the edge stays with the call, a scheduler thread
+//! works on copies of its own, and its reply goes into a buffer that it is given.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tonic::{Request, Response, Status};
 
 use super::offload::{self, Offload};
 use super::{Handler, One, Rpc};
-use crate::call::{Body, Call, Reply, Scoped, Trailers, encoded};
+use crate::call::{Body, Call, Reply, Scoped, Trailers, encode};
 
 pub(super) fn erase<R, F, Fut>(offload: Offload, function: F) -> Handler
 where
@@ -14,26 +20,93 @@ where
     F: Fn(Request<R::Input>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Response<R::Response>, Status>> + Send + 'static,
 {
-    let target = Arc::new((offload, function));
+    if offload.is_blocking() {
+        on_scheduler::<R, F, Fut>(offload, function)
+    } else {
+        on_runtime::<R, F, Fut>(function)
+    }
+}
+
+fn on_runtime<R, F, Fut>(function: F) -> Handler
+where
+    R: Rpc<Reply = One>,
+    F: Fn(Request<R::Input>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Response<R::Response>, Status>> + Send + 'static,
+{
+    let function = Arc::new(function);
     Arc::new(move |call: Call| {
-        let target = Arc::clone(&target);
+        let function = Arc::clone(&function);
+        Box::pin(async move {
+            let (context, metadata, extensions, body) = call.into_parts();
+            let body = offload::gather::<R::Input>(body).await?;
+            context.remember_metadata(&metadata);
+            let trailers = Trailers::of(context.clone());
+            let request = offload::request::<R::Input>(context, metadata, extensions, body)?;
+            let (metadata, message, extensions) = function(request).await?.into_parts();
+            let body = Body::Message(encode(&message, Vec::new()).into());
+            Ok(Reply { metadata, body, trailers, extensions })
+        })
+    })
+}
+
+fn on_scheduler<R, F, Fut>(offload: Offload, function: F) -> Handler
+where
+    R: Rpc<Reply = One>,
+    F: Fn(Request<R::Input>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Response<R::Response>, Status>> + Send + 'static,
+{
+    let target = Arc::new((offload, function));
+    let room = Arc::new(RoomForReply::default());
+    Arc::new(move |call: Call| {
+        let (target, room) = (Arc::clone(&target), Arc::clone(&room));
         Box::pin(async move {
             let job = target.0.job_of(&call);
             let (context, metadata, extensions, body) = call.into_parts();
             let body = offload::gather::<R::Input>(body).await?;
+            let _kept = match &body {
+                Body::Message(message) => Some(message.clone()),
+                Body::Stream(_) => None,
+            };
+            context.keep_metadata(metadata);
             let trailers = Trailers::of(context.clone());
             let scope = context.clone();
             let function = Arc::clone(&target);
+            let reply = room.make();
             let work = async move {
+                let metadata = context.metadata().clone();
                 let request = offload::request::<R::Input>(context, metadata, extensions, body)?;
                 let (metadata, message, extensions) = (function.1)(request).await?.into_parts();
-                Ok::<_, Status>((metadata, encoded(&message), extensions))
+                Ok::<_, Status>((metadata, encode(&message, reply), extensions))
             };
-            let (metadata, message, extensions) = match job {
-                None => work.await?,
-                Some(job) => target.0.scheduler.run_future(job, Scoped::new(scope, work)).await??,
-            };
-            Ok(Reply { metadata, body: Body::Message(message), trailers, extensions })
+            let running = target.0.scheduler.run_future(job, Scoped::new(scope, work));
+            let (metadata, message, extensions) = running.await??;
+            room.was_enough_for(message.len());
+            Ok(Reply { metadata, body: Body::Message(message.into()), trailers, extensions })
         })
     })
+}
+
+/// How large the replies of a method are, lately: room for them is made before they are.
+#[derive(Debug, Default)]
+struct RoomForReply {
+    bytes: AtomicUsize,
+}
+
+/// Replies that are larger make their own room: their encoding costs more than where their memory comes from.
+const ROOM_MAX_BYTES: usize = 1024;
+
+impl RoomForReply {
+    fn make(&self) -> Vec<u8> {
+        Vec::with_capacity(self.bytes.load(Ordering::Relaxed))
+    }
+
+    /// Grows at once, and shrinks slowly.
+    fn was_enough_for(&self, bytes: usize) {
+        let known = self.bytes.load(Ordering::Relaxed);
+        let wanted = if bytes > ROOM_MAX_BYTES { 0 } else { bytes };
+        let next = if wanted >= known { wanted } else { known - (known - wanted).div_ceil(8) };
+        if next != known {
+            self.bytes.store(next, Ordering::Relaxed);
+        }
+    }
 }

@@ -25,6 +25,7 @@
 mod block_on;
 mod cell;
 mod config;
+mod doorbell;
 mod drain;
 mod error;
 mod future;
@@ -148,7 +149,8 @@ impl Scheduler {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        future::drive(self.clone(), Driver::new(self.pool().clone(), job), future)
+        // In its place before anything awaits it: a future that held it would be as large.
+        future::drive(self.clone(), Driver::new(self.pool().clone(), job), future::shell(future))
     }
 
     /// Drives `stream` with every poll on a scheduler thread, pulled by whoever reads the result.

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::config::Limits;
+use super::doorbell::Doorbell;
 use super::error::RunError;
 use super::job::{Admission, Job};
 use super::lane::{Lane, LaneConfig, LaneSettings, Lanes};
@@ -45,6 +46,7 @@ pub(super) struct Pool {
     /// Told whenever the scheduler falls quiet while it drains.
     pub(super) quiet: Notify,
     pub(super) watchdog: Arc<Watchdog>,
+    pub(super) doorbell: Doorbell,
     /// Leads from a scheduler thread back to a handle, if there still is one.
     pub(super) handles: OnceLock<Weak<Handles>>,
     /// Every [`Moment`] counts from here.
@@ -58,6 +60,7 @@ impl Pool {
         let lanes = Lanes::new();
         Self {
             watchdog: Arc::new(Watchdog::new(&limits, runtime.clone())),
+            doorbell: Doorbell::default(),
             runtime,
             epoch: Instant::now(),
             default_lane: lanes.named("default"),
@@ -169,7 +172,13 @@ impl Pool {
 
     /// Brings about what the policy has asked for.
     pub(super) fn meet(self: &Arc<Self>, demand: Demand<Arc<Seat>>) {
-        self.answer(demand.summons);
+        let summons = match demand.summons {
+            summons if demand.may_wait && summons.is_somebody() => self.doorbell.leave(self, summons),
+            summons => Err(summons),
+        };
+        if let Err(at_once) = summons {
+            self.answer(at_once);
+        }
         if demand.watch {
             watcher::call(self);
         }
@@ -197,6 +206,7 @@ impl Pool {
         drop(policy);
         idle.into_iter().for_each(|seat| seat.wake());
         self.watchdog.end();
+        self.doorbell.close();
     }
 
     /// The watcher, if it sleeps, to be woken.

@@ -24,7 +24,7 @@ use crate::call::{CancelReason, Cancellation, Cancelled};
 pub(super) struct Driver {
     pub(super) pool: Arc<Pool>,
     pub(super) job: Job,
-    span: Span,
+    pub(super) span: Span,
 }
 
 impl Driver {

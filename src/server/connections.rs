@@ -37,7 +37,7 @@ pub(super) async fn accept(
         let Some((stream, peer, place)) = accepted else { continue };
         let (front, http, mut stop) = (front.clone(), http.clone(), stop.clone());
         open.spawn(async move {
-            let service = service_fn(move |request| front.clone().serve(request, peer));
+            let service = service_fn(move |request| front.serve(request, peer));
             let connection = http
                 .serve_connection_with_upgrades(TokioIo::new(Timely::new(stream, preface_timeout)), service);
             let mut connection = std::pin::pin!(connection);

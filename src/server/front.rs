@@ -1,11 +1,14 @@
 //! What a port serves: gRPC, HTTP, or both told apart by content type.
 
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use axum::extract::ConnectInfo;
 use http::{Request, Response, header};
 use http_body_util::Either;
 use hyper::body::Incoming;
+use pin_project_lite::pin_project;
 use std::net::SocketAddr;
 use tower::Service;
 
@@ -45,30 +48,57 @@ impl Front {
     }
 
     /// Answers one request of the connection from `peer`.
-    pub(super) async fn serve(
-        self,
-        mut request: Request<Incoming>,
-        peer: SocketAddr,
-    ) -> Result<Response<FrontBody>, Infallible> {
+    ///
+    /// Boxed: a connection's task holds a future of this for every stream, and should not be as large as the largest
+    /// edge.
+    pub(super) fn serve(&self, mut request: Request<Incoming>, peer: SocketAddr) -> ResponseFuture {
         let is_grpc = is_grpc(request.headers().get(header::CONTENT_TYPE));
-        // Boxed: a connection's task holds a future of this for every stream, and should not be as large as the
-        // largest edge.
-        match (self.grpc, self.http) {
+        match (&self.grpc, &self.http) {
             (Some(grpc), http) if is_grpc || http.is_none() => {
-                let response = Box::pin(grpc.serve(request, Peer::socket(peer))).await;
-                Ok(response.map(Either::Left))
+                let response = grpc.clone().serve(request, Peer::socket(peer));
+                Box::pin(Answer { response, into: |response: Response<_>| Ok(response.map(Either::Left)) })
             }
             (_, Some(Http::Edge(edge))) => {
                 let request = request.map(axum::body::Body::new);
-                let response = Box::pin(edge.serve(request, Peer::socket(peer))).await;
-                Ok(response.map(Either::Right))
+                let response = edge.clone().serve(request, Peer::socket(peer));
+                Box::pin(Answer { response, into: |response: Response<_>| Ok(response.map(Either::Right)) })
             }
-            (_, Some(Http::Router(mut http))) => {
+            (_, Some(Http::Router(http))) => {
                 // Where axum's own extractors look for it, and our edge.
                 request.extensions_mut().insert(ConnectInfo(peer));
-                Ok(http.call(request).await?.map(Either::Right))
+                let response = http.clone().call(request);
+                let into =
+                    |response: Result<Response<_>, _>| response.map(|response| response.map(Either::Right));
+                Box::pin(Answer { response, into })
             }
-            (_, None) => Ok(Response::new(Either::Right(axum::body::Body::empty()))),
+            (_, None) => {
+                Box::pin(std::future::ready(Ok(Response::new(Either::Right(axum::body::Body::empty())))))
+            }
         }
+    }
+}
+
+/// An answer that is being made.
+pub(super) type ResponseFuture =
+    Pin<Box<dyn Future<Output = Result<Response<FrontBody>, Infallible>> + Send>>;
+
+pin_project! {
+    /// An edge's answer, as this port's. An `async` block that awaited it would hold it twice.
+    struct Answer<F, M> {
+        #[pin]
+        response: F,
+        into: M,
+    }
+}
+
+impl<F: Future, M, T> Future for Answer<F, M>
+where
+    M: FnMut(F::Output) -> T,
+{
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let this = self.project();
+        this.response.poll(cx).map(this.into)
     }
 }

@@ -95,8 +95,16 @@ pub(super) struct Admitted<I, T> {
 /// What is to be done about threads.
 pub(super) struct Demand<T> {
     pub(super) summons: Summons<T>,
+    /// The summons may wait a moment for other jobs that are about to come: should it be forgotten, the watcher sees.
+    pub(super) may_wait: bool,
     /// Someone has to keep an eye on the queue.
     pub(super) watch: bool,
+}
+
+impl<T> Demand<T> {
+    fn nobody(watch: bool) -> Self {
+        Self { summons: Summons::Nobody, may_wait: false, watch }
+    }
 }
 
 /// What a thread is to do that has come to the queue.
@@ -270,10 +278,7 @@ impl<I, T: Clone> Policy<I, T> {
         // Whoever is woken wakes the next, if there is a next and reason to.
         let demand = match then {
             Errand::Run { .. } if self.queue.len() > 0 => self.demand(now),
-            _ => Demand {
-                summons: Summons::Nobody,
-                watch: self.queue.len() > 0 && self.watch_needs_calling(false),
-            },
+            _ => Demand::nobody(self.queue.len() > 0 && self.watch_needs_calling(false)),
         };
         Next { then, shed, demand }
     }
@@ -374,11 +379,11 @@ impl<I, T: Clone> Policy<I, T> {
         if self.queue.head(self.room()).is_none() {
             // Whatever waits here waits for its lane or for a processor.
             let watch = self.queue.len() > 0 && self.watch_needs_calling(false);
-            return Demand { summons: Summons::Nobody, watch };
+            return Demand::nobody(watch);
         }
         if self.crew.on_their_way() > 0 {
             // Whoever comes will ask again.
-            return Demand { summons: Summons::Nobody, watch: self.watch_needs_calling(false) };
+            return Demand::nobody(self.watch_needs_calling(false));
         }
         let threshold = self.limits.hand_off_threshold;
         let nobody_is_at_it = self.crew.active() == 0;
@@ -389,9 +394,10 @@ impl<I, T: Clone> Policy<I, T> {
         if nobody_is_at_it || nobody_gets_to_it || nobody_will {
             let summons = self.summon(now);
             let watch = watch && (!summons.is_somebody() || self.queue.len() > 1);
-            return Demand { summons, watch };
+            let may_wait = matches!(self.watch, Watch::Awake | Watch::Dozing(_));
+            return Demand { summons, may_wait, watch };
         }
-        Demand { summons: Summons::Nobody, watch }
+        Demand::nobody(watch)
     }
 
     /// One more thread for ordinary demand.

@@ -426,7 +426,7 @@ impl World {
             Summons::Start => {
                 if self.chance.says_yes(self.spawn_failures) {
                     self.policy.start_failed(self.moment(), Duration::from_millis(10));
-                    return self.meet(Demand { summons: Summons::Nobody, watch: true });
+                    return self.meet(Demand { summons: Summons::Nobody, may_wait: false, watch: true });
                 }
                 let free = self.threads.iter().position(|thread| thread.seat.is_none() && thread.rests == 0);
                 let thread = free.unwrap_or_else(|| {
