@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::policy::{Measure, Usage};
+use super::policy::{Counters, Measure, Usage};
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::{Meter, ThreadName};
@@ -88,14 +88,15 @@ mod linux {
     }
 
     fn delay_of_this_thread() -> Option<Duration> {
-        delay_in("/proc/thread-self/schedstat")
+        counters_in("/proc/thread-self/schedstat").map(|counters| counters.delayed)
     }
 
-    /// How long a thread has waited for a processor in its life: the second number of its `schedstat`.
-    fn delay_in(schedstat: &str) -> Option<Duration> {
+    /// The first two numbers of a thread's `schedstat`.
+    fn counters_in(schedstat: &str) -> Option<Counters> {
         let text = fs::read_to_string(schedstat).ok()?;
-        let nanos = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
-        Some(Duration::from_nanos(nanos))
+        let mut numbers =
+            text.split_ascii_whitespace().map(|number| number.parse().map(Duration::from_nanos));
+        Some(Counters { computed: numbers.next()?.ok()?, delayed: numbers.next()?.ok()? })
     }
 
     /// How the system calls a thread of this process.
@@ -122,9 +123,9 @@ mod linux {
             Some(rest.trim_start().starts_with('R'))
         }
 
-        /// How long the thread has waited for a processor in its life.
-        pub(in crate::scheduler) fn delay(&self) -> Option<Duration> {
-            delay_in(&self.schedstat)
+        /// What the thread has used in its life.
+        pub(in crate::scheduler) fn counters(&self) -> Option<Counters> {
+            counters_in(&self.schedstat)
         }
     }
 }
@@ -157,7 +158,7 @@ mod nowhere {
             None
         }
 
-        pub(in crate::scheduler) fn delay(&self) -> Option<Duration> {
+        pub(in crate::scheduler) fn counters(&self) -> Option<Counters> {
             None
         }
     }

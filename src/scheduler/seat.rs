@@ -6,6 +6,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::meter::ThreadName;
+use super::policy::Sighting;
 
 pub(super) struct Seat {
     thread: Thread,
@@ -45,8 +46,9 @@ impl Seat {
         true
     }
 
-    /// Whether the thread computes at this moment, or would if it had a processor. `None` where nobody can say.
-    pub(super) fn computes(&self) -> Option<bool> {
-        self.name.as_ref()?.computes()
+    /// What the thread does at this moment. `None` where nobody can say.
+    pub(super) fn sighting(&self) -> Option<Sighting> {
+        let name = self.name.as_ref()?;
+        if name.computes()? { name.counters().map(Sighting::Counted) } else { Some(Sighting::Sleeps) }
     }
 }

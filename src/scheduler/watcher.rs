@@ -78,9 +78,9 @@ fn run(pool: &Arc<Pool>) {
         look.summoned.into_iter().for_each(|summons| pool.answer(summons));
         look.shed.into_iter().for_each(refuse);
         for probe in look.probes {
-            if let Some(computes) = probe.thread.computes() {
+            if let Some(seen) = probe.thread.sighting() {
                 let now = pool.now();
-                pool.policy().observed(now, probe.seat, probe.job, computes);
+                pool.policy().observed(now, probe.seat, probe.job, seen);
             }
         }
         let called = match look.then {

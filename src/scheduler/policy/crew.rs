@@ -6,6 +6,7 @@
 //!
 //! The crew keeps books and picks. Parking, waking and starting are for whoever holds the threads.
 
+use super::look::Counters;
 use super::moment::Moment;
 use super::queue::Taken;
 use crate::scheduler::config::Limits;
@@ -36,6 +37,8 @@ pub(super) struct Running {
     pub(super) waits: bool,
     /// When the thread was last looked at while it ran this job.
     pub(super) looked: Moment,
+    /// When its counters were read last during this job, and what they said.
+    pub(super) counted: Option<(Moment, Counters)>,
 }
 
 /// How one more thread comes to the queue.
@@ -213,7 +216,16 @@ impl<T: Clone> Crew<T> {
         let seat = self.seat_mut(seat);
         seat.jobs += 1;
         let Taken { lane, charge, .. } = *taken;
-        seat.running = Some(Running { lane, since: now, charge, long, unsure, waits: false, looked: now });
+        seat.running = Some(Running {
+            lane,
+            since: now,
+            charge,
+            long,
+            unsure,
+            waits: false,
+            looked: now,
+            counted: None,
+        });
     }
 
     pub(super) fn puts_down(&mut self, seat: SeatId) -> Running {

@@ -37,6 +37,33 @@ pub(in crate::scheduler) struct Probe<T> {
     pub(in crate::scheduler) job: u64,
 }
 
+/// What a thread was seen to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::scheduler) enum Sighting {
+    /// It waits for something other than a processor.
+    Sleeps,
+    /// It has a processor or waits for one, and has used so much in its life.
+    Counted(Counters),
+}
+
+/// What a thread has used in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::scheduler) struct Counters {
+    /// How long it has computed.
+    pub(in crate::scheduler) computed: Duration,
+    /// How long it has waited for a processor.
+    pub(in crate::scheduler) delayed: Duration,
+}
+
+impl Counters {
+    /// What was used since `before`, which is as long ago as `passed`.
+    fn since(self, before: Counters, passed: Duration) -> Usage {
+        let computed = nanos(self.computed.saturating_sub(before.computed));
+        let delayed = nanos(self.delayed.saturating_sub(before.delayed));
+        Usage { computed, wanted: nanos(passed).saturating_sub(delayed).max(computed) }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::scheduler) enum Then {
     LookAgain(Duration),
@@ -89,13 +116,30 @@ impl<I, T: Clone> Policy<I, T> {
         Look { summoned, shed, probes: self.probes(now), then }
     }
 
-    /// What the watcher has seen of a thread: whether the job that was its `job`th computes at this moment.
-    pub(in crate::scheduler) fn observed(&mut self, now: Moment, seat: SeatId, job: u64, computes: bool) {
+    /// What the watcher has seen of a thread while it ran the job that was its `job`th.
+    ///
+    /// A thread that sleeps has let go of its processor. One that does not may be computing, or waiting to: that only
+    /// its counters tell, from one look to a later one.
+    pub(in crate::scheduler) fn observed(&mut self, now: Moment, seat: SeatId, job: u64, seen: Sighting) {
         let Some(running) = self.crew.still_runs(seat, job).filter(|running| !running.waits) else { return };
-        let wanted = now.nanos_since(running.looked);
+        let since_look = now.nanos_since(running.looked);
         running.looked = now;
+        let usage = match seen {
+            Sighting::Sleeps => Usage { computed: 0, wanted: since_look },
+            Sighting::Counted(counters) => match running.counted {
+                Some((then, before)) if now.nanos_since(then) >= COUNTERS_MOVE => {
+                    running.counted = Some((now, counters));
+                    counters.since(before, now.since(then))
+                }
+                Some(_) => return,
+                None => {
+                    running.counted = Some((now, counters));
+                    return;
+                }
+            },
+        };
         let lane = running.lane;
-        self.queue.measured(lane, Usage { computed: if computes { wanted } else { 0 }, wanted });
+        self.queue.measured(lane, usage);
     }
 
     /// While nobody watches: one more thread if nobody comes at all.
@@ -200,9 +244,13 @@ const SWEEP_EVERY: Duration = Duration::from_millis(10);
 /// How often to look while every thread or processor there may be is at work.
 const CROWDED_LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// How often running jobs are looked at, and how many at once. A look costs some microseconds.
+/// How often running jobs are looked at, and how many at once. A look costs some ten microseconds, so this is a
+/// twenty-fifth of a processor at most.
 const PROBE_EVERY: Duration = Duration::from_millis(1);
-const PROBES_MAX: usize = 16;
+const PROBES_MAX: usize = 4;
+
+/// For how many nanoseconds a thread's counters may stand still while it computes: two ticks of a slow clock.
+const COUNTERS_MOVE: u64 = 8_000_000;
 
 /// How often the watcher looks while it dozes, and for how long no job must have begun before it sleeps: a hundred
 /// looks a second cost less than one in a thousand of a processor, and waking it for every job would cost more.

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 pub(super) use crew::{SeatId, Summons};
 pub(super) use estimate::{Measure, Share, Usage, WHOLE};
-pub(super) use look::{Then, Watch};
+pub(super) use look::{Counters, Sighting, Then, Watch};
 pub(super) use moment::Moment;
 pub(super) use queue::{Done, LaneLook};
 pub(super) use slab::Place;
@@ -139,6 +139,9 @@ pub(super) struct Policy<I, T> {
     pub(super) rescue: bool,
     open: usize,
     pub(super) totals: Totals,
+    /// When a job was last let in, and how many nanoseconds lie between two: an average that forgets.
+    last_arrival: Moment,
+    gap: u64,
     /// When a thread last took a job.
     last_taken: Moment,
     /// When a job last completed, or the first one came to an empty queue.
@@ -160,6 +163,8 @@ impl<I, T: Clone> Policy<I, T> {
             rescue: false,
             open: 0,
             totals: Totals::default(),
+            last_arrival: Moment::START,
+            gap: GAP_MAX,
             last_taken: Moment::START,
             last_progress: Moment::START,
         }
@@ -183,6 +188,9 @@ impl<I, T: Clone> Policy<I, T> {
         if self.queue.len() == 0 {
             self.last_progress = now;
         }
+        let gap = now.nanos_since(self.last_arrival).min(GAP_MAX);
+        self.gap = self.gap - self.gap / 8 + gap / 8;
+        self.last_arrival = now;
         let place = self.queue.push(arrival, &self.limits, item);
         Ok(Admitted { place, shed, demand: self.demand(now) })
     }
@@ -376,11 +384,11 @@ impl<I, T: Clone> Policy<I, T> {
     /// and another thread comes only on evidence that they do not get to it: nobody is at work; or those who are
     /// took up their jobs longer ago than a short job takes, or can be expected to.
     fn demand(&mut self, now: Moment) -> Demand<T> {
-        if self.queue.head(self.room()).is_none() {
+        let Some((lane, _)) = self.queue.head(self.room()) else {
             // Whatever waits here waits for its lane or for a processor.
             let watch = self.queue.len() > 0 && self.watch_needs_calling(false);
             return Demand::nobody(watch);
-        }
+        };
         if self.crew.on_their_way() > 0 {
             // Whoever comes will ask again.
             return Demand::nobody(self.watch_needs_calling(false));
@@ -394,7 +402,9 @@ impl<I, T: Clone> Policy<I, T> {
         if nobody_is_at_it || nobody_gets_to_it || nobody_will {
             let summons = self.summon(now);
             let watch = watch && (!summons.is_somebody() || self.queue.len() > 1);
-            let may_wait = matches!(self.watch, Watch::Awake | Watch::Dozing(_));
+            let is_watched = matches!(self.watch, Watch::Awake | Watch::Dozing(_));
+            let is_short = !self.is_unsure(self.queue.longest_of(lane));
+            let may_wait = is_watched && is_short && self.gap < HOT_GAP;
             return Demand { summons, may_wait, watch };
         }
         Demand::nobody(watch)
@@ -452,6 +462,13 @@ impl<I, T: Clone> Policy<I, T> {
         (self.crew.threads() > self.limits.threads_min).then_some(self.limits.keep_alive)
     }
 }
+
+/// Jobs that come closer than this many nanoseconds come in bursts: it pays to wait for a few before a thread is
+/// woken. At a slower pace the wait would gather nothing.
+const HOT_GAP: u64 = 100_000;
+
+/// A pause is taken to be no longer than this, or one long pause would hide a burst.
+const GAP_MAX: u64 = 1_000_000;
 
 /// How many there are of everything, now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -275,6 +275,11 @@ impl<I> Queue<I> {
         self.lanes[lane as usize].estimate.run()
     }
 
+    /// Nanoseconds that the longest job of `lane` ran lately.
+    pub(super) fn longest_of(&self, lane: u32) -> u64 {
+        self.lanes[lane as usize].estimate.longest()
+    }
+
     pub(super) fn share_of(&self, lane: u32) -> Share {
         self.lanes[lane as usize].estimate.share()
     }

@@ -127,7 +127,7 @@ impl Activities {
 
     /// How long a thread has waited for a processor in its life; nothing where nobody counts it.
     pub(super) fn delay(&self, thread: usize) -> Option<Duration> {
-        self.slots.get(thread)?.1.name.as_ref()?.delay()
+        Some(self.slots.get(thread)?.1.name.as_ref()?.counters()?.delayed)
     }
 }
 

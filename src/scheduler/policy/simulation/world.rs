@@ -5,8 +5,8 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use super::super::{
-    Admitted, Arrival, Demand, Done, Doors, Errand, Moment, Next, Place, Policy, SeatId, Shed, Summons, Then,
-    Usage, WHOLE, Watch, Why,
+    Admitted, Arrival, Counters, Demand, Done, Doors, Errand, Moment, Next, Place, Policy, SeatId, Shed,
+    Sighting, Summons, Then, Usage, WHOLE, Watch, Why,
 };
 use super::chance::Chance;
 use super::machine::Machine;
@@ -451,7 +451,10 @@ impl World {
         look.shed.into_iter().for_each(|shed| self.refused(shed));
         for probe in look.probes {
             let computes = self.machine.computes(probe.thread);
-            self.policy.observed(self.moment(), probe.seat, probe.job, computes);
+            // Whoever computes does so all the time; on a crowded machine what it waits is left out.
+            let counters = Counters { computed: Duration::from_nanos(self.now), delayed: Duration::ZERO };
+            let seen = if computes { Sighting::Counted(counters) } else { Sighting::Sleeps };
+            self.policy.observed(self.moment(), probe.seat, probe.job, seen);
         }
         self.look += 1;
         if let Then::LookAgain(after) | Then::Doze(after) = look.then {
