@@ -1,0 +1,89 @@
+//! A thousand clients who vanish, in line and on threads: nothing begins for them any more, and nothing is left.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ambidex::call::{self, Call};
+use ambidex::interceptor;
+use tokio::task::JoinSet;
+
+use crate::streams::eventually;
+use crate::support::parity_v1::{EchoRequest, Plan};
+use crate::support::running::{parity_builder, start};
+
+const CONNECTIONS: usize = 10;
+const CALLS_EACH: usize = 100;
+const THREADS: usize = 8;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_clients_vanish_in_line_and_on_threads() {
+    let began = Arc::new(AtomicUsize::new(0));
+    let counting = {
+        let began = began.clone();
+        // On a scheduler thread, in a lane as bounded as the handlers'; then it waits until its call is given up.
+        interceptor::blocking(move |_: &mut Call| {
+            began.fetch_add(1, Ordering::Relaxed);
+            while call::check().is_ok() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(())
+        })
+    };
+    let mut config = ambidex::server::Config::default();
+    config.scheduler.threads_max = THREADS;
+    config.scheduler.threads_hard_max = THREADS;
+    let server = start(parity_builder().config(config).interceptor(counting)).await;
+    for round in 0..3 {
+        began.store(0, Ordering::Relaxed);
+        let mut clients = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let client = server.grpc().await;
+            let mut calls = JoinSet::new();
+            for _ in 0..CALLS_EACH {
+                let client = client.clone();
+                calls.spawn(async move {
+                    let request = EchoRequest { plan: Some(Plan::default()), ..EchoRequest::default() };
+                    client.echo_blocking(request).await.map(drop)
+                });
+            }
+            clients.push((client, calls));
+        }
+        let all = CONNECTIONS * CALLS_EACH;
+        let scheduler = &server.scheduler;
+        eventually("everyone is in line or on a thread", || {
+            let now = scheduler.snapshot();
+            now.queued + now.running == all && now.running == THREADS
+        })
+        .await;
+        // Half of them let go of their calls, the others of their connections.
+        for (number, (client, mut calls)) in clients.into_iter().enumerate() {
+            if number % 2 == 0 {
+                calls.abort_all();
+                while calls.join_next().await.is_some() {}
+                drop(client);
+            } else {
+                drop((client, calls));
+            }
+        }
+        eventually("nothing is left", || {
+            let now = scheduler.snapshot();
+            (now.queued, now.running, now.orphaned, now.open) == (0, 0, 0, 0)
+        })
+        .await;
+        // While they vanished one by one, a thread that was freed took up who was still there.
+        let began = began.load(Ordering::Relaxed);
+        let lane = scheduler.snapshot();
+        let lane = lane.lane("interceptors").expect("the interceptors' lane");
+        assert_eq!(lane.completed + lane.refused.total(), (all * (round + 1)) as u64, "each ended once");
+        assert!(began < all / 4, "{began} of {all} began");
+        assert_eq!(lane.refused.cancelled, lane.refused.total(), "and nobody for another reason");
+        let handlers = scheduler.snapshot();
+        let ran = handlers.lane("parity.v1.Parity/EchoBlocking").map_or(0, |lane| lane.completed);
+        assert_eq!(ran, 0, "no handler runs for who has left");
+    }
+    // Who stays is answered as ever: here the thread waits for the deadline.
+    let answer =
+        server.http.send(http::Method::GET, "/v1/describe", &[("connect-timeout-ms", "50")], "").await;
+    assert_eq!(answer.status.as_u16(), 504);
+}
