@@ -10,7 +10,7 @@ type Error = Box<dyn std::error::Error>;
 const PROTO: &str = "proto/versus/v1/versus.proto";
 
 fn main() -> Result<(), Error> {
-    ambidex_build::configure().client(false).compile(&[PROTO], &["proto"])?;
+    ambidex_build::configure().compile(&[PROTO], &["proto"])?;
     tonic_service()
 }
 

@@ -15,14 +15,18 @@ versus [--rounds N] [--seconds S] [--only TEXT] [--note TEXT] [--output FILE]
         --only TEXT     only the cases that have TEXT in their title
         --note TEXT     a sentence for the report, such as what else the machine did
 
-versus serve tonic|axum|ambidex
-    Serves on a free port, which it prints, until its standard input ends.";
+versus overload
+    Calls a blocking method more often than it can be served, and prints what becomes of the calls.
+
+versus serve tonic|axum|ambidex [THREADS]
+    Serves on a free port, which it prints, until its standard input ends; blocking code on so many threads.";
 
 /// What to do.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Compare(Plan),
-    Serve(Server),
+    Overload,
+    Serve(Server, Option<usize>),
     Help,
 }
 
@@ -48,7 +52,12 @@ impl Command {
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} takes a value\n\n{USAGE}"));
             match argument.as_str() {
-                "serve" => return Ok(Self::Serve(server(&value()?)?)),
+                "overload" => return Ok(Self::Overload),
+                "serve" => {
+                    let server = server(&value()?)?;
+                    let threads = arguments.next().map(|threads| threads.parse()).transpose()?;
+                    return Ok(Self::Serve(server, threads));
+                }
                 "--help" | "-h" => return Ok(Self::Help),
                 "--rounds" => plan.rounds = value()?.parse::<usize>()?.clamp(1, ROUNDS_MAX),
                 "--seconds" => plan.run_s = value()?.parse::<f64>()?.clamp(0.05, RUN_MAX_S),
@@ -93,6 +102,7 @@ mod tests {
         for line in ["--round 3", "--rounds", "--rounds few", "serve", "serve apache"] {
             assert!(parse(line).is_err(), "{line}");
         }
-        assert_eq!(parse("serve tonic").expect("a command"), Command::Serve(Server::Tonic));
+        assert_eq!(parse("serve tonic").expect("a command"), Command::Serve(Server::Tonic, None));
+        assert_eq!(parse("serve ambidex 8").expect("a command"), Command::Serve(Server::Ambidex, Some(8)));
     }
 }

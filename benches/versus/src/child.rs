@@ -23,7 +23,7 @@ pub(crate) struct ServerProcess {
 impl Running {
     /// Starts every server and waits until each listens.
     pub(crate) fn start() -> Result<Self, Error> {
-        let start = |server| Ok((server, ServerProcess::start(server)?));
+        let start = |server| Ok((server, ServerProcess::start(server, None)?));
         Server::ALL.into_iter().map(start).collect::<Result<_, Error>>().map(Self)
     }
 
@@ -33,9 +33,11 @@ impl Running {
 }
 
 impl ServerProcess {
-    fn start(server: Server) -> Result<Self, Error> {
+    /// Starts a server with so many threads for blocking code.
+    pub(crate) fn start(server: Server, threads: Option<usize>) -> Result<Self, Error> {
         let child = Command::new(std::env::current_exe()?)
             .args(["serve", server.name()])
+            .args(threads.map(|threads| threads.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -12,6 +12,7 @@ mod cpu;
 mod json;
 mod load;
 mod messages;
+mod overload;
 mod probe;
 mod report;
 mod sample;
@@ -40,7 +41,8 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Error> {
     match Command::parse(std::env::args().skip(1))? {
         Command::Help => println!("{USAGE}"),
-        Command::Serve(server) => server.serve()?,
+        Command::Serve(server, threads) => server.serve(threads)?,
+        Command::Overload => print!("{}", overload::run()?),
         Command::Compare(plan) => compare(&plan)?,
     }
     Ok(())

@@ -3,6 +3,9 @@
 //! The structs are prost's, made once and shared by raw tonic and Ambidex; the hand-written ones for axum are
 //! in [`json`](crate::json). The work is here so that all of them do the very same.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
 use prost_types::Timestamp;
 
 #[expect(unreachable_pub, reason = "generated, for crates that may show it")]
@@ -25,6 +28,19 @@ pub(crate) fn total_cents(items: impl Iterator<Item = (i32, i64)>) -> i64 {
 /// Answers `Hello`.
 pub(crate) fn greet(request: HelloRequest) -> HelloResponse {
     HelloResponse { greeting: greeting(&request.name) }
+}
+
+static WAITS: AtomicI64 = AtomicI64::new(0);
+
+/// Answers `Wait`, which blocks.
+pub(crate) fn wait(request: WaitRequest) -> WaitResponse {
+    std::thread::sleep(Duration::from_micros(request.micros.max(0) as u64));
+    WaitResponse { ran: WAITS.fetch_add(1, Ordering::Relaxed) + 1 }
+}
+
+/// Answers `CountWaits`.
+pub(crate) fn count_waits() -> WaitResponse {
+    WaitResponse { ran: WAITS.load(Ordering::Relaxed) }
 }
 
 /// Answers `PlaceOrder`.

@@ -33,18 +33,24 @@ impl Server {
 
     /// Serves on a free port of the loopback, and prints its address once it listens. It ends with the
     /// process, or with its standard input: then whoever started it is gone.
-    pub(crate) fn serve(self) -> Result<(), Error> {
+    ///
+    /// `threads` bounds those that run blocking code.
+    pub(crate) fn serve(self, threads: Option<usize>) -> Result<(), Error> {
         std::thread::spawn(|| {
             let _ = std::io::stdin().read_to_end(&mut Vec::new());
             std::process::exit(0);
         });
         // What `#[tokio::main]` makes.
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        if let Some(threads) = threads {
+            runtime.max_blocking_threads(threads);
+        }
+        let runtime = runtime.enable_all().build()?;
         runtime.block_on(async {
             match self {
                 Self::Tonic => raw_tonic::serve().await,
                 Self::Axum => hand_written_axum::serve().await,
-                Self::Ambidex => with_ambidex::serve().await,
+                Self::Ambidex => with_ambidex::serve(threads).await,
             }
         })
     }

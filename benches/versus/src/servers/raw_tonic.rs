@@ -4,7 +4,9 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 use crate::Error;
-use crate::messages::{HelloRequest, HelloResponse, Order, greet, place};
+use crate::messages::{
+    HelloRequest, HelloResponse, Order, WaitRequest, WaitResponse, count_waits, greet, place, wait,
+};
 use generated::versus_server::{Versus, VersusServer};
 
 #[expect(
@@ -37,6 +39,15 @@ impl Versus for Handlers {
     ) -> Result<Response<HelloResponse>, Status> {
         let response = tokio::task::spawn_blocking(move || greet(request.into_inner())).await;
         response.map(Response::new).map_err(|error| Status::internal(error.to_string()))
+    }
+
+    async fn wait(&self, request: Request<WaitRequest>) -> Result<Response<WaitResponse>, Status> {
+        let response = tokio::task::spawn_blocking(move || wait(request.into_inner())).await;
+        response.map(Response::new).map_err(|error| Status::internal(error.to_string()))
+    }
+
+    async fn count_waits(&self, _: Request<WaitRequest>) -> Result<Response<WaitResponse>, Status> {
+        Ok(Response::new(count_waits()))
     }
 
     async fn place_order(&self, request: Request<Order>) -> Result<Response<Order>, Status> {

@@ -3,11 +3,16 @@
 use ambidex::Status;
 
 use crate::Error;
-use crate::messages::{HelloRequest, HelloResponse, Order, Versus, VersusServer, greet, place};
+use crate::messages::*;
 
-pub(super) async fn serve() -> Result<(), Error> {
+pub(super) async fn serve(threads: Option<usize>) -> Result<(), Error> {
     let service = VersusServer::new(Handlers);
-    let server = ambidex::Server::builder().service(service).bind(super::LOOPBACK).await?;
+    let mut config = ambidex::server::Config::default();
+    if let Some(threads) = threads {
+        config.scheduler.threads_max = threads;
+        config.scheduler.threads_hard_max = threads;
+    }
+    let server = ambidex::Server::builder().config(config).service(service).bind(super::LOOPBACK).await?;
     super::announce(server.address())?;
     server.serve().await?;
     Ok(())
@@ -23,6 +28,14 @@ impl Versus for Handlers {
 
     fn hello_blocking(&self, request: HelloRequest) -> Result<HelloResponse, Status> {
         Ok(greet(request))
+    }
+
+    fn wait(&self, request: WaitRequest) -> Result<WaitResponse, Status> {
+        Ok(wait(request))
+    }
+
+    async fn count_waits(&self, _: WaitRequest) -> Result<WaitResponse, Status> {
+        Ok(count_waits())
     }
 
     async fn place_order(&self, order: Order) -> Result<Order, Status> {
