@@ -32,6 +32,8 @@ mod future;
 mod isolation;
 mod job;
 mod lane;
+#[cfg(all(test, ambidex_loom))]
+mod loom_tests;
 mod meter;
 mod policy;
 mod pool;

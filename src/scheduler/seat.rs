@@ -1,12 +1,12 @@
 //! Owns one thread's place in the scheduler as its owner sees it: how to park it, how to wake it, and how to ask
 //! the system what it is doing.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, Thread};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::meter::ThreadName;
 use super::policy::Sighting;
+use super::sync::{AtomicBool, Thread, current, park, park_timeout};
 
 pub(super) struct Seat {
     thread: Thread,
@@ -16,11 +16,7 @@ pub(super) struct Seat {
 
 impl Seat {
     pub(super) fn of_this_thread() -> Self {
-        Self {
-            thread: thread::current(),
-            notified: AtomicBool::new(false),
-            name: ThreadName::of_this_thread(),
-        }
+        Self { thread: current(), notified: AtomicBool::new(false), name: ThreadName::of_this_thread() }
     }
 
     /// Ends this thread's `park`, now or when it gets there.
@@ -36,9 +32,9 @@ impl Seat {
         let until = at_most.map(|time| Instant::now() + time);
         while !self.notified.swap(false, Ordering::Acquire) {
             match until {
-                None => thread::park(),
+                None => park(),
                 Some(until) => match until.checked_duration_since(Instant::now()) {
-                    Some(left) if !left.is_zero() => thread::park_timeout(left),
+                    Some(left) if !left.is_zero() => park_timeout(left),
                     _ => return self.notified.swap(false, Ordering::Acquire),
                 },
             }

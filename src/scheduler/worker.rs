@@ -15,6 +15,7 @@ use super::policy::{Done, Errand, Measure, Next, SeatId};
 use super::pool::{Pool, refuse};
 use super::seat::Seat;
 use super::task::Dispatch;
+use super::watchdog;
 
 /// The body of a scheduler thread.
 pub(super) fn run(pool: Arc<Pool>) {
@@ -119,6 +120,7 @@ struct Here;
 
 impl Here {
     fn enter(pool: Arc<Pool>, seat: SeatId) -> Self {
+        watchdog::exempt_this_thread();
         HERE.with(|here| here.replace(Some((pool, seat))));
         Here
     }

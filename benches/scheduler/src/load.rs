@@ -152,7 +152,7 @@ fn quantile(sorted: &[f64], quantile: f64) -> f64 {
 }
 
 /// Seconds of processor this process has used.
-fn process_cpu() -> f64 {
+pub(crate) fn process_cpu() -> f64 {
     let usage = getrusage(UsageWho::RUSAGE_SELF).expect("a process may ask what it has used");
     [usage.user_time(), usage.system_time()]
         .iter()

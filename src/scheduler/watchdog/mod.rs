@@ -11,7 +11,7 @@ mod slot;
 mod suspects;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicBool, Ordering, compiler_fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ use super::config::Limits;
 use super::job::JobName;
 use super::policy::Moment;
 use super::snapshot::BlockedPolls;
+pub(super) use slot::exempt_this_thread;
 use slot::{Activity, Slots};
 use suspects::{Held, Suspects, TICK};
 
@@ -50,8 +51,6 @@ struct Seen {
 
 /// One scheduler's watch.
 pub(super) struct Watchdog {
-    /// Tells this watch's slots from those of others in the same thread.
-    id: u64,
     threshold: Duration,
     quarantine_after: Option<u64>,
     runtime: Handle,
@@ -62,9 +61,6 @@ pub(super) struct Watchdog {
     ended: AtomicBool,
     thread: OnceLock<Thread>,
 }
-
-/// Counts every blocked poll, and how many threads the system refused.
-static WATCHES: AtomicU64 = AtomicU64::new(0);
 
 /// A method is named in the log at most this often. Blocked polls are always counted.
 const TELL_EVERY: Duration = Duration::from_secs(60);
@@ -77,6 +73,7 @@ const START_RETRY: Duration = Duration::from_secs(1);
 
 impl Watched {
     /// Makes one poll, which the watchdog sees begin and end.
+    #[inline]
     pub fn during<T>(&self, poll: impl FnOnce() -> T) -> T {
         let Method { index, watchdog, quarantined, .. } = &*self.0;
         if quarantined.load(Ordering::Relaxed) {
@@ -85,17 +82,15 @@ impl Watched {
         if watchdog.threshold.is_zero() {
             return poll();
         }
-        slot::with(watchdog.id, &watchdog.slots, |slot| {
-            let Some(slot) = slot else { return poll() };
-            let _activity = Activity::begin(slot, *index);
-            // Written before the flag is read, as far as the compiler is concerned. Where the processor turns it
-            // around, a watchdog that is just going to sleep sees the poll in its last look, a tick later.
-            compiler_fence(Ordering::SeqCst);
-            if watchdog.asleep.load(Ordering::Relaxed) {
-                watchdog.rouse();
-            }
-            poll()
-        })
+        let Some(slot) = watchdog.slots.here() else { return poll() };
+        let _activity = Activity::begin(slot, *index);
+        // Written before the flag is read, as far as the compiler is concerned. Where the processor turns it around,
+        // a watchdog that is just going to sleep sees the poll in its last look, a tick later.
+        compiler_fence(Ordering::SeqCst);
+        if watchdog.asleep.load(Ordering::Relaxed) {
+            watchdog.rouse();
+        }
+        poll()
     }
 }
 
@@ -110,11 +105,10 @@ impl Watchdog {
         // Only this runtime can hand a thread's other tasks to another thread.
         let can_quarantine = runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
         Self {
-            id: WATCHES.fetch_add(1, Ordering::Relaxed),
             threshold: limits.blocked_poll,
             quarantine_after: limits.quarantine_after.filter(|_| can_quarantine),
             runtime,
-            slots: Slots::default(),
+            slots: Slots::new(),
             methods: Mutex::default(),
             asleep: AtomicBool::new(true),
             ended: AtomicBool::new(false),

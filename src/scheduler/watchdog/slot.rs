@@ -3,20 +3,22 @@
 //! A slot is one word: a number that grows with every change, and what is being polled. Only its own thread writes
 //! it, with plain stores; the watchdog only ever reads. A word that is the same at two looks belongs to one and the
 //! same poll.
+//!
+//! Threads are numbered as they first poll, and each watch has a slot for every number. So finding one's slot is a
+//! number out of the thread and an index. Numbers are given back when threads end.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::scheduler::meter::ThreadName;
-use crate::scheduler::worker;
 
-/// What a thread writes.
-#[derive(Debug)]
+/// What a thread writes; apart from its neighbours, or they would slow each other down.
+#[derive(Debug, Default)]
+#[repr(align(64))]
 pub(super) struct Slot {
     word: AtomicU64,
-    name: Option<ThreadName>,
 }
 
 /// A word as it was read: what is polled, if anything, and which poll it is.
@@ -28,10 +30,12 @@ const METHOD_MASK: u64 = (1 << METHOD_BITS) - 1;
 
 impl Word {
     /// What is polled; nothing between two polls.
+    #[inline]
     pub(super) fn method(self) -> Option<u32> {
         (self.0 & METHOD_MASK).checked_sub(1).map(|method| method as u32)
     }
 
+    #[inline]
     fn next(self, method: Option<u32>) -> Self {
         let method = method.map_or(0, |method| (u64::from(method) + 1).min(METHOD_MASK));
         Word(((self.0 >> METHOD_BITS) + 1) << METHOD_BITS | method)
@@ -44,78 +48,87 @@ impl Word {
 }
 
 /// A poll that is under way on this thread.
-pub(super) struct Activity<'a>(Option<&'a Slot>);
+pub(super) struct Activity<'a>(Option<(&'a Slot, Word)>);
 
 impl<'a> Activity<'a> {
     /// Begins a poll. One within another is part of that one: who began is to blame.
+    #[inline]
     pub(super) fn begin(slot: &'a Slot, method: u32) -> Self {
         let word = slot.read();
         if word.method().is_some() {
             return Self(None);
         }
-        slot.write(word.next(Some(method)));
-        Self(Some(slot))
+        let begun = word.next(Some(method));
+        slot.write(begun);
+        Self(Some((slot, begun)))
     }
 }
 
 impl Drop for Activity<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(slot) = self.0 {
-            slot.write(slot.read().next(None));
+        if let Some((slot, begun)) = self.0 {
+            slot.write(begun.next(None));
         }
     }
 }
 
 impl Slot {
+    #[inline]
     fn read(&self) -> Word {
         Word(self.word.load(Ordering::Relaxed))
     }
 
+    #[inline]
     fn write(&self, word: Word) {
         self.word.store(word.0, Ordering::Relaxed);
     }
 }
 
-/// The slots of every thread that has polled for one watch.
-#[derive(Debug, Default)]
-pub(super) struct Slots(Mutex<Known>);
-
-#[derive(Debug, Default)]
-struct Known {
-    slots: Vec<(u64, Arc<Slot>)>,
-    next: u64,
+/// One watch's slots, by the number of the thread.
+#[derive(Debug)]
+pub(super) struct Slots {
+    slots: Box<[Slot]>,
     /// What the words came to at the last look.
-    sum: u64,
+    sum: AtomicU64,
 }
 
+/// Threads that can be watched; a later one goes unwatched. No runtime has as many.
+const THREADS_MAX: usize = 1024;
+
 impl Slots {
-    fn add(&self) -> Arc<Slot> {
-        let slot = Arc::new(Slot { word: AtomicU64::new(0), name: ThreadName::of_this_thread() });
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = known.next;
-        known.next += 1;
-        known.slots.push((number, slot.clone()));
-        slot
+    pub(super) fn new() -> Self {
+        Self { slots: (0..THREADS_MAX).map(|_| Slot::default()).collect(), sum: AtomicU64::new(0) }
     }
 
-    /// What every thread is at. Threads that have ended are forgotten.
+    /// This thread's slot. None for a thread of a scheduler: there blocking is right.
+    #[inline]
+    pub(super) fn here(&self) -> Option<&Slot> {
+        let number = NUMBER.get();
+        if number == UNKNOWN {
+            return self.slots.get(enlist() as usize);
+        }
+        self.slots.get(number as usize)
+    }
+
+    /// What every thread is at.
     pub(super) fn activities(&self) -> Activities {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.slots.retain(|(_, slot)| Arc::strong_count(slot) > 1);
-        let slots = known.slots.clone();
-        let seen: Vec<_> = slots.iter().map(|(number, slot)| (*number, slot.read())).collect();
-        // Words only grow, so that any change changes the sum, but for a thread that ends beside one that begins:
-        // and then one look more or less is nothing.
+        let threads = threads().names.clone();
+        let seen: Vec<_> = (0..)
+            .zip(self.slots.iter().take(threads.len()))
+            .map(|(number, slot)| (number, slot.read()))
+            .collect();
+        // Words only grow, so any change changes the sum.
         let sum = seen.iter().fold(0, |sum: u64, (_, word)| sum.wrapping_add(word.0));
-        let moved = std::mem::replace(&mut known.sum, sum) != sum;
+        let moved = self.sum.swap(sum, Ordering::Relaxed) != sum;
         let busy = seen.iter().any(|(_, word)| word.method().is_some());
-        Activities { slots, seen, active: moved || busy }
+        Activities { threads, seen, active: moved || busy }
     }
 }
 
 /// What every thread is at, at one look.
 pub(super) struct Activities {
-    slots: Vec<(u64, Arc<Slot>)>,
+    threads: Vec<Option<Arc<ThreadName>>>,
     pub(super) seen: Vec<(u64, Word)>,
     active: bool,
 }
@@ -127,38 +140,70 @@ impl Activities {
 
     /// How long a thread has waited for a processor in its life; nothing where nobody counts it.
     pub(super) fn delay(&self, thread: usize) -> Option<Duration> {
-        Some(self.slots.get(thread)?.1.name.as_ref()?.counters()?.delayed)
+        Some(self.threads.get(thread)?.as_ref()?.counters()?.delayed)
     }
 }
+
+/// Every thread that has a number, and how the system calls it.
+#[derive(Debug)]
+struct Threads {
+    names: Vec<Option<Arc<ThreadName>>>,
+    free: Vec<u32>,
+}
+
+static THREADS: Mutex<Threads> = Mutex::new(Threads { names: Vec::new(), free: Vec::new() });
+
+fn threads() -> MutexGuard<'static, Threads> {
+    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Not numbered yet; and never to be.
+const UNKNOWN: u32 = u32::MAX;
+const EXEMPT: u32 = u32::MAX - 1;
 
 thread_local! {
-    /// This thread's slot in each watch it has polled for, nearly always one. A thread of a scheduler has none:
-    /// there blocking is right.
-    static HERE: RefCell<Vec<(u64, Option<Arc<Slot>>)>> = const { RefCell::new(Vec::new()) };
+    static NUMBER: Cell<u32> = const { Cell::new(UNKNOWN) };
+    static LEAVING: Leaving = const { Leaving };
 }
 
-/// Runs `work` with this thread's slot in the watch of that number.
-pub(super) fn with<T>(watch: u64, slots: &Slots, work: impl FnOnce(Option<&Slot>) -> T) -> T {
-    let mut work = Some(work);
-    let mut run = |slot: Option<&Slot>| {
-        let work = work.take().expect("it is run once");
-        work(slot)
-    };
-    let done = HERE.try_with(|here| {
-        if let Some((_, slot)) = here.borrow().iter().find(|(owner, _)| *owner == watch) {
-            return Some(run(slot.as_deref()));
+/// Gives the thread's number back when it ends.
+struct Leaving;
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let number = NUMBER.replace(EXEMPT);
+        let mut threads = threads();
+        if let Some(name) = threads.names.get_mut(number as usize) {
+            *name = None;
+            threads.free.push(number);
         }
-        // Where another watch's poll is under way on this thread, that one is watched, and this within it.
-        let mut known = here.try_borrow_mut().ok()?;
-        known.retain(|(_, slot)| slot.as_ref().is_some_and(|slot| Arc::strong_count(slot) > 1));
-        known.push((watch, worker::pool_of_this_thread().is_none().then(|| slots.add())));
-        drop(known);
-        let known = here.borrow();
-        let (_, slot) = known.last().expect("it was just put there");
-        Some(run(slot.as_deref()))
-    });
-    match done {
-        Ok(Some(value)) => value,
-        _ => run(None),
     }
+}
+
+/// Numbers this thread.
+#[cold]
+fn enlist() -> u32 {
+    let name = ThreadName::of_this_thread().map(Arc::new);
+    // In a thread that is ending, nobody would give the number back.
+    if LEAVING.try_with(|_| ()).is_err() {
+        return EXEMPT;
+    }
+    let mut threads = threads();
+    let number = match threads.free.pop() {
+        Some(number) => {
+            threads.names[number as usize] = name;
+            number
+        }
+        None => {
+            threads.names.push(name);
+            threads.names.len() as u32 - 1
+        }
+    };
+    NUMBER.set(number);
+    number
+}
+
+/// This thread may block for as long as it likes.
+pub(in crate::scheduler) fn exempt_this_thread() {
+    NUMBER.set(EXEMPT);
 }
