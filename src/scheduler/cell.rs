@@ -262,7 +262,7 @@ mod loom_tests {
         fn ender(&self) -> thread::JoinHandle<bool> {
             let (cell, orphans) = (self.cell.clone(), self.orphans.clone());
             thread::spawn(move || {
-                let orphan = || drop(orphans.fetch_add(1, Ordering::Relaxed));
+                let orphan = || _ = orphans.fetch_add(1, Ordering::Relaxed);
                 match cell.abandon(RunError::DeadlineExceeded, orphan) {
                     Ended::Refused(_, caller) | Ended::Orphaned(caller) => {
                         if let Some(caller) = caller {
@@ -316,7 +316,7 @@ mod loom_tests {
         loom::model(|| {
             let parties = Parties::new();
             let worker = parties.worker();
-            let left = parties.cell.leave(|| drop(parties.orphans.fetch_add(1, Ordering::Relaxed)));
+            let left = parties.cell.leave(|| _ = parties.orphans.fetch_add(1, Ordering::Relaxed));
             drop(left);
             let ran = worker.join().unwrap();
             parties.nothing_is_left(ran);

@@ -20,16 +20,19 @@ struct Pool {
     policy: Mutex<Policy<usize, Arc<Seat>>>,
     ran: AtomicUsize,
     refused: AtomicUsize,
+    /// A thread that has run so many jobs in all goes home instead of to rest.
+    enough: usize,
     now: Moment,
 }
 
 impl Pool {
-    fn new() -> Arc<Self> {
+    fn new(enough: usize) -> Arc<Self> {
         let config = SchedulerConfig { threads_max: 1, threads_hard_max: 1, ..SchedulerConfig::default() };
         Arc::new(Self {
             policy: Mutex::new(Policy::new(Limits::from(config), WHOLE)),
             ran: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
+            enough,
             now: Moment::START.plus(Duration::from_secs(1)),
         })
     }
@@ -86,6 +89,9 @@ impl Pool {
                     done = Some(Done { ran: true, wanted: true, usage: None });
                 }
                 Errand::Rest(_) => {
+                    if self.ran.load(Ordering::Relaxed) == self.enough {
+                        return;
+                    }
                     seat.park(None);
                     arriving = true;
                 }
@@ -100,19 +106,6 @@ impl Pool {
         self.refused.fetch_add(shed.len(), Ordering::Relaxed);
         idle.into_iter().for_each(|seat| seat.wake());
     }
-
-    /// Waits until nothing is left, then sends the thread home.
-    fn finish(&self, worker: Option<thread::JoinHandle<()>>, jobs: usize) {
-        while self.ran.load(Ordering::Relaxed) + self.refused.load(Ordering::Relaxed) < jobs {
-            thread::yield_now();
-        }
-        self.close();
-        if let Some(worker) = worker {
-            worker.join().unwrap();
-        }
-        let counts = self.policy.lock().unwrap().counts();
-        assert_eq!((counts.queued, counts.running, counts.threads), (0, 0, 0));
-    }
 }
 
 fn model(check: impl Fn() + Send + Sync + 'static) {
@@ -121,19 +114,16 @@ fn model(check: impl Fn() + Send + Sync + 'static) {
     model.check(check);
 }
 
-/// A job that comes while the only thread goes to rest finds it, or wakes it.
+/// A job that comes while the only thread goes to rest finds it, or wakes it: else the thread would never come home.
 #[test]
 fn loom_a_job_that_comes_while_a_thread_parks_is_run() {
     model(|| {
-        let pool = Pool::new();
-        let worker = pool.submit(0);
-        let other = {
-            let pool = pool.clone();
-            thread::spawn(move || assert!(pool.submit(1).is_none(), "there is a thread already"))
-        };
-        other.join().unwrap();
-        pool.finish(worker, 2);
-        assert_eq!(pool.ran.load(Ordering::Relaxed), 2);
+        let pool = Pool::new(2);
+        let worker = pool.submit(0).expect("the first job starts a thread");
+        assert!(pool.submit(1).is_none(), "there is a thread already");
+        worker.join().unwrap();
+        let counts = pool.policy.lock().unwrap().counts();
+        assert_eq!((pool.ran.load(Ordering::Relaxed), counts.queued, counts.running), (2, 0, 0));
     });
 }
 
@@ -141,40 +131,38 @@ fn loom_a_job_that_comes_while_a_thread_parks_is_run() {
 #[test]
 fn loom_a_job_that_comes_while_the_doors_shut_ends_once() {
     model(|| {
-        let pool = Pool::new();
-        let worker = pool.submit(0);
+        let pool = Pool::new(usize::MAX);
+        let worker = pool.submit(0).expect("the first job starts a thread");
         let closing = {
             let pool = pool.clone();
             thread::spawn(move || pool.close())
         };
         assert!(pool.submit(1).is_none(), "there is a thread already, or nobody is let in");
         closing.join().unwrap();
-        pool.finish(worker, 2);
+        worker.join().unwrap();
+        let counts = pool.policy.lock().unwrap().counts();
+        assert_eq!((counts.queued, counts.running, counts.threads), (0, 0, 0));
         assert_eq!(pool.ran.load(Ordering::Relaxed) + pool.refused.load(Ordering::Relaxed), 2);
     });
 }
 
-/// A wake is kept for a thread that is not parked yet, and is good for one park.
+/// A wake is kept for a thread that is not parked yet. (In the model, a seat is whoever parks in it.)
 #[test]
 fn loom_a_wake_is_never_lost() {
     model(|| {
-        let (tell, told) = (Arc::new(Mutex::new(None)), Arc::new(AtomicUsize::new(0)));
+        let (seat, called) = (Arc::new(Seat::of_this_thread()), Arc::new(AtomicUsize::new(0)));
         let sleeper = {
-            let (tell, told) = (tell.clone(), told.clone());
+            let (seat, called) = (seat.clone(), called.clone());
             thread::spawn(move || {
-                let seat = Arc::new(Seat::of_this_thread());
-                *tell.lock().unwrap() = Some(seat.clone());
                 assert!(seat.park(None));
-                assert_eq!(told.load(Ordering::Acquire), 1, "it was not woken before it was called");
+                assert_eq!(
+                    called.load(Ordering::Relaxed),
+                    1,
+                    "what was written before the wake is seen after it"
+                );
             })
         };
-        let seat = loop {
-            if let Some(seat) = tell.lock().unwrap().take() {
-                break seat;
-            }
-            thread::yield_now();
-        };
-        told.store(1, Ordering::Release);
+        called.store(1, Ordering::Relaxed);
         seat.wake();
         sleeper.join().unwrap();
     });

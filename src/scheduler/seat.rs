@@ -30,16 +30,22 @@ impl Seat {
     /// A job may use the thread's park token for purposes of its own; that costs a turn of this loop, no more.
     pub(super) fn park(&self, at_most: Option<Duration>) -> bool {
         let until = at_most.map(|time| Instant::now() + time);
-        while !self.notified.swap(false, Ordering::Acquire) {
+        while !self.take_notice() {
             match until {
-                None => park(),
+                None => park(&self.thread),
                 Some(until) => match until.checked_duration_since(Instant::now()) {
-                    Some(left) if !left.is_zero() => park_timeout(left),
-                    _ => return self.notified.swap(false, Ordering::Acquire),
+                    Some(left) if !left.is_zero() => park_timeout(&self.thread, left),
+                    _ => return self.take_notice(),
                 },
             }
         }
         true
+    }
+
+    /// Whether there was a wake since the last one was taken. Nothing is written where there was none: a write could
+    /// only be in the way of one that comes.
+    fn take_notice(&self) -> bool {
+        self.notified.compare_exchange(true, false, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// What the thread does at this moment. `None` where nobody can say.
