@@ -15,8 +15,8 @@ test:
 # What must be clean before a commit.
 check:
     cargo fmt --all --check
-    cargo clippy --workspace --all-targets -- -D warnings
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
 
 # The lock-free steps of the scheduler, in every order loom can think of.
 loom:
@@ -30,6 +30,10 @@ foreign:
 # Against raw tonic and hand-written axum: requests per second and CPU per request.
 versus *args:
     cargo run --release -p ambidex-versus --bin versus -- {{args}}
+
+# More calls of a blocking method than can be served, against raw tonic with spawn_blocking.
+overload:
+    cargo run --release -p ambidex-versus --bin versus -- overload
 
 # Offloading a call, against spawn_blocking and a pool behind a channel: ratios, with the goals beside them.
 bench-scheduler *args:

@@ -9,6 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["google"],
     &["call"],
     &["scheduler"],
+    &["telemetry"],
     &["handler"],
     &["caller"],
     &["dispatch"],
