@@ -77,7 +77,7 @@ impl Watched {
     pub fn during<T>(&self, poll: impl FnOnce() -> T) -> T {
         let Method { index, watchdog, quarantined, .. } = &*self.0;
         if quarantined.load(Ordering::Relaxed) {
-            return tokio::task::block_in_place(poll);
+            return apart(poll);
         }
         if watchdog.threshold.is_zero() {
             return poll();
@@ -92,6 +92,17 @@ impl Watched {
         }
         poll()
     }
+}
+
+/// Polls where nobody else is kept waiting. A caller in the same process may poll on a runtime of another kind than
+/// the scheduler's, which knows no such place.
+#[cold]
+fn apart<T>(poll: impl FnOnce() -> T) -> T {
+    let here = Handle::try_current().map(|here| here.runtime_flavor());
+    if here.is_ok_and(|flavor| flavor == RuntimeFlavor::MultiThread) {
+        return tokio::task::block_in_place(poll);
+    }
+    poll()
 }
 
 impl fmt::Debug for Watched {
