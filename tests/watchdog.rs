@@ -72,9 +72,9 @@ async fn a_poll_that_blocks_is_named_once_and_counted_always() {
     let said = listen();
     let server = with_blocker(|_| {}).await;
     let (echo, blocking) = ("parity.v1.Parity/Echo", "parity.v1.Parity/EchoBlocking");
-    block(&server, "/v1/echo", "300").await;
-    block(&server, "/v1/echo", "300").await;
-    block(&server, "/v1/blocking/echo", "300").await;
+    block(&server, "/v1/echo", "600").await;
+    block(&server, "/v1/echo", "600").await;
+    block(&server, "/v1/blocking/echo", "600").await;
     eventually("the last is booked", || blocked(&server, blocking).0 == 1).await;
     eventually("and the first two", || blocked(&server, echo).0 == 2).await;
     eventually("to their end", || blocked(&server, echo).1 >= Duration::from_millis(200)).await;
@@ -107,7 +107,7 @@ async fn repeated_offenders_are_polled_apart_from_the_others() {
     let server = with_blocker(|config| config.scheduler.quarantine_after = Some(2)).await;
     let server = std::sync::Arc::new(server);
     for _ in 0..2 {
-        block(&server, "/v1/echo", "300").await;
+        block(&server, "/v1/echo", "600").await;
     }
     eventually("it is in quarantine", || {
         server.scheduler.snapshot().blocked_polls.iter().any(|seen| seen.quarantined)
@@ -115,10 +115,10 @@ async fn repeated_offenders_are_polled_apart_from_the_others() {
     .await;
     let blocking = tokio::spawn({
         let server = server.clone();
-        async move { block(&server, "/v1/echo", "1000").await }
+        async move { block(&server, "/v1/echo", "4000").await }
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let answer = tokio::time::timeout(Duration::from_millis(800), server.http.get("/v1/describe")).await;
+    let answer = tokio::time::timeout(Duration::from_millis(3500), server.http.get("/v1/describe")).await;
     assert!(answer.expect("the others are served").status.is_success());
     assert!(!blocking.is_finished(), "meanwhile");
     blocking.await.unwrap();
