@@ -8,12 +8,19 @@
 
 use std::time::Duration;
 
-use super::policy::{Counters, Measure, Usage};
+use super::policy::{Counters, Measure, Sighting, Usage};
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::{Meter, ThreadName};
 #[cfg(not(target_os = "linux"))]
 pub(super) use nowhere::{Meter, ThreadName};
+
+impl ThreadName {
+    /// What the thread does at this moment.
+    pub(super) fn sighting(&self) -> Option<Sighting> {
+        if self.computes()? { self.counters().map(Sighting::Counted) } else { Some(Sighting::Sleeps) }
+    }
+}
 
 /// What a lane's jobs are taken to compute, in 1,024ths, until that was measured: everything, where it will be.
 /// Else a thirty-second, so that a processor is given 32 jobs at once, which is a guess and no more.

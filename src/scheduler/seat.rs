@@ -50,7 +50,6 @@ impl Seat {
 
     /// What the thread does at this moment. `None` where nobody can say.
     pub(super) fn sighting(&self) -> Option<Sighting> {
-        let name = self.name.as_ref()?;
-        if name.computes()? { name.counters().map(Sighting::Counted) } else { Some(Sighting::Sleeps) }
+        self.name.as_ref()?.sighting()
     }
 }

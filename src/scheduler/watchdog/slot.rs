@@ -10,9 +10,9 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crate::scheduler::meter::ThreadName;
+use crate::scheduler::policy::Sighting;
 
 /// What a thread writes; apart from its neighbours, or they would slow each other down.
 #[derive(Debug, Default)]
@@ -138,9 +138,9 @@ impl Activities {
         self.active
     }
 
-    /// How long a thread has waited for a processor in its life; nothing where nobody counts it.
-    pub(super) fn delay(&self, thread: usize) -> Option<Duration> {
-        Some(self.threads.get(thread)?.as_ref()?.counters()?.delayed)
+    /// What a thread does at this moment; nothing where nobody can say.
+    pub(super) fn sighting(&self, thread: usize) -> Option<Sighting> {
+        self.threads.get(thread)?.as_ref()?.sighting()
     }
 }
 

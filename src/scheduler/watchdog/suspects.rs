@@ -1,14 +1,14 @@
 //! Owns the judgement which polls hold their thread too long: pure, from what was seen at each look.
 //!
-//! What counts is how long a thread *could* have moved. The time it waited for a processor is taken out, or a
-//! crowded machine would be blamed on whoever happens to be polled; and of a look that comes late only a part counts,
-//! or a machine that slept for an hour would wake up to find everybody guilty.
+//! What counts is how long a thread *could* have moved: while it slept, and while it computed. The time it waited for a
+//! processor does not, or a crowded machine would be blamed on whoever happens to be polled; and of a look that comes
+//! late only a part counts, or a machine that slept for an hour would wake up to find everybody guilty.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use super::slot::{Activities, Word};
-use crate::scheduler::policy::Moment;
+use crate::scheduler::policy::{Counters, Moment, Sighting};
 
 /// How often the watchdog looks.
 pub(super) const TICK: Duration = Duration::from_millis(10);
@@ -30,8 +30,8 @@ pub(super) struct Held {
 struct Suspect {
     word: Word,
     held: Duration,
-    /// What its thread had waited for processors, at the last look.
-    delay: Option<Duration>,
+    /// What its thread had computed in its life, at the last look at which it did not sleep.
+    computed: Option<Duration>,
     told: bool,
 }
 
@@ -47,8 +47,8 @@ pub(super) struct Suspects {
 pub(super) trait Sight {
     /// Every thread's number and word.
     fn words(&self) -> &[(u64, Word)];
-    /// How long the thread at that place has waited for a processor in its life.
-    fn delay(&mut self, thread: usize) -> Option<Duration>;
+    /// What the thread at that place does; nothing where nobody can say.
+    fn thread(&mut self, place: usize) -> Option<Sighting>;
 }
 
 impl Sight for Activities {
@@ -56,8 +56,8 @@ impl Sight for Activities {
         &self.seen
     }
 
-    fn delay(&mut self, thread: usize) -> Option<Duration> {
-        Activities::delay(self, thread)
+    fn thread(&mut self, place: usize) -> Option<Sighting> {
+        self.sighting(place)
     }
 }
 
@@ -81,16 +81,19 @@ impl Suspects {
             }
             let Some(method) = word.method() else { continue };
             let Some(mut suspect) = known.filter(|suspect| suspect.word == word) else {
-                self.known.insert(thread, Suspect { word, held: Duration::ZERO, delay: None, told: false });
+                self.known
+                    .insert(thread, Suspect { word, held: Duration::ZERO, computed: None, told: false });
                 continue;
             };
-            let delay = sight.delay(place);
-            let waited = match (suspect.delay, delay) {
-                (Some(before), Some(now)) => now.saturating_sub(before),
-                _ => Duration::ZERO,
+            suspect.held += match sight.thread(place) {
+                Some(Sighting::Counted(Counters { computed, .. })) => {
+                    match suspect.computed.replace(computed) {
+                        Some(before) => computed.saturating_sub(before).min(passed),
+                        None => passed,
+                    }
+                }
+                Some(Sighting::Sleeps) | None => passed,
             };
-            suspect.delay = delay;
-            suspect.held += passed.saturating_sub(waited);
             if suspect.held >= self.threshold && !suspect.told {
                 suspect.told = true;
                 found.push(Held { method, time: suspect.held, ended: false });
@@ -116,7 +119,7 @@ mod tests {
 
     struct Seen {
         words: Vec<(u64, Word)>,
-        delay: Option<Duration>,
+        thread: Option<Sighting>,
     }
 
     impl Sight for Seen {
@@ -124,8 +127,8 @@ mod tests {
             &self.words
         }
 
-        fn delay(&mut self, _: usize) -> Option<Duration> {
-            self.delay
+        fn thread(&mut self, _: usize) -> Option<Sighting> {
+            self.thread
         }
     }
 
@@ -137,13 +140,13 @@ mod tests {
         suspects: &mut Suspects,
         times: std::ops::Range<u64>,
         every: usize,
-        mut seen: impl FnMut(u64) -> (Word, Option<Duration>),
+        mut seen: impl FnMut(u64) -> (Word, Option<Sighting>),
     ) -> Vec<(u64, Held)> {
         let mut found = Vec::new();
         for time in times.step_by(every) {
-            let (word, delay) = seen(time);
+            let (word, thread) = seen(time);
             let now = Moment::after_start(Duration::from_millis(time));
-            let held = suspects.look(now, &mut Seen { words: vec![(0, word)], delay });
+            let held = suspects.look(now, &mut Seen { words: vec![(0, word)], thread });
             found.extend(held.into_iter().map(|held| (time, held)));
         }
         found
@@ -168,8 +171,14 @@ mod tests {
     #[test]
     fn waiting_for_a_processor_is_not_held_against_anybody() {
         let mut suspects = Suspects::new(THRESHOLD);
-        let crowded = |time| (Word::of(1, Some(3)), Some(Duration::from_millis(time)));
-        assert_eq!(look(&mut suspects, 10..1000, 10, crowded), []);
+        let computing = |computed| {
+            let counters = Counters { computed: Duration::from_millis(computed), delayed: Duration::ZERO };
+            (Word::of(1, Some(3)), Some(Sighting::Counted(counters)))
+        };
+        // It gets a twentieth of a processor, and the system counts no wait before it is over.
+        assert_eq!(look(&mut suspects, 10..1000, 10, |time| computing(time / 20)), []);
+        let mut suspects = Suspects::new(THRESHOLD);
+        assert_eq!(look(&mut suspects, 10..200, 10, computing).len(), 1);
     }
 
     #[test]
@@ -184,7 +193,8 @@ mod tests {
     fn a_thread_that_ends_has_let_go() {
         let mut suspects = Suspects::new(THRESHOLD);
         assert_eq!(look(&mut suspects, 10..200, 10, |_| (Word::of(1, Some(3)), None)).len(), 1);
-        let gone = suspects.look(Moment::after_start(200 * MS), &mut Seen { words: Vec::new(), delay: None });
+        let gone =
+            suspects.look(Moment::after_start(200 * MS), &mut Seen { words: Vec::new(), thread: None });
         assert!(matches!(gone[..], [Held { method: 3, ended: true, .. }]), "{gone:?}");
     }
 }
