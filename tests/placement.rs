@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ambidex::call::Call;
 use ambidex::scheduler::{Criticality, LaneConfig};
-use ambidex::server::MethodConfig;
+use ambidex::server::{MethodConfig, ServerBuilder};
 use serde_json::json;
 
 use crate::streams::eventually;
@@ -106,16 +106,37 @@ async fn a_bound_on_a_lane_holds_over_those_of_its_methods() {
     }
 }
 
-/// One thread, and a caller who floods: another caller's call does not wait behind the flood.
 #[tokio::test]
 async fn one_who_floods_a_lane_waits_behind_their_own_calls() {
-    const FLOOD: usize = 30;
+    let account =
+        |call: &Call| call.metadata.get("x-account").map(|account| account.as_encoded_bytes().to_vec());
+    another_is_served_amid_a_flood(parity_builder().config(one_thread()).tenant_key(account)).await;
+}
+
+#[tokio::test]
+async fn tenants_are_told_apart_by_metadata_that_the_configuration_names() {
+    let mut config = one_thread();
+    config.tenant_metadata = Some("X-Account".into());
+    another_is_served_amid_a_flood(parity_builder().config(config)).await;
+    let mut config = one_thread();
+    config.tenant_metadata = Some("x account".into());
+    let error = parity_builder().config(config).local().map(drop).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "\"x account\" cannot be a metadata key, which `tenant_metadata` has to be"
+    );
+}
+
+fn one_thread() -> ambidex::server::Config {
     let mut config = ambidex::server::Config::default();
     config.scheduler.threads_max = 1;
     config.scheduler.threads_hard_max = 1;
-    let builder = parity_builder().config(config).tenant_key(|call: &Call| {
-        call.metadata.get("x-account").map(|account| account.as_encoded_bytes().to_vec())
-    });
+    config
+}
+
+/// One thread, and a caller who floods: another caller's call does not wait behind the flood.
+async fn another_is_served_amid_a_flood(builder: ServerBuilder) {
+    const FLOOD: usize = 30;
     let server = start(builder).await;
     let call = |account: &'static str, sleep_ms: i64| {
         let http = server.http.clone();

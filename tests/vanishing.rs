@@ -1,4 +1,5 @@
-//! A thousand clients who vanish, in line and on threads: nothing begins for them any more, and nothing is left.
+//! A thousand clients who vanish, in line and on threads: nothing begins for them any more, and nothing is left,
+//! not even memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,6 +10,7 @@ use ambidex::interceptor;
 use tokio::task::JoinSet;
 
 use crate::streams::eventually;
+use crate::support::allocations;
 use crate::support::parity_v1::{EchoRequest, Plan};
 use crate::support::running::{parity_builder, start};
 
@@ -18,6 +20,33 @@ const THREADS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_clients_vanish_in_line_and_on_threads() {
+    vanish(3, |_| ()).await;
+}
+
+/// What a thousand vanished clients leave is what ten thousand do.
+#[test]
+fn memory_is_flat_while_clients_vanish() {
+    allocations::in_a_process_of_its_own("vanishing::rounds_of_vanishing_clients");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "counts the memory of the whole process: memory_is_flat_while_clients_vanish runs it in one of its own"]
+async fn rounds_of_vanishing_clients() {
+    /// A 25th byte that each call left behind would be seen.
+    const SLACK: usize = 256 * 1024;
+    let mut after_two = 0;
+    vanish(12, |round| match round {
+        0 => {}
+        1 => after_two = allocations::settled(),
+        _ => {
+            let now = allocations::settled();
+            assert!(now < after_two + SLACK, "{after_two} bytes after two rounds, {now} after round {round}");
+        }
+    })
+    .await;
+}
+
+async fn vanish(rounds: usize, mut after: impl FnMut(usize)) {
     let began = Arc::new(AtomicUsize::new(0));
     let counting = {
         let began = began.clone();
@@ -34,7 +63,7 @@ async fn a_thousand_clients_vanish_in_line_and_on_threads() {
     config.scheduler.threads_max = THREADS;
     config.scheduler.threads_hard_max = THREADS;
     let server = start(parity_builder().config(config).interceptor(counting)).await;
-    for round in 0..3 {
+    for round in 0..rounds {
         began.store(0, Ordering::Relaxed);
         let mut clients = Vec::new();
         for _ in 0..CONNECTIONS {
@@ -81,6 +110,7 @@ async fn a_thousand_clients_vanish_in_line_and_on_threads() {
         let handlers = scheduler.snapshot();
         let ran = handlers.lane("parity.v1.Parity/EchoBlocking").map_or(0, |lane| lane.completed);
         assert_eq!(ran, 0, "no handler runs for who has left");
+        after(round);
     }
     // Who stays is answered as ever: here the thread waits for the deadline, and the answer may just make it.
     let answer =

@@ -1,6 +1,7 @@
 //! Owns every number the scheduler obeys, each a plain field with its unit in its name.
 //!
-//! The defaults are chosen so that a service nobody tuned behaves well; the reason for each stands beside it.
+//! The defaults are chosen so that a service nobody tuned behaves well; the reason for each stands beside it. The
+//! numbers nobody can set are in `tuning`.
 //! This file refuses to know where the numbers come from: files and environment are the server's business.
 
 use std::time::Duration;
@@ -63,22 +64,38 @@ pub struct SchedulerConfig {
 impl Default for SchedulerConfig {
     fn default() -> Self {
         Self {
+            // Affinity masks and container quotas are already in what the system grants.
             processors: None,
+            // One to run and one to follow when it blocks; what a service that never blocks need not have.
             threads_min: 2,
+            // Starlette's 40 and Quarkus's 8 a processor starve handlers that wait for a database; tokio's own 512
+            // never did, and the gate keeps those that compute from crowding the processors.
             threads_max: 512,
+            // Enough that every ordinary thread may be stuck and as many again serve.
             threads_hard_max: 1024,
+            // Half of what there is: handlers that wait for handlers are few, or the service is built wrongly.
             compensation_max: 256,
+            // What the standard library and tokio give a thread, so that code moved here finds as much.
             thread_stack_bytes: 2 * 1024 * 1024,
+            // tokio's: longer than a pause between bursts, shorter than anybody wonders about idle threads.
             keep_alive_ms: 10_000,
+            // Some ten megabytes of waiting requests of 1 KB.
             queue_max: 8192,
+            // An eighth, so that one method that hangs leaves the others room.
             lane_queue_max: 1024,
+            // Proxies and browsers have given up by then.
             queue_wait_max_ms: 30_000,
+            // A few wake-ups long: a job shorter than that is better followed on the same thread.
             hand_off_threshold_us: 200,
+            // No sound set of jobs, each shorter than half a second, is silent for as long.
             stall_check_ms: 500,
+            // Ten threads a second end a stall before a client's deadline, and a mistake costs few threads.
             stall_step_ms: 100,
+            // A window's worth of small messages; more would only be memory.
             stream_buffer_max: 32,
             // Ten times what a good citizen takes at most, and a tenth of what a person notices.
             blocked_poll_ms: 100,
+            // It makes a guilty method dearer, which is the user's choice.
             quarantine_after: None,
             lanes: Vec::new(),
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::policy::Why;
 use crate::call::CancelReason;
+use crate::scheduler::tuning::overload::{RETRY_AFTER_MAX, RETRY_AFTER_MIN};
 
 /// Why a job has no value to give.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -52,7 +53,3 @@ impl RunError {
         Self::Overloaded { retry_after: waited.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX) }
     }
 }
-
-/// Sooner than this a retry only adds to the load; later than the other, a client might as well not be told.
-const RETRY_AFTER_MIN: Duration = Duration::from_millis(100);
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);

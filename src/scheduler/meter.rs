@@ -22,11 +22,6 @@ impl ThreadName {
     }
 }
 
-/// What a lane's jobs are taken to compute, in 1,024ths, until that was measured: everything, where it will be.
-/// Else a thirty-second, so that a processor is given 32 jobs at once, which is a guess and no more.
-pub(super) const INITIAL_SHARE: super::policy::Share =
-    if cfg!(target_os = "linux") { super::policy::WHOLE } else { super::policy::WHOLE / 32 };
-
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs;

@@ -45,6 +45,7 @@ mod sync;
 mod task;
 #[cfg(test)]
 mod tests;
+mod tuning;
 mod turns;
 mod watchdog;
 mod watcher;

@@ -17,12 +17,12 @@ use super::doorbell::Doorbell;
 use super::error::RunError;
 use super::job::{Admission, Job};
 use super::lane::{Lane, LaneConfig, LaneSettings, Lanes};
-use super::meter::INITIAL_SHARE;
 use super::policy::{Arrival, Demand, Doors, LaneLook, Moment, Place, Policy, SeatId, Shed, Summons, Watch};
 use super::policy::{WHOLE, Why};
 use super::seat::Seat;
 use super::snapshot::{LaneSnapshot, Snapshot};
 use super::task::Dispatch;
+use super::tuning::{gate::INITIAL_SHARE, waking::SPAWN_RETRY};
 use super::watchdog::Watchdog;
 use super::{Handles, watcher, worker};
 
@@ -251,7 +251,7 @@ impl Pool {
         match started {
             Ok(()) => policy.totals.threads_started += 1,
             Err(error) => {
-                policy.start_failed(now, watcher::SPAWN_RETRY);
+                policy.start_failed(now, SPAWN_RETRY);
                 drop(policy);
                 tracing::warn!(%error, "the system refused the scheduler a thread");
                 watcher::call(self);

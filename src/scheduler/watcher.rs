@@ -9,14 +9,11 @@
 //! the rescue task is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::policy::{Summons, Then, Watch};
 use super::pool::{Pool, refuse};
 use super::seat::Seat;
-
-/// How long after a refused thread the system is asked again.
-pub(super) const SPAWN_RETRY: Duration = Duration::from_millis(10);
+use super::tuning::waking::SPAWN_RETRY;
 
 /// Sees to it that the queue is watched.
 pub(super) fn call(pool: &Arc<Pool>) {

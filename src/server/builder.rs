@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ambidex_schema::Schema;
 use tokio::net::TcpListener;
 use tonic::Status;
+use tonic::metadata::{Ascii, MetadataKey};
 use tower::{Layer, Service as TowerService};
 
 use super::bound::BoundServer;
@@ -166,6 +167,8 @@ impl ServerBuilder {
     /// Says on whose behalf a call to a blocking method is made, so that one who floods a lane waits behind their
     /// own calls. Asked after the interceptors, so it may use what they found out; `None` is nobody's.
     ///
+    /// Where callers are told apart by a header, [`Config::tenant_metadata`] does without code.
+    ///
     /// How much a single call matters, an interceptor may say by putting a [`Criticality`] among its extensions.
     ///
     /// ```
@@ -179,11 +182,7 @@ impl ServerBuilder {
     /// [`Criticality`]: crate::scheduler::Criticality
     #[must_use]
     pub fn tenant_key<K: Hash>(mut self, key: impl Fn(&Call) -> Option<K> + Send + Sync + 'static) -> Self {
-        self.tenant_key = Some(Arc::new(move |call| {
-            let mut hasher = DefaultHasher::new();
-            key(call)?.hash(&mut hasher);
-            Some(hasher.finish())
-        }));
+        self.tenant_key = Some(Arc::new(move |call| key(call).map(|key| hash_of(&key))));
         self
     }
 
@@ -275,7 +274,8 @@ impl ServerBuilder {
         let in_config = self.config.methods.iter().map(|(name, config)| (name.clone(), config.clone()));
         in_config.chain(self.methods.drain(..)).for_each(|(name, config)| said.add(&name, config));
         let lanes = self.config.scheduler.lanes.clone();
-        let settings = Settings { methods: said, lanes, tenant_key: self.tenant_key.take() };
+        let configured = self.config.tenant_metadata.as_deref().map(tenant_by_metadata).transpose()?;
+        let settings = Settings { methods: said, lanes, tenant_key: self.tenant_key.take().or(configured) };
         let mut methods = Methods::new(scheduler.clone(), settings);
         // Handlers send error details, and REST shows them as JSON, whether or not a service names their types.
         let mut schema = Schema::builder().add_file_descriptor_set(google::FILE_DESCRIPTOR_SET)?;
@@ -304,6 +304,19 @@ impl std::fmt::Debug for ServerBuilder {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
+}
+
+/// Tells callers apart by what their metadata says under `key`.
+fn tenant_by_metadata(key: &str) -> Result<TenantKey, Error> {
+    let wrong = || Error::MetadataKey { setting: "tenant_metadata", key: key.to_owned() };
+    let key = MetadataKey::<Ascii>::from_bytes(key.to_ascii_lowercase().as_bytes()).map_err(|_| wrong())?;
+    Ok(Arc::new(move |call| call.metadata.get(&key).map(|value| hash_of(value.as_encoded_bytes()))))
+}
+
+fn hash_of<K: Hash + ?Sized>(key: &K) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
 async fn listen(address: String) -> Result<TcpListener, Error> {

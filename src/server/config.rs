@@ -75,6 +75,12 @@ pub struct Config {
     /// How methods run, over what their code says: by full name, `bookshop.v1.Bookshop/PlaceOrder`, or all of a
     /// service by its own, `bookshop.v1.Bookshop`. A name that no service has is an error at start-up.
     pub methods: BTreeMap<String, MethodConfig>,
+    /// The metadata key, which over HTTP is the header, whose values say on whose behalf a call is made: one who floods
+    /// a lane waits behind their own calls. Name one that only a proxy or an interceptor can have set, such as the
+    /// account that was authenticated. [`ServerBuilder::tenant_key`] holds over it.
+    ///
+    /// [`ServerBuilder::tenant_key`]: crate::server::ServerBuilder::tenant_key
+    pub tenant_metadata: Option<String>,
     /// The scheduler's own limits, and its lanes.
     pub scheduler: SchedulerConfig,
 }
@@ -113,6 +119,8 @@ impl Default for Config {
             split_escaped_slashes: false,
             ignore_unknown_query: false,
             methods: BTreeMap::new(),
+            // Only the user knows who is whose.
+            tenant_metadata: None,
             scheduler: SchedulerConfig::default(),
         }
     }

@@ -17,6 +17,14 @@ pub enum Error {
     /// Something was configured of a method or service that no service has.
     #[error("the configuration names what no service has: {}", .0.join(", "))]
     UnknownMethods(Vec<String>),
+    /// What was configured as a metadata key cannot be one.
+    #[error("{key:?} cannot be a metadata key, which `{setting}` has to be")]
+    MetadataKey {
+        /// The setting.
+        setting: &'static str,
+        /// What it says.
+        key: String,
+    },
     /// A `google.api.http` rule is wrong, or two routes cannot be told apart.
     #[error("the HTTP routes cannot be served: {0}")]
     Routes(#[from] RouteError),

@@ -1,5 +1,6 @@
 //! What the tests share: the service they call, a server to call it on, and a client for each wire.
 
+pub mod allocations;
 pub mod http_client;
 pub mod parity_service;
 pub mod running;

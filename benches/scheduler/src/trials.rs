@@ -249,7 +249,8 @@ async fn watchdog_silence(length: Duration) -> Trial {
         calls.spawn(async move {
             let watched = scheduler.watch(format!("busy {number}"));
             while Instant::now() < end {
-                scheduler.run(job.clone(), move || busy(2 * MS)).await.expect("nothing is refused here");
+                // Where others take the processors, a lane without deadlines is overloaded, and may refuse.
+                let _ = scheduler.run(job.clone(), move || busy(2 * MS)).await;
                 watched.during(|| busy(MS));
                 tokio::task::yield_now().await;
             }

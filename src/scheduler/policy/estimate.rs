@@ -5,6 +5,7 @@
 //! counts for as much as it weighs on the machine, and one that was long for once is forgotten soon.
 
 use super::moment::Moment;
+use crate::scheduler::tuning::estimate::{ALWAYS_FIRST, BELIEVED, MEMORY_MIN, SAMPLE_EVERY, WORTH_ALL};
 
 /// A share of one processor, in 1,024ths.
 pub(in crate::scheduler) type Share = u32;
@@ -137,21 +138,6 @@ impl Estimate {
 fn scale(value: u64, by: u64, of: u64) -> u64 {
     (u128::from(value) * u128::from(by) / u128::from(of.max(1))) as u64
 }
-
-/// For how many nanoseconds after the last job the run is believed enough to refuse others for it.
-const BELIEVED: u64 = 1_000_000_000;
-
-/// From this many nanoseconds on a job is measured in full, which takes some thirty microseconds. Shorter ones seldom
-/// wait for a processor, and by far not for as long as that.
-const WORTH_ALL: u64 = 1_000_000;
-
-/// The first few jobs of a lane are measured, and then one in so many nanoseconds: enough to follow a lane that
-/// changes its ways within a tenth of a second, for less than one part in a hundred of a processor.
-const ALWAYS_FIRST: u32 = 8;
-const SAMPLE_EVERY: u64 = 5_000_000;
-
-/// Jobs are remembered as if they took at least this many nanoseconds each.
-const MEMORY_MIN: u64 = 10_000;
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@
 use super::moment::Moment;
 use super::slab::{CONTINUING, Line, NIL, Place, Slab, Standing};
 use crate::scheduler::job::Admission;
+use crate::scheduler::tuning::fairness::TENANT_LINES;
 
 /// The waiting jobs of one lane.
 #[derive(Debug)]
@@ -127,6 +128,3 @@ fn hand(tenant: u64) -> [usize; 2] {
     let step = 1 + (mixed >> 48) as usize % (TENANT_LINES - 1);
     [one, (one + step) % TENANT_LINES]
 }
-
-/// Lines of a lane whose callers name tenants: two of sixteen make 120 different hands.
-const TENANT_LINES: usize = 16;

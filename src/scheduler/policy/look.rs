@@ -7,6 +7,9 @@ use super::crew::Summons;
 use super::estimate::{Usage, WHOLE};
 use super::moment::{Moment, nanos};
 use super::{Policy, SeatId, Shed};
+use crate::scheduler::tuning::watching::{
+    COUNTERS_MOVE, CROWDED_LOOK_EVERY, DOZE, PROBE_EVERY, PROBES_MAX, QUIET, STEP_MAX, SWEEP_EVERY,
+};
 
 /// Where the watcher is, so that whoever needs it knows how to get it.
 pub(in crate::scheduler) enum Watch<T> {
@@ -237,25 +240,3 @@ impl<I, T: Clone> Policy<I, T> {
         Then::Park
     }
 }
-
-/// How often waiting times are compared with their bound; far finer than any sensible bound.
-const SWEEP_EVERY: Duration = Duration::from_millis(10);
-
-/// How often to look while every thread or processor there may be is at work.
-const CROWDED_LOOK_EVERY: Duration = Duration::from_millis(1);
-
-/// How often running jobs are looked at, and how many at once. A look costs some ten microseconds, so this is a
-/// twenty-fifth of a processor at most.
-const PROBE_EVERY: Duration = Duration::from_millis(1);
-const PROBES_MAX: usize = 4;
-
-/// For how many nanoseconds a thread's counters may stand still while it computes: two ticks of a slow clock.
-const COUNTERS_MOVE: u64 = 8_000_000;
-
-/// How often the watcher looks while it dozes, and for how long no job must have begun before it sleeps: a hundred
-/// looks a second cost less than one in a thousand of a processor, and waking it for every job would cost more.
-const DOZE: Duration = Duration::from_millis(10);
-const QUIET: Duration = Duration::from_secs(1);
-
-/// How many threads one look may summon.
-const STEP_MAX: usize = 64;

@@ -33,6 +33,7 @@ use super::config::Limits;
 use super::job::Admission;
 use super::lane::{Criticality, LaneSettings};
 use super::snapshot::Totals;
+use crate::scheduler::tuning::waking::{GAP_MAX, HOT_GAP};
 use crew::Crew;
 use queue::{Queue, Room};
 
@@ -462,13 +463,6 @@ impl<I, T: Clone> Policy<I, T> {
         (self.crew.threads() > self.limits.threads_min).then_some(self.limits.keep_alive)
     }
 }
-
-/// Jobs that come closer than this many nanoseconds come in bursts: it pays to wait for a few before a thread is
-/// woken. At a slower pace the wait would gather nothing.
-const HOT_GAP: u64 = 100_000;
-
-/// A pause is taken to be no longer than this, or one long pause would hide a burst.
-const GAP_MAX: u64 = 1_000_000;
 
 /// How many there are of everything, now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 //! newest first, whose wait says nothing.
 
 use super::moment::Moment;
+use crate::scheduler::tuning::overload::{WAIT_MIN, WINDOW};
 
 #[derive(Debug)]
 pub(super) struct Overload {
@@ -46,12 +47,6 @@ impl Overload {
         self.most = self.most.max(wait);
     }
 }
-
-/// Nanoseconds over which the least wait is taken: longer than a burst that a lane should just absorb.
-const WINDOW: u64 = 100_000_000;
-
-/// Nanoseconds that anybody may wait without that meaning anything.
-const WAIT_MIN: u64 = 5_000_000;
 
 #[cfg(test)]
 mod tests {

@@ -27,6 +27,8 @@ use super::{Arrival, Shed, Why};
 use crate::scheduler::config::Limits;
 use crate::scheduler::job::Admission;
 use crate::scheduler::lane::{Criticality, LaneSettings};
+use crate::scheduler::tuning::fairness::GRAIN;
+use crate::scheduler::tuning::gate::LIGHT;
 
 pub(super) struct Queue<I> {
     slab: Slab<I>,
@@ -474,13 +476,6 @@ impl Lane {
         (of_processors.max(of_threads).saturating_mul(GRAIN) / u64::from(self.settings.weight.max(1))).max(1)
     }
 }
-
-/// A lane whose jobs compute at most this share hardly computes.
-const LIGHT: u64 = WHOLE as u64 / 8;
-
-/// Attained nanoseconds are counted in this many parts, so that weights divide them without losing the short
-/// jobs. A `u64` still holds some ten years of a whole machine.
-const GRAIN: u64 = 64;
 
 /// When a job that waits in an overloaded lane has waited long enough: at half of its time, and rather earlier or
 /// later as it matters less or more.

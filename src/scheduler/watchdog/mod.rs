@@ -22,9 +22,10 @@ use super::config::Limits;
 use super::job::JobName;
 use super::policy::Moment;
 use super::snapshot::BlockedPolls;
+use crate::scheduler::tuning::watchdog::{QUIET_LOOKS, START_RETRY, TELL_EVERY, TICK};
 pub(super) use slot::exempt_this_thread;
 use slot::{Activity, Slots};
-use suspects::{Held, Suspects, TICK};
+use suspects::{Held, Suspects};
 
 /// Code that is polled on the runtime under one name, such as an async handler; see
 /// [`Scheduler::watch`](super::Scheduler::watch).
@@ -61,15 +62,6 @@ pub(super) struct Watchdog {
     ended: AtomicBool,
     thread: OnceLock<Thread>,
 }
-
-/// A method is named in the log at most this often. Blocked polls are always counted.
-const TELL_EVERY: Duration = Duration::from_secs(60);
-
-/// After so many looks at nothing, the watchdog sleeps: half a second.
-const QUIET_LOOKS: u32 = 50;
-
-/// How long after a refused thread the system is asked again.
-const START_RETRY: Duration = Duration::from_secs(1);
 
 impl Watched {
     /// Makes one poll, which the watchdog sees begin and end.

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::scheduler::meter::ThreadName;
 use crate::scheduler::policy::Sighting;
+use crate::scheduler::tuning::watchdog::THREADS_MAX;
 
 /// What a thread writes; apart from its neighbours, or they would slow each other down.
 #[derive(Debug, Default)]
@@ -92,9 +93,6 @@ pub(super) struct Slots {
     /// What the words came to at the last look.
     sum: AtomicU64,
 }
-
-/// Threads that can be watched; a later one goes unwatched. No runtime has as many.
-const THREADS_MAX: usize = 1024;
 
 impl Slots {
     pub(super) fn new() -> Self {

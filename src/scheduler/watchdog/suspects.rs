@@ -9,12 +9,7 @@ use std::time::Duration;
 
 use super::slot::{Activities, Word};
 use crate::scheduler::policy::{Counters, Moment, Sighting};
-
-/// How often the watchdog looks.
-pub(super) const TICK: Duration = Duration::from_millis(10);
-
-/// The most that may count between two looks.
-const LOOK_MAX: Duration = Duration::from_millis(50);
+use crate::scheduler::tuning::watchdog::LOOK_MAX;
 
 /// A poll that holds its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
