@@ -118,6 +118,39 @@ impl HttpBinding {
 ///
 /// When the method is not one of the schema.
 pub fn http_bindings(schema: &Schema, method: &MethodDescriptor) -> Result<Vec<HttpBinding>, HttpRuleError> {
+    rule_of(schema, method).map_or(Ok(Vec::new()), |rule| bindings(schema, method, &rule))
+}
+
+/// The HTTP bindings that a rule from elsewhere gives to a method, in place of its own: for protos one cannot edit.
+/// The rule is the wire bytes of a `google.api.HttpRule`; its selector is passed over.
+///
+/// # Errors
+///
+/// When the bytes are no rule, or it contradicts the messages, or itself.
+///
+/// # Panics
+///
+/// When the method is not one of the schema, or the schema does not hold `google.api.HttpRule`.
+pub fn http_bindings_of(
+    schema: &Schema,
+    method: &MethodDescriptor,
+    rule: &[u8],
+) -> Result<Vec<HttpBinding>, HttpRuleError> {
+    let descriptor = schema.pool().get_message_by_name("google.api.HttpRule");
+    let descriptor = descriptor.expect("a schema with rules holds google.api.HttpRule");
+    let rule = DynamicMessage::decode(descriptor, rule).map_err(|error| HttpRuleError {
+        method: method.full_name().to_owned(),
+        index: 0,
+        problem: Box::new(HttpRuleProblem::NotARule(error.to_string())),
+    })?;
+    bindings(schema, method, &rule)
+}
+
+fn bindings(
+    schema: &Schema,
+    method: &MethodDescriptor,
+    rule: &DynamicMessage,
+) -> Result<Vec<HttpBinding>, HttpRuleError> {
     let message =
         |name: &str| schema.message(name).expect("the messages of a schema's method are in the schema");
     let reader = RuleReader {
@@ -125,9 +158,8 @@ pub fn http_bindings(schema: &Schema, method: &MethodDescriptor) -> Result<Vec<H
         request: message(method.input().full_name()),
         response: message(method.output().full_name()),
     };
-    let Some(rule) = rule_of(schema, method) else { return Ok(Vec::new()) };
-    let mut bindings = vec![reader.binding(0, &rule)?];
-    for (position, additional) in messages(&rule, RULE_ADDITIONAL_BINDINGS).iter().enumerate() {
+    let mut bindings = vec![reader.binding(0, rule)?];
+    for (position, additional) in messages(rule, RULE_ADDITIONAL_BINDINGS).iter().enumerate() {
         let index = position + 1;
         if !messages(additional, RULE_ADDITIONAL_BINDINGS).is_empty() {
             return Err(reader.error(index, HttpRuleProblem::NestedAdditionalBindings));
@@ -331,6 +363,9 @@ pub enum HttpRuleProblem {
         /// Full name of the message.
         message: String,
     },
+    /// The bytes of a rule from elsewhere are none.
+    #[error("is no google.api.HttpRule: {0}")]
+    NotARule(String),
     /// Additional bindings have additional bindings.
     #[error("has additional bindings of its own; list all of them under the method's rule")]
     NestedAdditionalBindings,

@@ -21,6 +21,7 @@
 //! | `field_path` | [`FieldPath`]: dotted paths, and text bound to them |
 //! | `query` | [`bind_query`]: query parameters as fields |
 //! | `field_mask` | [`mask_from_json`]: which fields a PATCH body names |
+//! | `response_mask` | [`ResponseMask`]: which fields of a reply are shown |
 
 #![forbid(unsafe_code)]
 
@@ -37,6 +38,7 @@ mod path_template;
 mod percent;
 mod prepared;
 mod query;
+mod response_mask;
 mod route_table;
 mod scalar;
 mod schema;
@@ -46,12 +48,15 @@ mod wire;
 pub use encode_wire::encode_wire;
 pub use field_mask::mask_from_json;
 pub use field_path::{BindError, BindErrorKind, FieldPath, FieldPathError};
-pub use http_rule::{BodyBinding, HttpBinding, HttpRuleError, HttpRuleProblem, http_bindings};
+pub use http_rule::{
+    BodyBinding, HttpBinding, HttpRuleError, HttpRuleProblem, http_bindings, http_bindings_of,
+};
 pub use http_verb::HttpVerb;
 pub use json::{DecodeOptions, EncodeOptions, JsonError, JsonErrorKind};
 pub use message_type::{FieldHandle, MessageType};
 pub use path_template::{PathTemplate, Segment, TemplateError, Variable};
 pub use query::{QueryOptions, bind_query};
+pub use response_mask::{ResponseMask, ResponseMaskError};
 pub use route_table::{Found, Match, RouteConflict, RouteTable};
 pub use schema::{Schema, SchemaBuilder, SchemaError};
 pub use wire::{WireError, WireErrorKind};

@@ -21,13 +21,22 @@ pub struct QueryOptions<'a> {
     pub bound_by_path: &'a [FieldPath],
     /// What comes from the body, and so not from the query. Default: nothing.
     pub body: &'a BodyBinding,
+    /// Names that are no fields although they do not start with `$`, such as `fields` for a response mask. A field
+    /// of the message with such a name is still set. Default: none.
+    pub system: &'a [&'a str],
     /// How many parameters there may be. Default: 1000.
     pub max_parameters: usize,
 }
 
 impl Default for QueryOptions<'_> {
     fn default() -> Self {
-        Self { ignore_unknown: false, bound_by_path: &[], body: &BodyBinding::None, max_parameters: 1000 }
+        Self {
+            ignore_unknown: false,
+            bound_by_path: &[],
+            body: &BodyBinding::None,
+            system: &[],
+            max_parameters: 1000,
+        }
     }
 }
 
@@ -50,6 +59,13 @@ impl<'a> QueryOptions<'a> {
     #[must_use]
     pub fn with_body(mut self, body: &'a BodyBinding) -> Self {
         self.body = body;
+        self
+    }
+
+    /// Sets [`system`](Self::system).
+    #[must_use]
+    pub fn with_system(mut self, names: &'a [&'a str]) -> Self {
+        self.system = names;
         self
     }
 
@@ -131,7 +147,7 @@ fn bind_parameters(
                 path.bind_str(&value, out).map_err(|error| error.renamed(&name))?;
                 set.add(&path).map_err(|error| error.renamed(&name))?;
             }
-            Err(_) if options.ignore_unknown => {}
+            Err(_) if options.ignore_unknown || options.system.contains(&&*name) => {}
             Err(message) => return Err(BindError::new(BindErrorKind::Unknown, name, message)),
         }
     }
