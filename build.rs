@@ -8,8 +8,12 @@ fn main() -> Result<(), ambidex_build::Error> {
         .without_google_extern_paths()
         .bytes([".google.api.HttpBody"])
         .file_descriptor_set_name("google.bin")
-        .compile(&["google/api/httpbody.proto", "google/rpc/error_details.proto"], &[] as &[&str])?;
-    let services = ["proto/bookshop/v1/bookshop.proto", "proto/parity/v1/parity.proto"];
+        .compile(
+            &["google/api/http.proto", "google/api/httpbody.proto", "google/rpc/error_details.proto"],
+            &[] as &[&str],
+        )?;
+    let services =
+        ["proto/bookshop/v1/bookshop.proto", "proto/parity/v1/parity.proto", "proto/edge/v1/edge.proto"];
     let here: Vec<_> = services.into_iter().filter(|proto| Path::new(proto).exists()).collect();
     if here.is_empty() { Ok(()) } else { ambidex_build::compile(&here, &["proto"]) }
 }

@@ -17,7 +17,7 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 use tonic::metadata::MetadataMap;
 
-use super::{CancelReason, Cancellation, Deadline, MethodSpec};
+use super::{CancelReason, Cancellation, Deadline, HttpRoute, MethodSpec};
 
 /// The wire a call came in on. Handlers may ask; nothing between the edges may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,6 +106,7 @@ struct Shared {
     deadline: Option<Deadline>,
     cancellation: Cancellation,
     state: ServerState,
+    http_route: Option<Arc<HttpRoute>>,
     metadata: OnceLock<MetadataMap>,
     trailers: Mutex<MetadataMap>,
 }
@@ -126,6 +127,7 @@ impl Context {
             deadline,
             cancellation,
             state,
+            http_route: None,
             metadata: OnceLock::new(),
             trailers: Mutex::default(),
         }))
@@ -139,6 +141,18 @@ impl Context {
     /// The wire the call came in on.
     pub fn protocol(&self) -> Protocol {
         self.0.protocol
+    }
+
+    /// Which HTTP binding the call came in by; none over gRPC and in-process.
+    pub fn http_route(&self) -> Option<&HttpRoute> {
+        self.0.http_route.as_deref()
+    }
+
+    /// Says so, before anybody shares the context.
+    pub(crate) fn came_by(&mut self, route: Arc<HttpRoute>) {
+        if let Some(shared) = Arc::get_mut(&mut self.0) {
+            shared.http_route = Some(route);
+        }
     }
 
     /// Who called.

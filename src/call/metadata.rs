@@ -22,6 +22,8 @@ pub(crate) fn is_metadata(name: &HeaderName) -> bool {
             | "accept-encoding"
             | "accept-post"
             | "allow"
+            | "connect-accept-encoding"
+            | "connect-content-encoding"
             | "connect-protocol-version"
             | "connect-timeout-ms"
             | "connection"
@@ -36,7 +38,8 @@ pub(crate) fn is_metadata(name: &HeaderName) -> bool {
             | "trailer"
             | "transfer-encoding"
             | "upgrade"
-    )
+            | "x-server-timeout"
+    ) && !name.starts_with("sec-websocket-")
 }
 
 /// The metadata in the headers of a request.

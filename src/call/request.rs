@@ -37,6 +37,12 @@ impl Call {
         Self { context, metadata, extensions: Extensions::default(), body }
     }
 
+    /// The same call, which came in by an HTTP binding.
+    pub(crate) fn by(mut self, route: std::sync::Arc<super::HttpRoute>) -> Self {
+        self.context.came_by(route);
+        self
+    }
+
     /// What the call knows of itself; a clone of it outlives the call.
     pub fn context(&self) -> &Context {
         &self.context

@@ -13,6 +13,9 @@ pub const GRPC_TIMEOUT: &str = "grpc-timeout";
 /// The header under which Connect callers send their timeout.
 pub const CONNECT_TIMEOUT_MS: &str = "connect-timeout-ms";
 
+/// The header under which Google's REST clients send their timeout.
+pub const SERVER_TIMEOUT: &str = "x-server-timeout";
+
 /// A timeout that does not follow its grammar.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{header} takes {grammar}")]
@@ -57,6 +60,29 @@ pub fn parse_connect(value: &[u8]) -> Result<Duration, TimeoutError> {
     parse_digits(value, 10)
         .map(Duration::from_millis)
         .ok_or(TimeoutError { header: CONNECT_TIMEOUT_MS, grammar: "1 to 10 digits, in milliseconds" })
+}
+
+/// Reads the value of `x-server-timeout`: seconds, with a fraction or without.
+///
+/// # Errors
+///
+/// Anything but at most 10 digits, and a fraction of at most 9.
+///
+/// ```
+/// # use std::time::Duration;
+/// assert_eq!(ambidex::call::timeout::parse_server(b"1.5"), Ok(Duration::from_millis(1500)));
+/// assert!(ambidex::call::timeout::parse_server(b"1e3").is_err());
+/// ```
+pub fn parse_server(value: &[u8]) -> Result<Duration, TimeoutError> {
+    let error = TimeoutError {
+        header: SERVER_TIMEOUT,
+        grammar: "1 to 10 digits, in seconds, and a fraction of at most 9 behind a point",
+    };
+    let mut parts = value.splitn(2, |byte| *byte == b'.');
+    let seconds = parts.next().and_then(|digits| parse_digits(digits, 10)).ok_or_else(|| error.clone())?;
+    let Some(fraction) = parts.next() else { return Ok(Duration::from_secs(seconds)) };
+    let nanos = parse_digits(fraction, 9).ok_or(error)? * 10u64.pow(9 - fraction.len() as u32);
+    Ok(Duration::from_secs(seconds) + Duration::from_nanos(nanos))
 }
 
 /// Spells a timeout for `grpc-timeout` in the finest unit that fits 8 digits, rounded up: a bound must not

@@ -4,8 +4,15 @@ use http::{HeaderMap, HeaderValue, header};
 
 pub(super) const JSON: &str = "application/json";
 pub(super) const PROTO: &str = "application/proto";
+pub(super) const X_PROTOBUF: &str = "application/x-protobuf";
 pub(super) const NDJSON: &str = "application/x-ndjson";
 pub(super) const SSE: &str = "text/event-stream";
+pub(super) const CONNECT_JSON: &str = "application/connect+json";
+pub(super) const CONNECT_PROTO: &str = "application/connect+proto";
+
+/// Protobuf never got a registered name in time, so it has several.
+const PROTOS: [&str; 3] = [PROTO, "application/protobuf", X_PROTOBUF];
+const NDJSONS: [&str; 3] = [NDJSON, "application/ndjson", "application/jsonl"];
 
 /// How messages are spelled in a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,18 +21,43 @@ pub(super) enum Encoding {
     Proto,
 }
 
+impl Encoding {
+    pub(super) fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Json => JSON,
+            Self::Proto => PROTO,
+        })
+    }
+}
+
+/// What a request body says that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyType {
+    /// A message, or an array of them.
+    One(Encoding),
+    /// A message of JSON each line.
+    Ndjson,
+    /// Connect's envelopes.
+    Envelopes(Encoding),
+}
+
 /// How a stream of messages is laid out in the body of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StreamForm {
     Ndjson,
+    Array,
     Sse,
+    Envelopes(Encoding),
 }
 
 impl StreamForm {
     pub(super) fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Ndjson => NDJSON,
+            Self::Array => JSON,
             Self::Sse => SSE,
+            Self::Envelopes(Encoding::Json) => CONNECT_JSON,
+            Self::Envelopes(Encoding::Proto) => CONNECT_PROTO,
         })
     }
 }
@@ -35,44 +67,56 @@ fn media_type(value: &str) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }
 
-/// The encoding of a request body by its `Content-Type`; JSON where there is none. `None` for one we do not
-/// read.
-pub(super) fn of_request(headers: &HeaderMap, streams: bool) -> Option<Encoding> {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Some(Encoding::Json) };
+/// What a request body is by its `Content-Type`; JSON where there is none. `None` for what we do not read.
+pub(super) fn of_request(headers: &HeaderMap) -> Option<BodyType> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Some(BodyType::One(Encoding::Json)) };
     if value == JSON {
-        return Some(Encoding::Json);
+        return Some(BodyType::One(Encoding::Json));
     }
     let media_type = media_type(value.to_str().ok()?);
-    let is = |name: &str| media_type.eq_ignore_ascii_case(name);
-    if streams {
-        let json = [NDJSON, "application/ndjson", "application/jsonl", JSON];
-        return json.into_iter().any(is).then_some(Encoding::Json);
+    let is = |name: &&str| media_type.eq_ignore_ascii_case(name);
+    if is(&JSON) {
+        Some(BodyType::One(Encoding::Json))
+    } else if PROTOS.iter().any(is) {
+        Some(BodyType::One(Encoding::Proto))
+    } else if NDJSONS.iter().any(is) {
+        Some(BodyType::Ndjson)
+    } else if is(&CONNECT_JSON) {
+        Some(BodyType::Envelopes(Encoding::Json))
+    } else {
+        is(&CONNECT_PROTO).then_some(BodyType::Envelopes(Encoding::Proto))
     }
-    if is(JSON) {
-        return Some(Encoding::Json);
-    }
-    let proto = [PROTO, "application/protobuf", "application/x-protobuf"];
-    proto.into_iter().any(is).then_some(Encoding::Proto)
 }
 
-/// The form of a streamed reply by `Accept`: SSE for a client that names it and prefers it to NDJSON, NDJSON
-/// otherwise. `None` for a client that takes neither.
+/// The form of a streamed reply by `Accept`. What a client names goes before what it takes besides; NDJSON before an
+/// array, and both before events, where it likes them equally. `None` for a client that takes none of them.
 pub(super) fn stream_form(headers: &HeaderMap) -> Option<StreamForm> {
-    let ndjson = quality(headers, &[NDJSON, "application/ndjson", "application/jsonl", JSON]);
-    let sse = quality(headers, &[SSE]);
-    let named = accepts(headers).any(|(range, _)| range.eq_ignore_ascii_case(SSE));
-    if named && sse > 0 && sse >= ndjson {
-        return Some(StreamForm::Sse);
-    }
-    if ndjson > 0 {
+    if !headers.contains_key(header::ACCEPT) {
         return Some(StreamForm::Ndjson);
     }
-    (sse > 0).then_some(StreamForm::Sse)
+    let forms = [(StreamForm::Sse, &[SSE][..]), (StreamForm::Array, &[JSON]), (StreamForm::Ndjson, &NDJSONS)];
+    let rated = forms.into_iter().map(|(form, types)| {
+        let is_named = |range: &str| types.iter().any(|name| range.eq_ignore_ascii_case(name));
+        let named = accepts(headers).any(|(range, quality)| quality > 0 && is_named(range));
+        // Nobody who takes everything means events.
+        ((quality(headers, types), named), form)
+    });
+    let best = rated.filter(|((quality, _), _)| *quality > 0).max_by_key(|(rating, _)| *rating);
+    best.map(|(_, form)| form)
 }
 
-/// Whether a client takes a reply of `media_type`.
-pub(super) fn accepts_type(headers: &HeaderMap, media_type: &str) -> bool {
-    quality(headers, &[media_type]) > 0
+/// The encoding of a reply of one message by `Accept`: protobuf for a client that names it and likes it as much.
+pub(super) fn reply_encoding(headers: &HeaderMap) -> Option<Encoding> {
+    if !headers.contains_key(header::ACCEPT) {
+        return Some(Encoding::Json);
+    }
+    let json = quality(headers, &[JSON]);
+    let proto = quality(headers, &PROTOS);
+    let is_proto = |range: &str| PROTOS.iter().any(|name| range.eq_ignore_ascii_case(name));
+    if proto > 0 && proto >= json && accepts(headers).any(|(range, _)| is_proto(range)) {
+        return Some(Encoding::Proto);
+    }
+    (json > 0).then_some(Encoding::Json)
 }
 
 /// The best quality, in thousandths, that `Accept` gives to one of `types`; full where it does not speak.
@@ -104,15 +148,18 @@ fn specificity(range: &str, media_type: &str) -> Option<u8> {
 /// The media ranges of `Accept`, each with its quality in thousandths.
 fn accepts(headers: &HeaderMap) -> impl Iterator<Item = (&str, u16)> {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(|range| {
-        let quality = range.split(';').skip(1).find_map(|parameter| {
-            let value = parameter.trim().strip_prefix("q=")?;
-            value.parse::<f32>().ok()
-        });
-        // A quality outside 0 to 1 is no quality; the range still counts.
-        let thousandths = (quality.unwrap_or(1.0).clamp(0.0, 1.0) * 1000.0) as u16;
-        (media_type(range), thousandths)
-    })
+    values.flat_map(|value| value.split(',')).map(with_quality)
+}
+
+/// An element of `Accept` or one of its kin, and its quality in thousandths.
+pub(super) fn with_quality(range: &str) -> (&str, u16) {
+    let quality = range.split(';').skip(1).find_map(|parameter| {
+        let value = parameter.trim().strip_prefix("q=")?;
+        value.parse::<f32>().ok()
+    });
+    // A quality outside 0 to 1 is no quality; the range still counts.
+    let thousandths = (quality.unwrap_or(1.0).clamp(0.0, 1.0) * 1000.0) as u16;
+    (media_type(range), thousandths)
 }
 
 #[cfg(test)]
@@ -138,7 +185,10 @@ mod tests {
             ("text/event-stream", Some(StreamForm::Sse)),
             ("text/event-stream, */*;q=0.1", Some(StreamForm::Sse)),
             ("application/x-ndjson, text/event-stream;q=0.5", Some(StreamForm::Ndjson)),
-            ("application/json", Some(StreamForm::Ndjson)),
+            ("application/json", Some(StreamForm::Array)),
+            ("application/json, text/plain, */*", Some(StreamForm::Array)),
+            ("application/json, application/x-ndjson", Some(StreamForm::Ndjson)),
+            ("application/json, application/x-ndjson;q=0.9", Some(StreamForm::Array)),
             ("text/*", Some(StreamForm::Sse)),
             ("image/png", None),
             ("*/*, application/x-ndjson;q=0, application/json;q=0", Some(StreamForm::Ndjson)),
@@ -150,19 +200,32 @@ mod tests {
     }
 
     #[test]
-    fn the_most_specific_range_decides() {
-        assert!(accepts_type(&accept("*/*"), JSON));
-        assert!(!accepts_type(&accept("*/*, application/json;q=0"), JSON));
-        assert!(!accepts_type(&accept("text/html"), JSON));
+    fn a_reply_is_json_unless_protobuf_is_named() {
+        let cases = [
+            ("*/*", Some(Encoding::Json)),
+            ("*/*, application/json;q=0", None),
+            ("text/html", None),
+            ("application/x-protobuf", Some(Encoding::Proto)),
+            ("application/json, application/protobuf;q=0.5", Some(Encoding::Json)),
+            ("application/json;q=0.5, application/protobuf", Some(Encoding::Proto)),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(reply_encoding(&accept(value)), expected, "{value}");
+        }
     }
 
     #[test]
     fn a_body_is_read_by_its_content_type() {
-        assert_eq!(of_request(&typed("application/json; charset=utf-8"), false), Some(Encoding::Json));
-        assert_eq!(of_request(&typed("Application/Proto"), false), Some(Encoding::Proto));
-        assert_eq!(of_request(&typed("text/xml"), false), None);
-        assert_eq!(of_request(&typed("application/x-ndjson"), true), Some(Encoding::Json));
-        assert_eq!(of_request(&typed("application/proto"), true), None);
-        assert_eq!(of_request(&HeaderMap::new(), false), Some(Encoding::Json));
+        let cases = [
+            ("application/json; charset=utf-8", Some(BodyType::One(Encoding::Json))),
+            ("Application/Proto", Some(BodyType::One(Encoding::Proto))),
+            ("text/xml", None),
+            ("application/x-ndjson", Some(BodyType::Ndjson)),
+            ("application/connect+proto", Some(BodyType::Envelopes(Encoding::Proto))),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(of_request(&typed(value)), expected, "{value}");
+        }
+        assert_eq!(of_request(&HeaderMap::new()), Some(BodyType::One(Encoding::Json)));
     }
 }

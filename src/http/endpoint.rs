@@ -2,23 +2,35 @@
 
 use std::sync::Arc;
 
-use ambidex_schema::{BodyBinding, FieldHandle, HttpBinding, MessageType};
-use http::{HeaderMap, HeaderName, header};
+use ambidex_schema::{BodyBinding, EncodeOptions, FieldHandle, HttpBinding, MessageType, ResponseMask};
+use http::{HeaderMap, HeaderName, Method, header};
 use tonic::Status;
 
-use super::content::{self, Encoding, StreamForm};
-use super::status::{not_acceptable, unsupported_coding, unsupported_media_type};
-use crate::call::Protocol;
+use super::HttpConfig;
+use super::coding::Coding;
+use super::connect_get;
+use super::content::{self, BodyType, Encoding, StreamForm};
+use super::status::{not_acceptable, unsupported_media_type};
+use super::system::{Alt, System};
+use crate::call::{HttpRoute, Protocol};
 use crate::dispatch::Route;
 
 /// The header by which a Connect client says what it speaks.
 static PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
+
+/// How the messages of a Connect stream are packed.
+pub(super) static CONNECT_CONTENT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
+
+/// How those of the answer may be.
+pub(super) static CONNECT_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
 
 /// A method with one way to spell it in HTTP.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) route: Arc<Route>,
     pub(super) protocol: Protocol,
+    /// What the handler may see of it.
+    pub(super) seen: Arc<HttpRoute>,
     pub(super) request: RequestForm,
     pub(super) reply: ReplyForm,
 }
@@ -57,62 +69,195 @@ pub(super) struct ReplyForm {
     pub(super) field: Option<FieldHandle>,
     /// The reply is a raw `google.api.HttpBody`.
     pub(super) raw_body: bool,
+    /// The field whose value is the id of a server-sent event.
+    pub(super) event_id: Option<FieldHandle>,
 }
 
 /// The spelling one request and its reply have.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Spelling {
-    pub(super) request: Encoding,
-    pub(super) reply: Encoding,
-    /// The layout of the reply where it is a stream of messages.
-    pub(super) stream: Option<StreamForm>,
+    pub(super) request: RequestSpelling,
+    pub(super) reply: ReplySpelling,
+    /// How the body, or each of its messages, is packed.
+    pub(super) request_coding: Option<Coding>,
+    /// How each message of the reply is packed. The other forms are packed as a whole, when they are there.
+    pub(super) envelope_coding: Option<Coding>,
+    pub(super) view: View,
+}
+
+/// How the messages of a request are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RequestSpelling {
+    /// The body is one message, or a part of it.
+    Whole(Encoding),
+    /// The body is raw bytes of any type.
+    Raw,
+    /// The body is a message each line, or in JSON an array of messages.
+    Lines,
+    Array,
+    Envelopes(Encoding),
+    /// The query has it: Connect's GET.
+    Query,
+}
+
+/// How the messages of a reply are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReplySpelling {
+    One(Encoding),
+    Raw,
+    Stream(StreamForm),
+}
+
+/// What of a reply message is shown, and how as JSON.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    pub(super) json: EncodeOptions,
+    pub(super) mask: Option<ResponseMask>,
 }
 
 impl Endpoint {
     /// Agrees with the client on how messages are spelled, or says that they cannot.
-    pub(super) fn negotiate(&self, headers: &HeaderMap) -> Result<Spelling, Status> {
-        if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-            return Err(self.unsupported_coding());
+    pub(super) fn negotiate(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        config: &HttpConfig,
+    ) -> Result<Spelling, Status> {
+        // On an RPC route the query is Connect's.
+        let is_rest = self.protocol == Protocol::Rest;
+        let system = System::of_query(query.filter(|_| is_rest), config.response_masks)?;
+        let is_query = self.protocol == Protocol::Rpc && matches!(*method, Method::GET | Method::HEAD);
+        if self.protocol == Protocol::Rpc && !is_query {
+            protocol_version(headers, config.connect_require_header)?;
         }
-        if self.protocol == Protocol::Rpc
-            && headers.get(&PROTOCOL_VERSION).is_some_and(|version| version != "1")
-        {
-            let message = format!("the only {} spoken here is 1", PROTOCOL_VERSION.as_str());
-            return Err(Status::invalid_argument(message));
+        let request = if is_query { RequestSpelling::Query } else { self.request_spelling(headers)? };
+        let envelopes = matches!(request, RequestSpelling::Envelopes(_));
+        let coding_header = if envelopes { &CONNECT_CONTENT_ENCODING } else { &header::CONTENT_ENCODING };
+        let request_coding =
+            headers.get(coding_header).map_or(Ok(None), Coding::named).map_err(|status| {
+                // Connect says UNIMPLEMENTED with its own HTTP status; HTTP at large says 415.
+                if self.protocol == Protocol::Rpc { Status::unimplemented(status.message()) } else { status }
+            })?;
+        let accepted = headers.get_all(&CONNECT_ACCEPT_ENCODING).iter();
+        let envelope_coding = Coding::accepted(accepted).filter(|_| envelopes && config.compress_replies);
+        let view = View { json: system.json(&config.json_out), mask: self.mask(&system)? };
+        let reply = match request {
+            RequestSpelling::Query => {
+                let query = query.unwrap_or_default();
+                ReplySpelling::One(connect_get::encoding(query, config.connect_require_header)?)
+            }
+            _ => self.reply_spelling(request, headers, &system)?,
+        };
+        Ok(Spelling { request, reply, request_coding, envelope_coding, view })
+    }
+
+    fn request_spelling(&self, headers: &HeaderMap) -> Result<RequestSpelling, Status> {
+        if self.request.raw_body {
+            return Ok(RequestSpelling::Raw);
         }
         let kind = self.route.spec.kind();
-        let request = self.request_encoding(headers, kind.client_streams())?;
-        let streams = kind.server_streams() && !self.reply.raw_body;
-        let stream =
-            if streams { Some(content::stream_form(headers).ok_or_else(not_acceptable)?) } else { None };
-        let takes_json = streams || self.reply.raw_body || content::accepts_type(headers, content::JSON);
-        // Connect answers in the codec it was asked in; its `Accept` says nothing.
-        if self.protocol == Protocol::Rest && !takes_json {
-            return Err(not_acceptable());
+        let streams = kind.client_streams();
+        if matches!(self.request.body(), BodyBinding::None) {
+            return Ok(if streams { RequestSpelling::Lines } else { RequestSpelling::Whole(Encoding::Json) });
         }
-        Ok(Spelling { request, reply: request, stream })
-    }
-
-    /// Connect says UNIMPLEMENTED with its own HTTP status; HTTP at large says 415.
-    fn unsupported_coding(&self) -> Status {
-        match self.protocol {
-            Protocol::Rpc => Status::unimplemented(unsupported_coding().message()),
-            _ => unsupported_coding(),
-        }
-    }
-
-    fn request_encoding(&self, headers: &HeaderMap, streams: bool) -> Result<Encoding, Status> {
-        if self.request.raw_body || matches!(self.request.body(), BodyBinding::None) {
-            return Ok(Encoding::Json);
-        }
-        match content::of_request(headers, streams) {
-            Some(encoding) if self.protocol == Protocol::Rpc || encoding == Encoding::Json => Ok(encoding),
-            // On a REST route the body may be one field: only JSON can spell that.
-            _ => Err(unsupported_media_type(match (streams, self.protocol) {
-                (true, _) => "application/x-ndjson",
-                (false, Protocol::Rpc) => "application/json or application/proto",
-                (false, _) => "application/json",
+        let is_connect_stream = self.protocol == Protocol::Rpc && (streams || kind.server_streams());
+        match (content::of_request(headers), streams) {
+            (Some(BodyType::Envelopes(encoding)), _) if is_connect_stream => {
+                Ok(RequestSpelling::Envelopes(encoding))
+            }
+            (Some(BodyType::One(encoding)), false) if self.takes(encoding) => {
+                Ok(RequestSpelling::Whole(encoding))
+            }
+            (Some(BodyType::One(Encoding::Json)), true) => Ok(RequestSpelling::Array),
+            (Some(BodyType::Ndjson), true) => Ok(RequestSpelling::Lines),
+            _ => Err(unsupported_media_type(match (self.protocol, streams, kind.server_streams()) {
+                (Protocol::Rpc, true, _) => {
+                    "application/x-ndjson, application/json, application/connect+json, application/connect+proto"
+                }
+                (Protocol::Rpc, false, true) => {
+                    "application/json, application/proto, application/connect+json, application/connect+proto"
+                }
+                (_, true, _) => "application/x-ndjson, application/json",
+                (_, false, _) if self.takes(Encoding::Proto) => "application/json, application/proto",
+                (_, false, _) => "application/json",
             })),
         }
+    }
+
+    /// A field that is no message has no protobuf of its own.
+    fn takes(&self, encoding: Encoding) -> bool {
+        match (encoding, self.request.body()) {
+            (Encoding::Proto, BodyBinding::Field(field)) => {
+                field.message_type().is_some() && !field.is_list()
+            }
+            _ => true,
+        }
+    }
+
+    fn reply_spelling(
+        &self,
+        request: RequestSpelling,
+        headers: &HeaderMap,
+        system: &System,
+    ) -> Result<ReplySpelling, Status> {
+        if self.reply.raw_body {
+            return Ok(ReplySpelling::Raw);
+        }
+        let streams = self.route.spec.kind().server_streams();
+        match (request, streams, system.alt) {
+            (RequestSpelling::Envelopes(encoding), _, _) => {
+                Ok(ReplySpelling::Stream(StreamForm::Envelopes(encoding)))
+            }
+            // Connect answers in the codec it was asked in; its `Accept` says nothing.
+            (RequestSpelling::Whole(encoding), false, None) if self.protocol == Protocol::Rpc => {
+                Ok(ReplySpelling::One(encoding))
+            }
+            (_, true, Some(Alt::Sse)) => Ok(ReplySpelling::Stream(StreamForm::Sse)),
+            (_, true, None) => {
+                content::stream_form(headers).map(ReplySpelling::Stream).ok_or_else(not_acceptable)
+            }
+            (_, true, Some(Alt::Json)) => Ok(ReplySpelling::Stream(
+                content::stream_form(headers)
+                    .filter(|form| *form != StreamForm::Sse)
+                    .unwrap_or(StreamForm::Ndjson),
+            )),
+            (_, false, Some(Alt::Json)) => Ok(ReplySpelling::One(Encoding::Json)),
+            (_, false, Some(Alt::Proto)) if self.shows_proto() => Ok(ReplySpelling::One(Encoding::Proto)),
+            (_, false, None) => match content::reply_encoding(headers) {
+                Some(Encoding::Proto) if !self.shows_proto() => Err(not_acceptable()),
+                encoding => encoding.map(ReplySpelling::One).ok_or_else(not_acceptable),
+            },
+            (_, _, Some(_)) => Err(Status::invalid_argument("$alt: this method's reply has no such form")),
+        }
+    }
+
+    /// A field that is no message has no protobuf of its own.
+    fn shows_proto(&self) -> bool {
+        self.reply.field.as_ref().is_none_or(|field| field.message_type().is_some() && !field.is_list())
+    }
+
+    fn mask(&self, system: &System) -> Result<Option<ResponseMask>, Status> {
+        let Some(fields) = &system.fields else { return Ok(None) };
+        let wrong = |error: ambidex_schema::ResponseMaskError| {
+            Status::invalid_argument(format!("{}: {error}", super::system::FIELDS))
+        };
+        let shown =
+            self.reply.field.as_ref().and_then(|field| field.message_type().map(|shown| (field, shown)));
+        match shown {
+            Some((field, shown)) => shown.response_mask(fields).map(|mask| Some(mask.below(field))),
+            None => self.reply.message.response_mask(fields).map(Some),
+        }
+        .map_err(wrong)
+    }
+}
+
+/// Checks what a Connect client says it speaks.
+fn protocol_version(headers: &HeaderMap, required: bool) -> Result<(), Status> {
+    match headers.get(&PROTOCOL_VERSION) {
+        Some(version) if version == "1" => Ok(()),
+        Some(_) => Err(Status::invalid_argument("the only connect-protocol-version spoken here is 1")),
+        None if required => Err(Status::invalid_argument("send the header connect-protocol-version: 1")),
+        None => Ok(()),
     }
 }

@@ -5,23 +5,31 @@
 //! type the server has no descriptor of is shown with its type and its bytes, rather than left out.
 
 use ambidex_schema::{EncodeOptions, Schema};
-use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
 use prost::Message;
 use tonic::Status;
 
+use super::content::Encoding;
 use super::json_text::push_string;
 use super::{metadata, status};
-use crate::call::RETRY_PUSHBACK_MS;
+use crate::call::{HttpResponse, RETRY_PUSHBACK_MS};
 
-/// The answer to a call on a REST route that failed.
-pub(super) fn aip_193(error: Status, schema: &Schema) -> Response<Body> {
-    let (http_status, header) = status::of_status(&error);
+/// The answer to a call on a REST route that failed, in JSON, or for who reads only protobuf as `google.rpc.Status`.
+pub(super) fn aip_193(error: Status, encoding: Encoding, schema: &Schema) -> Response<Bytes> {
+    if encoding == Encoding::Proto {
+        let status = tonic_types::pb::Status {
+            code: error.code() as i32,
+            message: error.message().to_owned(),
+            details: details(&error),
+        };
+        return respond(error, HeaderValue::from_static(super::content::X_PROTOBUF), status.encode_to_vec());
+    }
     let mut json = Vec::with_capacity(128);
     json.extend_from_slice(b"{\"error\":{\"code\":");
-    json.extend_from_slice(http_status.as_str().as_bytes());
+    json.extend_from_slice(status::of_status(&error).as_str().as_bytes());
     json.extend_from_slice(b",\"message\":");
     push_string(error.message(), &mut json);
     json.extend_from_slice(b",\"status\":\"");
@@ -29,20 +37,26 @@ pub(super) fn aip_193(error: Status, schema: &Schema) -> Response<Body> {
     json.push(b'"');
     push_details(&error, schema, &mut json);
     json.extend_from_slice(b"}}");
-    respond(error, http_status, header, json)
+    respond(error, Encoding::Json.content_type(), json)
 }
 
-/// The answer to a call on an RPC route that failed.
-pub(super) fn connect(error: Status) -> Response<Body> {
+/// The answer to a call on an RPC route that failed: Connect's error, in JSON whatever the codec.
+pub(super) fn connect(error: Status, schema: &Schema) -> Response<Bytes> {
     let mut json = Vec::with_capacity(128);
+    push_connect(&error, schema, &mut json);
+    respond(error, Encoding::Json.content_type(), json)
+}
+
+/// Appends an error as Connect spells it.
+pub(super) fn push_connect(error: &Status, schema: &Schema, json: &mut Vec<u8>) {
     json.extend_from_slice(b"{\"code\":\"");
     json.extend_from_slice(status::connect_code_name(error.code()).as_bytes());
     json.push(b'"');
     if !error.message().is_empty() {
         json.extend_from_slice(b",\"message\":");
-        push_string(error.message(), &mut json);
+        push_string(error.message(), json);
     }
-    let details = details(&error);
+    let details = details(error);
     if !details.is_empty() {
         json.extend_from_slice(b",\"details\":[");
         for (index, any) in details.iter().enumerate() {
@@ -50,17 +64,30 @@ pub(super) fn connect(error: Status) -> Response<Body> {
                 json.push(b',');
             }
             json.extend_from_slice(b"{\"type\":");
-            push_string(any.type_url.rsplit('/').next().unwrap_or_default(), &mut json);
+            push_string(type_name(any), json);
             json.extend_from_slice(b",\"value\":\"");
             json.extend_from_slice(STANDARD_NO_PAD.encode(&any.value).as_bytes());
-            json.extend_from_slice(b"\"}");
+            json.push(b'"');
+            push_debug(any, schema, json);
+            json.push(b'}');
         }
         json.push(b']');
     }
     json.push(b'}');
-    // Connect has a table of its own codes and no other words, but for those of HTTP itself.
-    let (http_status, header) = status::of_status(&error);
-    respond(error, http_status, header, json)
+}
+
+/// What a detail says, for people who read the error; nothing where its type is not known here.
+fn push_debug(any: &prost_types::Any, schema: &Schema, json: &mut Vec<u8>) {
+    let Some(message) = schema.message(type_name(any)) else { return };
+    let start = json.len();
+    json.extend_from_slice(b",\"debug\":");
+    if message.wire_to_json(&any.value, &EncodeOptions::default(), json).is_err() {
+        json.truncate(start);
+    }
+}
+
+fn type_name(any: &prost_types::Any) -> &str {
+    any.type_url.rsplit('/').next().unwrap_or_default()
 }
 
 /// The members of `google.rpc.Status` as JSON, for the record that ends a stream:
@@ -111,23 +138,17 @@ fn details(error: &Status) -> Vec<prost_types::Any> {
     tonic_types::pb::Status::decode(error.details()).map(|status| status.details).unwrap_or_default()
 }
 
-fn respond(
-    mut error: Status,
-    status: StatusCode,
-    header: Option<(HeaderName, HeaderValue)>,
-    json: Vec<u8>,
-) -> Response<Body> {
-    let mut response = Response::new(Body::from(json));
-    *response.status_mut() = status;
+fn respond(mut error: Status, content_type: HeaderValue, body: Vec<u8>) -> Response<Bytes> {
+    let own = HttpResponse::of(&error).cloned().unwrap_or_default();
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status::of_status(&error);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some((name, value)) = header {
-        headers.insert(name, value);
-    }
+    headers.insert(header::CONTENT_TYPE, content_type);
     if let Some(seconds) = retry_after(&error) {
         headers.insert(header::RETRY_AFTER, seconds);
     }
     metadata::push(std::mem::take(error.metadata_mut()), headers);
+    metadata::push_own(&own, headers);
     response
 }
 

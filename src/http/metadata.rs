@@ -1,16 +1,27 @@
 //! Metadata as headers of a response: initial metadata under their own names, trailing metadata with the prefix
 //! `trailer-`, which is Connect's way for replies of one message.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header};
 use tonic::metadata::MetadataMap;
 
-use crate::call;
+use crate::call::{self, HttpResponse};
 
 /// Adds initial metadata to the headers of a response.
 pub(super) fn push(metadata: MetadataMap, headers: &mut HeaderMap) {
     let metadata = call::outgoing_metadata(metadata);
     for (name, value) in &metadata {
         headers.append(name.clone(), value.clone());
+    }
+}
+
+/// Adds the headers a handler chose for HTTP alone. What an answer has one of, such as its type, is replaced.
+pub(super) fn push_own(own: &HttpResponse, headers: &mut HeaderMap) {
+    for (name, value) in own.headers() {
+        if *name == header::CONTENT_TYPE {
+            headers.insert(name.clone(), value.clone());
+        } else {
+            headers.append(name.clone(), value.clone());
+        }
     }
 }
 

@@ -1,39 +1,37 @@
 //! From a reply of one message to a response.
 
+use ambidex_schema::WireError;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use prost::Message as _;
-use tonic::Status;
+use tonic::{Extensions, Status};
 
-use super::HttpConfig;
 use super::content::{self, Encoding};
-use super::endpoint::{Endpoint, ReplyForm};
-use super::metadata;
-use crate::call::Reply;
+use super::endpoint::{Endpoint, ReplyForm, View};
+use super::{metadata, status};
+use crate::call::{HttpResponse, Protocol, Reply};
 use crate::google::api::HttpBody;
 
+/// A response of one message.
 pub(super) async fn one(
     endpoint: &Endpoint,
     encoding: Encoding,
+    view: &View,
     reply: Reply,
-    config: &HttpConfig,
 ) -> Result<Response<Body>, Status> {
-    let Reply { metadata, body, mut trailers, extensions: _ } = reply;
-    if endpoint.reply.raw_body && endpoint.route.spec.kind().server_streams() {
-        return super::stream_reply::raw(metadata, body).await;
-    }
+    let Reply { metadata, body, mut trailers, extensions } = reply;
     let message = body.single().await?;
-    let (content_type, data) = if endpoint.reply.raw_body {
-        raw_body(message)?
-    } else {
-        match encoding {
-            Encoding::Proto => (HeaderValue::from_static(content::PROTO), message),
-            Encoding::Json => {
-                let mut json = Vec::with_capacity(message.len() * 2 + 16);
-                push_json(&endpoint.reply, &message, config, &mut json)?;
-                (HeaderValue::from_static(content::JSON), json.into())
-            }
+    let (content_type, data) = match encoding {
+        Encoding::Proto => {
+            let is_rest = endpoint.protocol == Protocol::Rest;
+            let content_type = if is_rest { content::X_PROTOBUF } else { content::PROTO };
+            (HeaderValue::from_static(content_type), proto(&endpoint.reply, message, view)?)
+        }
+        Encoding::Json => {
+            let mut json = Vec::with_capacity(message.len() * 2 + 16);
+            push_json(&endpoint.reply, &message, view, &mut json)?;
+            (HeaderValue::from_static(content::JSON), json.into())
         }
     };
     let mut response = Response::new(Body::from(data));
@@ -41,25 +39,68 @@ pub(super) async fn one(
     headers.insert(header::CONTENT_TYPE, content_type);
     metadata::push(metadata, headers);
     metadata::push_trailers(trailers.take(), headers);
+    say_own(&mut response, &extensions, endpoint);
     Ok(response)
+}
+
+/// A response of the bytes of one `google.api.HttpBody`.
+pub(super) async fn raw(endpoint: &Endpoint, reply: Reply) -> Result<Response<Body>, Status> {
+    let Reply { metadata, body, mut trailers, extensions } = reply;
+    let (content_type, data) = raw_body(body.single().await?)?;
+    let mut response = Response::new(Body::from(data));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type);
+    metadata::push(metadata, headers);
+    metadata::push_trailers(trailers.take(), headers);
+    say_own(&mut response, &extensions, endpoint);
+    Ok(response)
+}
+
+/// Says what the handler chose to say over HTTP alone. A Connect client takes no status but 200 for success.
+pub(super) fn say_own(response: &mut Response<Body>, extensions: &Extensions, endpoint: &Endpoint) {
+    let Some(own) = extensions.get::<HttpResponse>() else { return };
+    metadata::push_own(own, response.headers_mut());
+    if let (Protocol::Rest, Some(status)) = (endpoint.protocol, own.status()) {
+        *response.status_mut() = status;
+        if status::has_no_body(status) {
+            *response.body_mut() = Body::empty();
+            response.headers_mut().remove(header::CONTENT_TYPE);
+        }
+    }
+}
+
+/// The wire bytes of a reply message, or of the field that `response_body` names, as far as they are to be seen.
+fn proto(form: &ReplyForm, message: Bytes, view: &View) -> Result<Bytes, Status> {
+    let message = match &view.mask {
+        Some(mask) => mask.apply(&message).map_err(unspeakable)?.into(),
+        None => message,
+    };
+    match &form.field {
+        None => Ok(message),
+        Some(field) => field.content(&message).map(Bytes::from).map_err(unspeakable),
+    }
 }
 
 /// Appends the JSON of a reply message, or of the field that `response_body` names.
 pub(super) fn push_json(
     form: &ReplyForm,
     message: &[u8],
-    config: &HttpConfig,
+    view: &View,
     json: &mut Vec<u8>,
 ) -> Result<(), Status> {
+    let shown = view.mask.as_ref().map(|mask| mask.apply(message)).transpose().map_err(unspeakable)?;
+    let message = shown.as_deref().unwrap_or(message);
     let pushed = match &form.field {
-        None => form.message.wire_to_json(message, &config.json_out, json),
-        Some(field) => form.message.wire_to_json_field(field, message, &config.json_out, json),
+        None => form.message.wire_to_json(message, &view.json, json),
+        Some(field) => form.message.wire_to_json_field(field, message, &view.json, json),
     };
-    pushed.map_err(|error| {
-        let mut status = Status::internal("the reply cannot be spelled as JSON");
-        status.set_source(std::sync::Arc::new(error));
-        status
-    })
+    pushed.map_err(unspeakable)
+}
+
+fn unspeakable(error: WireError) -> Status {
+    let mut status = Status::internal("the reply cannot be spelled as it was asked for");
+    status.set_source(std::sync::Arc::new(error));
+    status
 }
 
 /// The type and bytes of a `google.api.HttpBody`.

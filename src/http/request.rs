@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use ambidex_schema::{BodyBinding, mask_from_json};
+use ambidex_schema::{BodyBinding, bind_query, mask_from_json};
 use axum::body::Body as HttpBody;
 use bytes::Bytes;
 use futures_core::Stream;
@@ -16,12 +16,15 @@ use http::HeaderValue;
 use pin_project_lite::pin_project;
 use prost::Message as _;
 use tokio_stream::StreamExt;
-use tonic::Status;
+use tonic::{Code, Status};
 
-use super::HttpConfig;
+use super::chunks::{Chunks, whole};
 use super::content::Encoding;
-use super::endpoint::{Endpoint, RequestForm};
-use super::request_body::{Lines, whole};
+use super::endpoint::{Endpoint, RequestForm, RequestSpelling, Spelling};
+use super::envelopes::Envelopes;
+use super::json_array::Elements;
+use super::lines::Lines;
+use super::{HttpConfig, Shared, connect_get, system};
 use crate::call::Body;
 
 /// What the head of a request says of its message.
@@ -36,59 +39,152 @@ pub(super) struct Target {
 /// The messages of a request, made as they are asked for.
 pub(super) fn messages(
     endpoint: Arc<Endpoint>,
-    encoding: Encoding,
+    spelling: &Spelling,
     target: Target,
     body: HttpBody,
-    config: HttpConfig,
+    edge: Arc<Shared>,
 ) -> Body {
-    if endpoint.route.spec.kind().client_streams() && !endpoint.request.raw_body {
-        return Body::stream(streamed(endpoint, target, body, config));
-    }
-    Body::stream(Once {
-        making: Some(async move {
-            let body = whole(body, config.body_max_bytes).await?;
-            if encoding == Encoding::Proto {
-                return Ok(body);
-            }
-            let mut wire = Vec::with_capacity(body.len() + 32);
-            let form = &endpoint.request;
-            if form.raw_body {
-                push_raw_body(form, &target, body.clone(), &mut wire)?;
-            } else {
-                push_body(form, &body, &config, &mut wire)?;
-            }
-            push_target(form, &target, &config, &mut wire)?;
-            push_mask(form, &body, &mut wire)?;
-            Ok(wire.into())
+    let coding = spelling.request_coding;
+    let limit_bytes = edge.config.body_max_bytes;
+    match spelling.request {
+        RequestSpelling::Lines => {
+            let lines = Lines::new(Chunks::new(body, coding, limit_bytes), limit_bytes);
+            Body::stream(parts("line", Encoding::Json, lines, endpoint, target, edge))
+        }
+        RequestSpelling::Array => {
+            let elements = Elements::new(Chunks::new(body, coding, limit_bytes), limit_bytes);
+            Body::stream(parts("element", Encoding::Json, elements, endpoint, target, edge))
+        }
+        RequestSpelling::Envelopes(encoding) => {
+            let envelopes = Envelopes::new(Chunks::new(body, None, limit_bytes), coding, limit_bytes);
+            Body::stream(parts("message", encoding, envelopes, endpoint, target, edge))
+        }
+        RequestSpelling::Query => Body::stream(Once {
+            making: Some(async move {
+                let query = target.query.as_deref().unwrap_or_default();
+                connect_get::message(query, &endpoint.request.message, &edge.config)
+            }),
         }),
+        RequestSpelling::Raw if endpoint.route.spec.kind().client_streams() => {
+            let chunks = Chunks::new(body, coding, limit_bytes);
+            Body::stream(RawChunks { chunks, endpoint, target, edge, first: true })
+        }
+        RequestSpelling::Raw => Body::stream(Once {
+            making: Some(async move {
+                let data = whole(body, coding, limit_bytes).await?;
+                raw(&endpoint.request, &target, data, &edge.config)
+            }),
+        }),
+        RequestSpelling::Whole(encoding) => Body::stream(Once {
+            making: Some(async move {
+                let body = whole(body, coding, limit_bytes).await?;
+                message(&endpoint.request, encoding, body, &target, &edge.config)
+            }),
+        }),
+    }
+}
+
+/// One message: its body, what query and path say, and the mask of a PATCH.
+pub(super) fn message(
+    form: &RequestForm,
+    encoding: Encoding,
+    body: Bytes,
+    target: &Target,
+    config: &HttpConfig,
+) -> Result<Bytes, Status> {
+    if encoding == Encoding::Proto && form.binding.is_none() {
+        return Ok(body);
+    }
+    let mut wire = Vec::with_capacity(body.len() + 32);
+    match encoding {
+        Encoding::Json => push_body(form, &body, config, &mut wire)?,
+        Encoding::Proto => push_proto(form, &body, &mut wire)?,
+    }
+    push_target(form, target, config, &mut wire)?;
+    if encoding == Encoding::Json {
+        push_mask(form, &body, &mut wire)?;
+    }
+    Ok(wire.into())
+}
+
+/// A message for each part of the body.
+fn parts(
+    part: &'static str,
+    encoding: Encoding,
+    parts: impl Stream<Item = Result<(usize, Bytes), Status>>,
+    endpoint: Arc<Endpoint>,
+    target: Target,
+    edge: Arc<Shared>,
+) -> impl Stream<Item = Result<Bytes, Status>> {
+    parts.map(move |found| {
+        let (number, body) = found?;
+        message(&endpoint.request, encoding, body, &target, &edge.config).map_err(|mut status| {
+            if status.code() == Code::InvalidArgument {
+                let metadata = std::mem::take(status.metadata_mut());
+                let text = format!("{part} {number} of the body: {}", status.message());
+                return Status::with_metadata(status.code(), text, metadata);
+            }
+            status
+        })
     })
 }
 
-/// A message for each line of the body.
-fn streamed(
+/// A message of raw bytes for each chunk of the body: the first has the type, and what query and path say.
+struct RawChunks {
+    chunks: Chunks,
     endpoint: Arc<Endpoint>,
     target: Target,
-    body: HttpBody,
-    config: HttpConfig,
-) -> impl Stream<Item = Result<Bytes, Status>> {
-    Lines::new(body, config.body_max_bytes).map(move |line| {
-        let (number, line) = line?;
-        let form = &endpoint.request;
-        let mut wire = Vec::with_capacity(line.len() + 32);
-        push_body(form, &line, &config, &mut wire).map_err(|status| {
-            Status::invalid_argument(format!("line {number} of the body: {}", status.message()))
-        })?;
-        push_target(form, &target, &config, &mut wire)?;
-        Ok(wire.into())
-    })
+    edge: Arc<Shared>,
+    first: bool,
+}
+
+impl Stream for RawChunks {
+    type Item = Result<Bytes, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let chunk = std::task::ready!(this.chunks.poll_chunk(cx));
+        let data = match chunk {
+            Some(Ok(data)) => data,
+            Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+            // An empty body is a message too: it has a type and a path.
+            None if this.first => Bytes::new(),
+            None => return Poll::Ready(None),
+        };
+        if !std::mem::replace(&mut this.first, false) {
+            this.target.content_type = None;
+        }
+        Poll::Ready(Some(raw(&this.endpoint.request, &this.target, data, &this.edge.config)))
+    }
+}
+
+/// One message around raw bytes.
+fn raw(form: &RequestForm, target: &Target, data: Bytes, config: &HttpConfig) -> Result<Bytes, Status> {
+    let mut wire = Vec::with_capacity(data.len() + 32);
+    push_raw_body(form, target, data, &mut wire)?;
+    push_target(form, target, config, &mut wire)?;
+    Ok(wire.into())
+}
+
+/// A body of protobuf, which is the message or a field of it.
+fn push_proto(form: &RequestForm, body: &[u8], wire: &mut Vec<u8>) -> Result<(), Status> {
+    match form.body() {
+        BodyBinding::None if body.is_empty() => {}
+        BodyBinding::None => return Err(no_body()),
+        BodyBinding::Whole => wire.extend_from_slice(body),
+        BodyBinding::Field(field) => prost::encoding::bytes::encode(field.number(), &body.to_vec(), wire),
+    }
+    Ok(())
+}
+
+fn no_body() -> Status {
+    Status::invalid_argument("this method takes no body, and one was sent")
 }
 
 fn push_body(form: &RequestForm, json: &[u8], config: &HttpConfig, wire: &mut Vec<u8>) -> Result<(), Status> {
     let pushed = match form.body() {
         BodyBinding::None if json.is_empty() => return Ok(()),
-        BodyBinding::None => {
-            return Err(Status::invalid_argument("this method takes no body, and one was sent"));
-        }
+        BodyBinding::None => return Err(no_body()),
         // An empty body is an empty message.
         _ if json.is_empty() => return Ok(()),
         BodyBinding::Whole => form.message.json_to_wire(json, &config.json_in, wire),
@@ -104,11 +200,17 @@ fn push_target(
     wire: &mut Vec<u8>,
 ) -> Result<(), Status> {
     let Some(binding) = &form.binding else { return Ok(()) };
-    let query = target.query.as_deref().unwrap_or_default();
-    binding
-        .bind_query(query, config.ignore_unknown_query, wire)
-        .and_then(|()| binding.bind_path(&target.captures, wire))
-        .map_err(|error| Status::invalid_argument(error.to_string()))
+    let wrong = |error: &dyn std::error::Error| Status::invalid_argument(error.to_string());
+    if config.refuse_contradictions {
+        binding.check_path(&target.captures, wire).map_err(|error| wrong(&error))?;
+    }
+    if let Some(query) = target.query.as_deref().filter(|query| !query.is_empty()) {
+        let system = if config.response_masks { &[system::FIELDS][..] } else { &[] };
+        let options =
+            binding.query_options().with_ignore_unknown(config.ignore_unknown_query).with_system(system);
+        bind_query(binding.request(), query, &options, wire).map_err(|error| wrong(&error))?;
+    }
+    binding.bind_path(&target.captures, wire).map_err(|error| wrong(&error))
 }
 
 /// Fills the mask of a PATCH that says none: what the body holds is what is to change.

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::borrow::Cow;
 
 use ambidex_schema::{
-    BodyBinding, HttpBinding, HttpRuleError, HttpVerb, Match, MessageType, RouteConflict, RouteTable, Schema,
-    Segment, http_bindings,
+    BodyBinding, FieldHandle, HttpBinding, HttpRuleError, HttpVerb, Match, MessageType, MethodDescriptor,
+    RouteConflict, RouteTable, Schema, Segment, http_bindings, http_bindings_of,
 };
 use http::Method;
+use prost::Message as _;
 
 use super::endpoint::{Endpoint, Mask, ReplyForm, RequestForm};
-use crate::call::Protocol;
+use super::{HttpConfig, rules};
+use crate::call::{HttpRoute, Idempotency, MethodKind, Protocol};
 use crate::dispatch::{Dispatcher, Route};
+use crate::google::api::Http;
 
 const HTTP_BODY: &str = "google.api.HttpBody";
 
@@ -32,6 +35,19 @@ pub enum RouteError {
     /// A wrong `google.api.http` rule.
     #[error(transparent)]
     Rule(#[from] HttpRuleError),
+    /// A rule from elsewhere for a method that no service has.
+    #[error(
+        "an HTTP rule has the selector {0:?}, which is no method of a service: write package.Service.Method"
+    )]
+    UnknownSelector(String),
+    /// A route that no request reaches, since the RPC route of a method is at the same place.
+    #[error("{method}: `{route}` is the RPC route of a method")]
+    Shadowed {
+        /// The method whose route it is.
+        method: &'static str,
+        /// The route.
+        route: String,
+    },
     /// Two routes that no request can tell apart.
     #[error("{method}: {conflict}")]
     Conflict {
@@ -67,43 +83,101 @@ impl Routes {
     pub(super) fn new(
         dispatcher: &Dispatcher,
         schema: &Schema,
-        split_escaped_slashes: bool,
+        rules: &Http,
+        config: &HttpConfig,
     ) -> Result<Self, RouteError> {
-        let rest = RouteTable::new().with_split_escaped_slashes(split_escaped_slashes);
+        let rest = RouteTable::new().with_split_escaped_slashes(config.split_escaped_slashes);
         let mut routes = Self { exact: HashMap::new(), rest };
         // In the order of their paths, so that start-up says the same on every run.
         let mut methods: Vec<_> = dispatcher.routes().collect();
         methods.sort_by_key(|route| route.spec.path());
+        let selector = |route: &Arc<Route>| route.spec.full_name().replace('/', ".");
+        if let Some(stray) =
+            rules.rules.iter().find(|rule| !methods.iter().any(|route| selector(route) == rule.selector))
+        {
+            return Err(RouteError::UnknownSelector(stray.selector.clone()));
+        }
+        // The RPC routes first: they are there whatever the rules say.
+        let mut described = Vec::with_capacity(methods.len());
         for route in methods {
-            routes.add(route, schema)?;
+            let missing = || RouteError::NoDescriptor { method: route.spec.full_name() };
+            let method = Described::find(route, schema).ok_or_else(missing)?;
+            routes.add_rpc(route, &method, config);
+            described.push((route, method));
+        }
+        for (route, method) in described {
+            // As in Google's service configurations, the last rule for a method holds.
+            let selector = selector(route);
+            let rule = rules.rules.iter().rev().find(|rule| rule.selector == selector);
+            let bindings = match rule {
+                Some(rule) => http_bindings_of(schema, &method.descriptor, &rule.encode_to_vec())?,
+                None => http_bindings(schema, &method.descriptor)?,
+            };
+            let bindings = match rules::without_rule(route.spec) {
+                rule if bindings.is_empty() && config.rest_without_rule => {
+                    http_bindings_of(schema, &method.descriptor, &rule.encode_to_vec())?
+                }
+                _ => bindings,
+            };
+            for binding in bindings {
+                routes.add_rest(route, &method, binding, config)?;
+            }
         }
         Ok(routes)
     }
 
-    fn add(&mut self, route: &Arc<Route>, schema: &Schema) -> Result<(), RouteError> {
-        let missing = RouteError::NoDescriptor { method: route.spec.full_name() };
-        let service = schema.service(route.spec.service());
-        let method =
-            service.and_then(|service| service.methods().find(|method| method.name() == route.spec.method()));
-        let Some(method) = method else { return Err(missing) };
-        let input = schema.message(method.input().full_name());
-        let Some((input, output)) = input.zip(schema.message(method.output().full_name())) else {
-            return Err(missing);
-        };
-        self.add_exact(route.spec.path(), Method::POST, &Arc::new(rpc(route, input.clone(), output.clone())));
-        for binding in http_bindings(schema, &method)? {
-            let (verb, template) = (binding.verb.clone(), binding.template.clone());
-            let endpoint = Arc::new(rest(route, output.clone(), binding));
-            let literal = template.verb().is_none()
-                && template.segments().iter().all(|segment| matches!(segment, Segment::Literal(_)));
-            if let (true, Ok(method)) = (literal, Method::from_bytes(verb.as_str().as_bytes())) {
-                self.add_exact(template.as_str(), method, &endpoint);
-            }
-            self.rest
-                .insert(&verb, &template, endpoint)
-                .map_err(|conflict| RouteError::Conflict { method: route.spec.full_name(), conflict })?;
+    fn add_rpc(&mut self, route: &Arc<Route>, method: &Described, config: &HttpConfig) {
+        let endpoint = Arc::new(rpc(route, method, config));
+        self.add_exact(route.spec.path(), Method::POST, &endpoint);
+        let spec = route.spec;
+        if spec.kind() == MethodKind::Unary && spec.idempotency_level() == Idempotency::NoSideEffects {
+            self.add_exact(spec.path(), Method::GET, &endpoint);
+            self.add_exact(spec.path(), Method::HEAD, &endpoint);
         }
-        Ok(())
+    }
+
+    fn add_rest(
+        &mut self,
+        route: &Arc<Route>,
+        method: &Described,
+        binding: HttpBinding,
+        config: &HttpConfig,
+    ) -> Result<(), RouteError> {
+        let (verb, template) = (binding.verb.clone(), binding.template.clone());
+        let endpoint = Arc::new(rest(route, method, binding, config));
+        let literal = template.verb().is_none()
+            && template.segments().iter().all(|segment| matches!(segment, Segment::Literal(_)));
+        if let (true, Ok(http_method)) = (literal, Method::from_bytes(verb.as_str().as_bytes())) {
+            let known = self.exact.get(template.as_str()).into_iter().flatten();
+            if known
+                .into_iter()
+                .any(|(known, other)| *known == http_method && other.protocol == Protocol::Rpc)
+            {
+                let route_text = format!("{verb} {template}");
+                return Err(RouteError::Shadowed { method: route.spec.full_name(), route: route_text });
+            }
+            self.add_exact(template.as_str(), http_method, &endpoint);
+        }
+        self.rest
+            .insert(&verb, &template, endpoint)
+            .map_err(|conflict| RouteError::Conflict { method: route.spec.full_name(), conflict })
+    }
+
+    /// The endpoint of a WebSocket: the RPC route of any method, or a REST route whatever its method, since a
+    /// WebSocket is always opened with GET.
+    pub(super) fn find_websocket(&self, path: &str) -> Found<'_> {
+        let mut allowed = match self.find(&Method::GET, path) {
+            Found::OtherMethods(allowed) => allowed,
+            found => return found,
+        };
+        // The first that is allowed is as good as any: they are the same call spelled differently.
+        allowed.truncate(allowed.find(',').unwrap_or(allowed.len()));
+        let method = if allowed == "*" {
+            Method::POST
+        } else {
+            Method::from_bytes(allowed.as_bytes()).unwrap_or(Method::POST)
+        };
+        self.find(&method, path)
     }
 
     pub(super) fn find(&self, method: &Method, path: &str) -> Found<'_> {
@@ -120,7 +194,10 @@ impl Routes {
             Match::MethodNotAllowed { allow } => Found::OtherMethods(allow.join(", ")),
             Match::BadEscape => Found::BadPath,
             // The templates do not know of RPC routes.
-            Match::NotFound if exact.is_some() => Found::OtherMethods("POST".to_owned()),
+            Match::NotFound if exact.is_some() => {
+                let methods = exact.into_iter().flatten().map(|(method, _)| method.as_str());
+                Found::OtherMethods(methods.collect::<Vec<_>>().join(", "))
+            }
             Match::NotFound => Found::Nothing,
         }
     }
@@ -130,18 +207,46 @@ impl Routes {
     }
 }
 
+/// A method as its descriptors have it.
+struct Described {
+    descriptor: MethodDescriptor,
+    input: MessageType,
+    output: MessageType,
+}
+
+impl Described {
+    fn find(route: &Route, schema: &Schema) -> Option<Self> {
+        let service = schema.service(route.spec.service())?;
+        let descriptor = service.methods().find(|method| method.name() == route.spec.method())?;
+        let input = schema.message(descriptor.input().full_name())?;
+        let output = schema.message(descriptor.output().full_name())?;
+        Some(Self { descriptor, input, output })
+    }
+
+    fn reply(&self, field: Option<FieldHandle>, raw_body: bool, config: &HttpConfig) -> ReplyForm {
+        let event_id = config.sse_id_field.as_deref().and_then(|name| self.output.field(name));
+        let event_id = event_id.filter(|field| field.is_text_bindable() && !field.is_list());
+        ReplyForm { message: self.output.clone(), field, raw_body, event_id }
+    }
+}
+
 /// The RPC route of a method: the whole message is the body, each way.
-fn rpc(route: &Arc<Route>, input: MessageType, output: MessageType) -> Endpoint {
+fn rpc(route: &Arc<Route>, method: &Described, config: &HttpConfig) -> Endpoint {
     Endpoint {
         route: Arc::clone(route),
         protocol: Protocol::Rpc,
-        request: RequestForm { message: input, binding: None, raw_body: false, mask: None },
-        reply: ReplyForm { message: output, field: None, raw_body: false },
+        seen: Arc::new(HttpRoute {
+            method: "POST".to_owned(),
+            template: route.spec.path().to_owned(),
+            binding: 0,
+        }),
+        request: RequestForm { message: method.input.clone(), binding: None, raw_body: false, mask: None },
+        reply: method.reply(None, false, config),
     }
 }
 
 /// A REST route, as its rule has it.
-fn rest(route: &Arc<Route>, output: MessageType, binding: HttpBinding) -> Endpoint {
+fn rest(route: &Arc<Route>, method: &Described, binding: HttpBinding, config: &HttpConfig) -> Endpoint {
     let message = binding.request().clone();
     let body_type = match &binding.body {
         BodyBinding::None => None,
@@ -149,17 +254,26 @@ fn rest(route: &Arc<Route>, output: MessageType, binding: HttpBinding) -> Endpoi
         BodyBinding::Field(field) => field.message_type(),
     };
     let raw_request = body_type.as_ref().is_some_and(|body| body.full_name() == HTTP_BODY);
-    let raw_reply = binding.response_body.is_none() && output.full_name() == HTTP_BODY;
+    let raw_reply = match &binding.response_body {
+        None => method.output.full_name() == HTTP_BODY,
+        Some(_) => false,
+    };
     let mask = match (&binding.verb, &binding.body) {
         (HttpVerb::Patch, BodyBinding::Field(_)) if !raw_request => {
             body_type.and_then(|resource| mask(&message, resource))
         }
         _ => None,
     };
+    let seen = HttpRoute {
+        method: binding.verb.to_string(),
+        template: binding.template.to_string(),
+        binding: binding.index,
+    };
     Endpoint {
         route: Arc::clone(route),
         protocol: Protocol::Rest,
-        reply: ReplyForm { message: output, field: binding.response_body.clone(), raw_body: raw_reply },
+        seen: Arc::new(seen),
+        reply: method.reply(binding.response_body.clone(), raw_reply, config),
         request: RequestForm { message, binding: Some(binding), raw_body: raw_request, mask },
     }
 }

@@ -7,19 +7,12 @@
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tonic::{Code, Status};
 
-/// What HTTP has a word of its own for that no gRPC code has, such as 415. Kept as the source of the gRPC
-/// status, so that it survives the way through interceptors.
-#[derive(Debug, thiserror::Error)]
-#[error("{status}")]
-struct OwnWord {
-    status: StatusCode,
-    /// The header that goes with it.
-    header: Option<(HeaderName, HeaderValue)>,
-}
+use crate::call::HttpResponse;
 
-fn in_own_words(mut error: Status, status: StatusCode, header: Option<(HeaderName, HeaderValue)>) -> Status {
-    error.set_source(std::sync::Arc::new(OwnWord { status, header }));
-    error
+/// Says of an error what HTTP has a word of its own for and no gRPC code has, such as 415.
+fn in_own_words(error: Status, status: StatusCode, header: Option<(HeaderName, HeaderValue)>) -> Status {
+    let own = HttpResponse::new(status);
+    header.into_iter().fold(own, |own, (name, value)| own.header(name, value)).on(error)
 }
 
 /// A request body over its limit: RESOURCE_EXHAUSTED everywhere, 413 here.
@@ -36,16 +29,25 @@ pub(super) fn method_not_allowed(method: &Method, allowed: &str) -> Status {
 }
 
 /// The body is of a type we do not read.
-pub(super) fn unsupported_media_type(expected: &str) -> Status {
+pub(super) fn unsupported_media_type(expected: &'static str) -> Status {
     let error = Status::invalid_argument(format!("send the body as {expected}"));
-    in_own_words(error, StatusCode::UNSUPPORTED_MEDIA_TYPE, None)
+    let accept_post = HeaderName::from_static("accept-post");
+    let types = HeaderValue::from_static(expected);
+    in_own_words(error, StatusCode::UNSUPPORTED_MEDIA_TYPE, Some((accept_post, types)))
 }
 
 /// The body is in a coding we do not read.
 pub(super) fn unsupported_coding() -> Status {
-    let error = Status::unimplemented("send the body as it is: the only content coding here is identity");
-    let identity = (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    in_own_words(error, StatusCode::UNSUPPORTED_MEDIA_TYPE, Some(identity))
+    let message = format!("the content codings read here are {}", super::coding::NAMES);
+    let known = (header::ACCEPT_ENCODING, HeaderValue::from_static(super::coding::NAMES));
+    in_own_words(Status::unimplemented(message), StatusCode::UNSUPPORTED_MEDIA_TYPE, Some(known))
+}
+
+/// A Connect GET names a codec that there is not: the type of a body, had it one.
+pub(super) fn unknown_get_encoding(name: &str) -> Status {
+    let error =
+        Status::invalid_argument(format!("encoding: there is no codec {name:?}; write json or proto"));
+    in_own_words(error, StatusCode::UNSUPPORTED_MEDIA_TYPE, None)
 }
 
 /// The client takes no type that we can answer with.
@@ -57,16 +59,17 @@ pub(super) fn not_acceptable() -> Status {
 /// There is nothing to say but headers.
 pub(super) const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;
 
+/// Whether an answer of this status has no body.
+pub(super) fn has_no_body(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
 /// The client closed its connection before it had an answer. Nobody reads it; access logs show it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// The HTTP status an error is answered with, and the header that goes with it.
-pub(super) fn of_status(error: &Status) -> (StatusCode, Option<(HeaderName, HeaderValue)>) {
-    let source = std::error::Error::source(error);
-    match source.and_then(|source| source.downcast_ref::<OwnWord>()) {
-        Some(own) => (own.status, own.header.clone()),
-        None => (of_code(error.code()), None),
-    }
+/// The HTTP status an error is answered with.
+pub(super) fn of_status(error: &Status) -> StatusCode {
+    HttpResponse::of(error).and_then(HttpResponse::status).unwrap_or_else(|| of_code(error.code()))
 }
 
 /// The HTTP status of a gRPC code.
@@ -169,6 +172,6 @@ mod tests {
     fn a_body_over_its_limit_is_413() {
         let status = body_too_large(10);
         assert_eq!(status.code(), Code::ResourceExhausted);
-        assert_eq!(of_status(&status).0, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(of_status(&status), StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

@@ -1,54 +1,69 @@
-//! From a reply of many messages to a response that grows: NDJSON, server-sent events, or raw bytes.
+//! From a reply of many messages to a response that grows: NDJSON, a JSON array, server-sent events, Connect's
+//! envelopes, or raw bytes.
 //!
-//! Every stream of messages ends in a record of its status. In NDJSON each line is an object with exactly one
-//! member, `{"result": message}` until the end and then `{"status": {"code": …, "message": …}}`, so no
-//! message can be mistaken for the end. In SSE messages are plain events, and the end is an event of the type
-//! `status`. A stream without that record was cut off.
+//! Every stream of messages ends in a record of its status. In NDJSON each line, and in an array each element, is an
+//! object with exactly one member, `{"result": message}` until the end and then
+//! `{"status": {"code": …, "message": …}}`, so no message can be mistaken for the end. In SSE messages are plain
+//! events, and the end is an event of the type `status`. An envelope says by its flags that it is the end. A stream
+//! without that record was cut off.
 //!
 //! The first message is awaited before the response begins, within a bound, so that an early error has its own
 //! HTTP status and a stream that is silent at first looks alive all the same.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use ambidex_schema::Schema;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, header};
 use http_body::Frame;
+use tokio::time::{Instant, Sleep};
 use tokio_stream::{Stream, StreamExt};
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
 use tonic::{Code, Status};
 
-use super::HttpConfig;
-use super::content::StreamForm;
-use super::endpoint::Endpoint;
+use super::coding::Coding;
+use super::content::{Encoding, StreamForm};
+use super::endpoint::{CONNECT_CONTENT_ENCODING, Endpoint, Spelling, View};
 use super::json_text::push_string;
-use super::{error, metadata, reply};
-use crate::call::{Body as Messages, MessageStream, Reply, Trailers, is_metadata};
+use super::{Shared, envelopes, error, metadata, reply};
+use crate::call::{MessageStream, Reply, Trailers, is_metadata};
 
 /// A response of messages in `form`.
 pub(super) async fn many(
-    endpoint: &std::sync::Arc<Endpoint>,
+    endpoint: &Arc<Endpoint>,
     form: StreamForm,
+    spelling: &Spelling,
+    last_event_id: Option<&HeaderValue>,
     reply: Reply,
-    config: &HttpConfig,
-    schema: &Schema,
+    edge: &Arc<Shared>,
 ) -> Result<Response<Body>, Status> {
-    let Reply { metadata, body, trailers, extensions: _ } = reply;
+    let Reply { metadata, body, trailers, extensions } = reply;
     let mut messages = body.into_stream();
-    let (first, messages) = match tokio::time::timeout(config.first_message_wait, messages.next()).await {
+    let (first, messages) = match tokio::time::timeout(edge.config.first_message_wait, messages.next()).await
+    {
         Ok(Some(first)) => (Some(first?), Some(messages)),
         Ok(None) => (None, None),
         Err(_) => (None, Some(messages)),
     };
+    // A stream has a line for each record, and stays within it.
+    let view = View { json: spelling.view.json.clone().with_pretty(false), mask: spelling.view.mask.clone() };
+    let is_sse = form == StreamForm::Sse;
     let records = Records {
-        endpoint: std::sync::Arc::clone(endpoint),
-        form,
-        config: config.clone(),
-        schema: schema.clone(),
+        writer: Writer {
+            endpoint: Arc::clone(endpoint),
+            form,
+            view,
+            coding: spelling.envelope_coding,
+            edge: edge.clone(),
+        },
+        last_event: last_event_id.and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0),
+        keep_alive: is_sse.then(|| KeepAlive::new(edge.config.keep_alive)).flatten(),
         first,
         messages,
+        begun: false,
         ended: false,
         trailers,
     };
@@ -56,19 +71,139 @@ pub(super) async fn many(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, form.content_type());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let (StreamForm::Envelopes(_), Some(coding)) = (form, spelling.envelope_coding) {
+        headers.insert(CONNECT_CONTENT_ENCODING.clone(), coding.header_value());
+    }
     metadata::push(metadata, headers);
+    reply::say_own(&mut response, &extensions, endpoint);
     Ok(response)
+}
+
+/// The response of a Connect stream that failed before it began: its first and only envelope is its end.
+pub(super) fn failed_envelopes(error: Status, encoding: Encoding, edge: &Shared) -> Response<Body> {
+    let mut out = Vec::new();
+    let end = envelopes::open(&mut out);
+    push_end_stream(&error, &MetadataMap::new(), edge, &mut out);
+    envelopes::close(end, true, None, 0, &mut out);
+    let mut response = Response::new(Body::from(out));
+    response.headers_mut().insert(header::CONTENT_TYPE, StreamForm::Envelopes(encoding).content_type());
+    response
+}
+
+/// Writes the records of one stream.
+pub(super) struct Writer {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) form: StreamForm,
+    pub(super) view: View,
+    /// How each envelope is packed.
+    pub(super) coding: Option<Coding>,
+    pub(super) edge: Arc<Shared>,
+}
+
+impl Writer {
+    /// Appends a message as a record. On error `out` is as it was before.
+    fn push_message(&self, message: &[u8], event: u64, out: &mut Vec<u8>) -> Result<(), Status> {
+        let start = out.len();
+        let form = &self.endpoint.reply;
+        let pushed = match self.form {
+            StreamForm::Ndjson | StreamForm::Array => {
+                out.extend_from_slice(b"{\"result\":");
+                reply::push_json(form, message, &self.view, out).map(|()| {
+                    out.extend_from_slice(if self.form == StreamForm::Array { b"}" } else { b"}\n" });
+                })
+            }
+            StreamForm::Sse => {
+                self.push_event_id(message, event, out);
+                out.extend_from_slice(b"data: ");
+                reply::push_json(form, message, &self.view, out).map(|()| out.extend_from_slice(b"\n\n"))
+            }
+            StreamForm::Envelopes(encoding) => {
+                let envelope = envelopes::open(out);
+                let pushed = match encoding {
+                    Encoding::Json => reply::push_json(form, message, &self.view, out),
+                    Encoding::Proto => {
+                        out.extend_from_slice(message);
+                        Ok(())
+                    }
+                };
+                envelopes::close(envelope, false, self.coding, self.edge.config.compress_min_bytes, out);
+                pushed
+            }
+        };
+        pushed.inspect_err(|_| out.truncate(start))
+    }
+
+    /// The id by which a client that lost the stream says how far it came.
+    fn push_event_id(&self, message: &[u8], event: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"id: ");
+        let Some(field) = &self.endpoint.reply.event_id else {
+            out.extend_from_slice(event.to_string().as_bytes());
+            out.push(b'\n');
+            return;
+        };
+        let start = out.len();
+        let shown = self.endpoint.reply.message.wire_to_json_field(field, message, &self.view.json, out);
+        let id = out.split_off(start);
+        let id = id.strip_prefix(b"\"").and_then(|id| id.strip_suffix(b"\"")).unwrap_or(&id);
+        // What JSON had to escape is no id; an empty one would reset the client's.
+        if shown.is_err() || id.is_empty() || id.contains(&b'\\') {
+            out.truncate(start - b"id: ".len());
+            return;
+        }
+        out.extend_from_slice(id);
+        out.push(b'\n');
+    }
+
+    fn push_end(&self, status: &Status, trailers: &MetadataMap, out: &mut Vec<u8>) {
+        match self.form {
+            StreamForm::Ndjson | StreamForm::Array => {
+                out.extend_from_slice(b"{\"status\":{");
+                push_status(status, trailers, &self.edge, out);
+                out.extend_from_slice(if self.form == StreamForm::Array { b"}}]\n" } else { b"}}\n" });
+            }
+            StreamForm::Sse => {
+                out.extend_from_slice(b"event: status\ndata: {");
+                push_status(status, trailers, &self.edge, out);
+                out.extend_from_slice(b"}\n\n");
+            }
+            StreamForm::Envelopes(_) => {
+                let end = envelopes::open(out);
+                push_end_stream(status, trailers, &self.edge, out);
+                envelopes::close(end, true, self.coding, self.edge.config.compress_min_bytes, out);
+            }
+        }
+    }
+}
+
+/// The members of a status record.
+pub(super) fn push_status(status: &Status, trailers: &MetadataMap, edge: &Shared, out: &mut Vec<u8>) {
+    error::push_status_members(status, &edge.schema, out);
+    push_metadata(trailers, status.metadata(), b",\"metadata\":{", out);
+}
+
+/// The content of Connect's last envelope.
+fn push_end_stream(status: &Status, trailers: &MetadataMap, edge: &Shared, out: &mut Vec<u8>) {
+    out.push(b'{');
+    if status.code() != Code::Ok {
+        out.extend_from_slice(b"\"error\":");
+        error::push_connect(status, &edge.schema, out);
+    }
+    let before = if status.code() == Code::Ok { &b"\"metadata\":{"[..] } else { b",\"metadata\":{" };
+    push_metadata(trailers, status.metadata(), before, out);
+    out.push(b'}');
 }
 
 /// The records of a stream as the body of a response.
 struct Records {
-    endpoint: std::sync::Arc<Endpoint>,
-    form: StreamForm,
-    config: HttpConfig,
-    schema: Schema,
+    writer: Writer,
+    /// The number of the last event.
+    last_event: u64,
+    keep_alive: Option<KeepAlive>,
     first: Option<Bytes>,
     /// The messages to come; none once they have ended.
     messages: Option<MessageStream>,
+    /// The first record is out.
+    begun: bool,
     /// The record of the end is out.
     ended: bool,
     trailers: Trailers,
@@ -85,36 +220,51 @@ impl Records {
         }
     }
 
-    fn push_message(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Status> {
-        let start = out.len();
-        out.extend_from_slice(match self.form {
-            StreamForm::Ndjson => b"{\"result\":",
-            StreamForm::Sse => b"data: ",
-        });
-        if let Err(status) = reply::push_json(&self.endpoint.reply, message, &self.config, out) {
-            out.truncate(start);
-            return Err(status);
+    /// What stands before a record of an array.
+    fn part(&mut self, out: &mut Vec<u8>) {
+        let begun = std::mem::replace(&mut self.begun, true);
+        if self.writer.form == StreamForm::Array {
+            out.extend_from_slice(if begun { b",\n" } else { b"[" });
         }
-        out.extend_from_slice(match self.form {
-            StreamForm::Ndjson => b"}\n",
-            StreamForm::Sse => b"\n\n",
-        });
-        Ok(())
+    }
+
+    fn push_message(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Status> {
+        let begun = self.begun;
+        let start = out.len();
+        self.part(out);
+        let pushed = self.writer.push_message(message, self.last_event + 1, out);
+        match &pushed {
+            Ok(()) => self.last_event += 1,
+            Err(_) => {
+                out.truncate(start);
+                self.begun = begun;
+            }
+        }
+        pushed
     }
 
     fn push_end(&mut self, status: &Status, out: &mut Vec<u8>) {
         self.messages = None;
         self.ended = true;
-        out.extend_from_slice(match self.form {
-            StreamForm::Ndjson => b"{\"status\":{",
-            StreamForm::Sse => b"event: status\ndata: {",
-        });
-        error::push_status_members(status, &self.schema, out);
-        push_metadata(&self.trailers.take(), status.metadata(), out);
-        out.extend_from_slice(match self.form {
-            StreamForm::Ndjson => b"}}\n",
-            StreamForm::Sse => b"}\n\n",
-        });
+        self.part(out);
+        self.writer.push_end(status, &self.trailers.take(), out);
+    }
+}
+
+/// The comments that keep proxies from taking a silent stream for a dead one.
+struct KeepAlive {
+    every: Duration,
+    next: Pin<Box<Sleep>>,
+}
+
+impl KeepAlive {
+    fn new(every: Duration) -> Option<Self> {
+        (!every.is_zero()).then(|| Self { every, next: Box::pin(tokio::time::sleep(every)) })
+    }
+
+    /// Something was said.
+    fn spoke(&mut self) {
+        self.next.as_mut().reset(Instant::now() + self.every);
     }
 }
 
@@ -122,8 +272,14 @@ fn is_metadata_name(name: &str) -> bool {
     HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| is_metadata(&name))
 }
 
-/// The trailing metadata as `"metadata":{"name":["value"]}`.
-fn push_metadata(trailers: &MetadataMap, of_status: &MetadataMap, out: &mut Vec<u8>) {
+/// The trailing metadata as `"metadata":{"name":["value"]}`, if there are any, which it returns; `before` is
+/// all up to the names.
+pub(super) fn push_metadata(
+    trailers: &MetadataMap,
+    of_status: &MetadataMap,
+    before: &[u8],
+    out: &mut Vec<u8>,
+) -> bool {
     let mut names: Vec<(&str, Vec<&str>)> = Vec::new();
     let known = |entry: &KeyAndValueRef<'_>| match entry {
         KeyAndValueRef::Ascii(name, _) => is_metadata_name(name.as_str()),
@@ -143,9 +299,9 @@ fn push_metadata(trailers: &MetadataMap, of_status: &MetadataMap, out: &mut Vec<
         }
     }
     if names.is_empty() {
-        return;
+        return false;
     }
-    out.extend_from_slice(b",\"metadata\":{");
+    out.extend_from_slice(before);
     for (index, (name, values)) in names.iter().enumerate() {
         if index > 0 {
             out.push(b',');
@@ -161,6 +317,7 @@ fn push_metadata(trailers: &MetadataMap, of_status: &MetadataMap, out: &mut Vec<
         out.push(b']');
     }
     out.push(b'}');
+    true
 }
 
 impl http_body::Body for Records {
@@ -177,9 +334,8 @@ impl http_body::Body for Records {
             return Poll::Ready(None);
         }
         let mut out = Vec::new();
-        while out.len() < self.config.stream_chunk_max_bytes {
+        while out.len() < self.writer.edge.config.stream_chunk_max_bytes {
             match self.poll_message(cx) {
-                Poll::Pending if out.is_empty() => return Poll::Pending,
                 Poll::Pending => break,
                 Poll::Ready(Some(message)) => {
                     let pushed = message.and_then(|message| self.push_message(&message, &mut out));
@@ -194,13 +350,21 @@ impl http_body::Body for Records {
                 }
             }
         }
-        Poll::Ready(Some(Ok(Frame::data(out.into()))))
+        if let Some(keep_alive) = &mut self.keep_alive {
+            if out.is_empty() {
+                std::task::ready!(keep_alive.next.as_mut().poll(cx));
+                out.extend_from_slice(b": still here\n\n");
+            }
+            keep_alive.spoke();
+        }
+        if out.is_empty() { Poll::Pending } else { Poll::Ready(Some(Ok(Frame::data(out.into())))) }
     }
 }
 
 /// A response of raw bytes, from a stream of `google.api.HttpBody`: the first says the type. An error on the
 /// way cuts the response off, since raw bytes have no place for a status.
-pub(super) async fn raw(metadata: MetadataMap, body: Messages) -> Result<Response<Body>, Status> {
+pub(super) async fn raw(endpoint: &Endpoint, reply: Reply) -> Result<Response<Body>, Status> {
+    let Reply { metadata, body, extensions, .. } = reply;
     let mut messages = body.into_stream();
     let first = messages.next().await.transpose()?;
     let (content_type, first) = match first {
@@ -213,5 +377,6 @@ pub(super) async fn raw(metadata: MetadataMap, body: Messages) -> Result<Respons
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
     metadata::push(metadata, headers);
+    reply::say_own(&mut response, &extensions, endpoint);
     Ok(response)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 
 use super::config::LAST_WORDS;
 use super::front::Front;
@@ -21,6 +22,7 @@ pub struct BoundServer {
     grpc_address: SocketAddr,
     local: Local,
     scheduler: Scheduler,
+    websockets: TaskTracker,
     config: Config,
 }
 
@@ -30,12 +32,13 @@ impl BoundServer {
         listeners: Vec<(TcpListener, Front)>,
         local: Local,
         scheduler: Scheduler,
+        websockets: TaskTracker,
         config: Config,
     ) -> std::io::Result<Self> {
         let mut addresses = listeners.iter().map(|(listener, _)| listener.local_addr());
         let address = addresses.next().expect("a server has a main listener")?;
         let grpc_address = addresses.next_back().transpose()?.unwrap_or(address);
-        Ok(Self { listeners, address, grpc_address, local, scheduler, config })
+        Ok(Self { listeners, address, grpc_address, local, scheduler, websockets, config })
     }
 
     /// Where it listens.
@@ -74,7 +77,7 @@ impl BoundServer {
     ///
     /// When calls had to be cut off at the end of the drain.
     pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { listeners, address, local, scheduler, config, .. } = self;
+        let Self { listeners, address, local, scheduler, websockets, config, .. } = self;
         let (tell, told) = watch::channel(false);
         let places = Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS)));
         let http = connections::http(&config);
@@ -104,6 +107,13 @@ impl BoundServer {
                 ended(&mut open, Deadline::after(LAST_WORDS)).await;
                 open.shutdown().await;
             }
+        }
+        // They have left their connections' own tasks, but each is a connection all the same.
+        websockets.close();
+        if tokio::time::timeout_at(deadline.instant(), websockets.wait()).await.is_err() {
+            local.dispatcher().end_drain();
+            cut += websockets.len();
+            let _ = tokio::time::timeout(LAST_WORDS, websockets.wait()).await;
         }
         // Last, since calls in flight may still have been offloading.
         scheduler.drain(deadline).await;

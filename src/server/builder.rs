@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use ambidex_schema::Schema;
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tonic::Status;
 use tonic::metadata::{Ascii, MetadataKey};
@@ -12,14 +13,14 @@ use tower::{Layer, Service as TowerService};
 
 use super::bound::BoundServer;
 use super::front::{Front, Http};
-use super::{Config, Error};
+use super::{Config, Cors, Error};
 use crate::call::{Call, Reply, ServerState};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::interceptor::{self, CallService, Wrap};
-use crate::google;
+use crate::google::{self, api::HttpRule};
 use crate::grpc::GrpcEdge;
 use crate::handler::{MethodConfig, MethodConfigs, Methods, Service, Settings, TenantKey};
-use crate::http::HttpEdge;
+use crate::http::{HttpEdge, ShapeError};
 use crate::local::Local;
 use crate::scheduler::{LaneConfig, Scheduler};
 
@@ -40,6 +41,8 @@ impl Server {
             methods: Vec::new(),
             lanes: Vec::new(),
             tenant_key: None,
+            http_rules: google::api::Http::default(),
+            shape_error: None,
             config: Config::default(),
         }
     }
@@ -65,6 +68,8 @@ pub struct ServerBuilder {
     methods: Vec<(String, MethodConfig)>,
     lanes: Vec<LaneConfig>,
     tenant_key: Option<TenantKey>,
+    http_rules: google::api::Http,
+    shape_error: Option<ShapeError>,
     config: Config,
 }
 
@@ -186,6 +191,52 @@ impl ServerBuilder {
         self
     }
 
+    /// Gives methods HTTP rules in place of those their protos have, for protos one cannot edit. The selector of a
+    /// rule names its method, `bookshop.v1.Bookshop.GetBook`; the last rule for a method holds.
+    ///
+    /// ```
+    /// use ambidex::google::api::{HttpRule, http_rule::Pattern};
+    ///
+    /// let server = ambidex::Server::builder().http_rule(HttpRule {
+    ///     selector: "bookshop.v1.Bookshop.GetBook".into(),
+    ///     pattern: Some(Pattern::Get("/v2/{name=books/*}".into())),
+    ///     ..Default::default()
+    /// });
+    /// ```
+    #[must_use]
+    pub fn http_rule(mut self, rule: HttpRule) -> Self {
+        self.http_rules.rules.push(rule);
+        self
+    }
+
+    /// The same from a service configuration: a `google.api.Service` in YAML, of which only `http` counts.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no such configuration. What its rules say is checked when the server starts.
+    #[cfg(feature = "yaml")]
+    pub fn http_rules_from_yaml(mut self, text: &str) -> Result<Self, Error> {
+        self.http_rules.rules.extend(crate::http::from_yaml(text)?.rules);
+        Ok(self)
+    }
+
+    /// Changes how errors look on REST routes: `shape` gets the status, and the response that it would be. On RPC
+    /// routes and over gRPC the protocol says how an error looks.
+    ///
+    /// ```
+    /// let server = ambidex::Server::builder().rest_errors(|status, response| {
+    ///     response.map(|_| format!("{{\"oops\":{}}}", status.code() as i32).into())
+    /// });
+    /// ```
+    #[must_use]
+    pub fn rest_errors(
+        mut self,
+        shape: impl Fn(&Status, http::Response<Bytes>) -> http::Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.shape_error = Some(Arc::new(shape));
+        self
+    }
+
     /// Replaces the limits and options.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
@@ -227,20 +278,34 @@ impl ServerBuilder {
         let address = address.into();
         let core = self.core()?;
         let grpc = GrpcEdge::new(core.dispatcher.clone(), self.config.grpc());
-        let http = HttpEdge::new(core.dispatcher.clone(), core.schema, self.config.http())?;
-        let http = if self.http_layers.is_empty() && !self.router.has_routes() {
+        let http = self.http_edge(&core)?;
+        let websockets = http.websockets();
+        let cors = self.config.cors.as_ref().map(Cors::layer).transpose()?;
+        let http = if self.http_layers.is_empty() && !self.router.has_routes() && cors.is_none() {
             Http::Edge(http)
         } else {
             let layers = self.http_layers.into_iter();
-            Http::Router(layers.fold(http.into_router(self.router), |router, layer| layer(router)))
+            let router = layers.fold(http.into_router(self.router), |router, layer| layer(router));
+            // Outermost: a browser's question is not the application's to answer.
+            Http::Router(match cors {
+                Some(cors) => router.layer(cors),
+                None => router,
+            })
         };
         let main = listen(address.clone()).await?;
         let listeners = match self.grpc_address {
             None => vec![(main, Front::both(grpc, http))],
             Some(own) => vec![(main, Front::http(http)), (listen(own).await?, Front::grpc(grpc))],
         };
-        BoundServer::new(listeners, Local::new(core.dispatcher), core.scheduler, self.config)
+        let local = Local::new(core.dispatcher);
+        BoundServer::new(listeners, local, core.scheduler, websockets, self.config)
             .map_err(|source| Error::Listen { address, source })
+    }
+
+    fn http_edge(&mut self, core: &Core) -> Result<HttpEdge, Error> {
+        let (dispatcher, schema) = (core.dispatcher.clone(), core.schema.clone());
+        let shape_error = self.shape_error.take();
+        Ok(HttpEdge::new(dispatcher, schema, self.config.http(), &self.http_rules, shape_error)?)
     }
 
     /// The server without sockets, for calls in the same process: the transport of a generated client.
@@ -262,7 +327,7 @@ impl ServerBuilder {
     pub fn local(mut self) -> Result<Local, Error> {
         let core = self.core()?;
         // The routes are nobody's here, but a wrong one should fail the test before it fails the server.
-        HttpEdge::new(core.dispatcher.clone(), core.schema, self.config.http())?;
+        self.http_edge(&core)?;
         Ok(Local::new(core.dispatcher))
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ambidex_schema::{DecodeOptions, EncodeOptions};
 
+use super::Cors;
 use crate::handler::MethodConfig;
 use crate::scheduler::SchedulerConfig;
 use crate::{dispatch, grpc, http};
@@ -72,6 +73,31 @@ pub struct Config {
     pub split_escaped_slashes: bool,
     /// Whether query parameters that name no field are passed over rather than refused.
     pub ignore_unknown_query: bool,
+    /// Whether a JSON body that sets a field which the path sets too, to something else, is refused. Else the path
+    /// wins.
+    pub refuse_contradicting_bodies: bool,
+    /// Whether clients of REST routes may choose with `fields=name,author.name`, or `$fields`, what of a reply they
+    /// see, as [Google's partial responses](https://cloud.google.com/apis/docs/system-parameters) have it.
+    pub response_masks: bool,
+    /// Whether methods without a `google.api.http` rule have a REST route all the same: `POST /v1/shop:placeOrder`
+    /// for `PlaceOrder` of `shop.v1.Shop`, and GET where the proto says `NO_SIDE_EFFECTS`.
+    pub rest_routes_without_rule: bool,
+    /// Whether Connect clients have to send `Connect-Protocol-Version: 1`, so that a proxy can tell them from others.
+    pub connect_require_protocol_header: bool,
+    /// Whether HTTP replies are compressed for clients that ask for it: gzip, brotli or zstd.
+    pub compress_replies: bool,
+    /// The smallest HTTP reply, or message of a Connect stream, that is compressed.
+    pub compress_min_bytes: usize,
+    /// How often a silent stream of server-sent events or a silent WebSocket says that it is there; zero for never.
+    /// A WebSocket that has not answered for three times as long is given up.
+    pub stream_keep_alive_ms: u64,
+    /// The field of reply messages whose value is the id of their server-sent event, and so what a client sends as
+    /// `Last-Event-ID` after it lost the stream. Where a message has no such field, and by default, events are
+    /// counted from 1, or on from a number in `Last-Event-ID`.
+    pub sse_id_field: Option<String>,
+    /// Pages of which other origins may call over HTTP and open WebSockets. Pages of the server's own origin always
+    /// may.
+    pub cors: Option<Cors>,
     /// How methods run, over what their code says: by full name, `bookshop.v1.Bookshop/PlaceOrder`, or all of a
     /// service by its own, `bookshop.v1.Bookshop`. A name that no service has is an error at start-up.
     pub methods: BTreeMap<String, MethodConfig>,
@@ -118,6 +144,22 @@ impl Default for Config {
             json_out: EncodeOptions::default(),
             split_escaped_slashes: false,
             ignore_unknown_query: false,
+            // google/api/http.proto leaves it to the path.
+            refuse_contradicting_bodies: false,
+            // A field called `fields` would be shadowed.
+            response_masks: false,
+            // A route is a promise: its owner should have made it.
+            rest_routes_without_rule: false,
+            // curl is a client too.
+            connect_require_protocol_header: false,
+            // Only who asks for it pays for it.
+            compress_replies: true,
+            // Less fits a packet anyhow.
+            compress_min_bytes: 1024,
+            // Half of what the most impatient balancers wait.
+            stream_keep_alive_ms: 15_000,
+            sse_id_field: None,
+            cors: None,
             methods: BTreeMap::new(),
             // Only the user knows who is whose.
             tenant_metadata: None,
@@ -161,6 +203,15 @@ impl Config {
             json_out: self.json_out.clone(),
             split_escaped_slashes: self.split_escaped_slashes,
             ignore_unknown_query: self.ignore_unknown_query,
+            refuse_contradictions: self.refuse_contradicting_bodies,
+            response_masks: self.response_masks,
+            rest_without_rule: self.rest_routes_without_rule,
+            connect_require_header: self.connect_require_protocol_header,
+            compress_replies: self.compress_replies,
+            compress_min_bytes: self.compress_min_bytes,
+            keep_alive: Duration::from_millis(self.stream_keep_alive_ms),
+            sse_id_field: self.sse_id_field.clone(),
+            websocket_origins: self.cors.as_ref().map(|cors| cors.origins.clone()).unwrap_or_default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::http::RouteError;
+use crate::http::{RouteError, RulesError};
 
 /// Why a server could not start, or did not end well.
 #[derive(thiserror::Error)]
@@ -25,6 +25,12 @@ pub enum Error {
         /// What it says.
         key: String,
     },
+    /// The rules for pages of other origins contradict themselves, or name what is no origin.
+    #[error("cors: {0}")]
+    Cors(String),
+    /// HTTP rules from elsewhere that cannot be read.
+    #[error(transparent)]
+    HttpRules(#[from] RulesError),
     /// A `google.api.http` rule is wrong, or two routes cannot be told apart.
     #[error("the HTTP routes cannot be served: {0}")]
     Routes(#[from] RouteError),

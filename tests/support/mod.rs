@@ -1,6 +1,7 @@
 //! What the tests share: the service they call, a server to call it on, and a client for each wire.
 
 pub mod allocations;
+pub mod edge_service;
 pub mod http_client;
 pub mod parity_service;
 pub mod running;
@@ -10,4 +11,10 @@ pub mod wires;
 pub mod parity_v1 {
     #![allow(missing_docs, reason = "the tests' own protos")]
     ambidex::include_proto!("parity.v1");
+}
+
+/// The generated code of the service that tests of the HTTP edge call.
+pub mod edge_v1 {
+    #![allow(missing_docs, reason = "the tests' own protos")]
+    ambidex::include_proto!("edge.v1");
 }

@@ -8,6 +8,8 @@ use ambidex::{Scheduler, Server};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::edge_service::EdgeService;
+use super::edge_v1::EdgeServer;
 use super::http_client::HttpClient;
 use super::parity_service::ParityService;
 use super::parity_v1::{ParityClient, ParityServer};
@@ -37,6 +39,18 @@ pub async fn parity_with(change: impl FnOnce(&mut Config)) -> Running {
 
 pub fn parity_builder() -> ServerBuilder {
     Server::builder().service(ParityServer::new(ParityService::default()))
+}
+
+/// The service of the tests of the HTTP edge, with every default.
+pub fn edge_builder() -> ServerBuilder {
+    Server::builder().service(EdgeServer::new(EdgeService))
+}
+
+/// The same with some defaults changed.
+pub async fn edge_with(change: impl FnOnce(&mut Config)) -> Running {
+    let mut config = Config::default();
+    change(&mut config);
+    start(edge_builder().config(config)).await
 }
 
 pub async fn start(builder: ServerBuilder) -> Running {

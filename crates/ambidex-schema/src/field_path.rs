@@ -12,7 +12,7 @@ use crate::json::well_known::{duration, field_mask, put_seconds_and_nanos, times
 use crate::message_type::{FieldHandle, MessageType};
 use crate::scalar::{put_base64_decoded, put_enum, put_number};
 use crate::tables::{Kind, Shape, Tables, WellKnown};
-use crate::wire::{begin_length, end_length, put_varint};
+use crate::wire::{Reader, WireValue, begin_length, end_length, put_varint};
 
 /// A resolved dotted path of fields, such as `book.name`.
 ///
@@ -186,6 +186,30 @@ impl FieldPath {
             out.truncate(before);
             BindError::new(kind, self.to_string(), message)
         })
+    }
+}
+
+impl FieldPath {
+    /// The value that holds in an encoded message: the last one. None where the field is not set, or the bytes are
+    /// no message.
+    pub(crate) fn last_value<'w>(&self, wire: &'w [u8]) -> Option<WireValue<'w>> {
+        fn last<'w>(steps: &[FieldHandle], wire: &'w [u8]) -> Option<WireValue<'w>> {
+            let (step, inner) = steps.split_first()?;
+            let mut reader = Reader::new(wire, 0);
+            let mut found = None;
+            while let Ok(Some(record)) = reader.next() {
+                if record.number != step.number() {
+                    continue;
+                }
+                found = match (inner, record.value.bytes()) {
+                    ([], _) => Some(record.value),
+                    (_, Some(bytes)) => last(inner, bytes).or(found),
+                    (_, None) => found,
+                };
+            }
+            found
+        }
+        last(&self.steps, wire)
     }
 }
 

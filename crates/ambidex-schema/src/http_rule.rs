@@ -7,7 +7,7 @@
 
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 
-use crate::field_path::{BindError, FieldPath, FieldPathError};
+use crate::field_path::{BindError, BindErrorKind, FieldPath, FieldPathError};
 use crate::http_verb::HttpVerb;
 use crate::message_type::{FieldHandle, MessageType};
 use crate::path_template::{PathTemplate, TemplateError};
@@ -83,6 +83,30 @@ impl HttpBinding {
             if let Err(error) = field.bind_str(capture.as_ref(), out) {
                 out.truncate(before);
                 return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that a body does not contradict the path: where it sets a field that the path sets too, that they say
+    /// the same. `wire` is what the body came to, before anything was appended to it.
+    ///
+    /// # Errors
+    ///
+    /// When they say different things, or a capture is no value of its field's type.
+    ///
+    /// # Panics
+    ///
+    /// As [`bind_path`](Self::bind_path).
+    pub fn check_path<S: AsRef<str>>(&self, captures: &[S], wire: &[u8]) -> Result<(), BindError> {
+        assert_eq!(captures.len(), self.path_fields.len(), "one capture for each variable");
+        for (field, capture) in self.path_fields.iter().zip(captures) {
+            let mut by_path = Vec::new();
+            field.bind_str(capture.as_ref(), &mut by_path)?;
+            let by_body = field.last_value(wire);
+            if by_body.is_some() && by_body != field.last_value(&by_path) {
+                let message = "the body says something else than the path";
+                return Err(BindError::new(BindErrorKind::Duplicate, field.to_string(), message));
             }
         }
         Ok(())

@@ -55,6 +55,7 @@ pub use http_verb::HttpVerb;
 pub use json::{DecodeOptions, EncodeOptions, JsonError, JsonErrorKind};
 pub use message_type::{FieldHandle, MessageType};
 pub use path_template::{PathTemplate, Segment, TemplateError, Variable};
+pub use prost_reflect::MethodDescriptor;
 pub use query::{QueryOptions, bind_query};
 pub use response_mask::{ResponseMask, ResponseMaskError};
 pub use route_table::{Found, Match, RouteConflict, RouteTable};

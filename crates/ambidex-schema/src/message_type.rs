@@ -186,6 +186,23 @@ impl FieldHandle {
         Some(MessageType::new(self.message.tables.clone(), index))
     }
 
+    /// The wire bytes of the message that the field holds in an encoded message: all its occurrences, which protobuf
+    /// merges. Empty where it is not set, or is no message.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not a valid message.
+    pub fn content(&self, wire: &[u8]) -> Result<Vec<u8>, WireError> {
+        let mut reader = Reader::new(wire, 0);
+        let mut content = Vec::new();
+        while let Some(record) = reader.next()? {
+            if record.number == self.number() && self.table().accepts(record.value.wire_type()) {
+                content.extend_from_slice(record.value.bytes().unwrap_or_default());
+            }
+        }
+        Ok(content)
+    }
+
     /// Whether one value of the field can be written as plain text in a path or a query: scalars, enums, and
     /// the well-known messages whose JSON is a string, number or bool.
     pub fn is_text_bindable(&self) -> bool {

@@ -106,7 +106,7 @@ pub(crate) struct Record<'a> {
 }
 
 /// A value as the wire spells it, before a field says what it means.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WireValue<'a> {
     Varint(u64),
     Fixed64(u64),

@@ -1,40 +1,19 @@
-//! Reading request bodies: one whole, or line by line, each within its bound.
+//! A request body as lines, each the JSON of a message: NDJSON.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::body::Body;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_core::Stream;
-use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Status;
 
+use super::chunks::Chunks;
 use super::status::body_too_large;
-
-/// Reads a whole body.
-pub(super) async fn whole(body: Body, limit_bytes: usize) -> Result<Bytes, Status> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    // A body that announces its size is refused before a byte of it is read.
-    if body.size_hint().lower() > limit_bytes as u64 {
-        return Err(body_too_large(limit_bytes));
-    }
-    match Limited::new(body, limit_bytes).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(body_too_large(limit_bytes)),
-        Err(_) => Err(cut_off()),
-    }
-}
-
-fn cut_off() -> Status {
-    Status::cancelled("the request body ended before it was complete")
-}
 
 /// The lines of a body as they arrive, empty ones left out, each with its number from 1.
 pub(super) struct Lines {
-    body: Option<Body>,
+    chunks: Chunks,
+    ended: bool,
     buffer: BytesMut,
     /// How far the buffer is known to hold no line end.
     searched: usize,
@@ -44,23 +23,25 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Lines of at most `limit_bytes` each; the stream itself may go on.
-    pub(super) fn new(body: Body, limit_bytes: usize) -> Self {
-        Self { body: Some(body), buffer: BytesMut::new(), searched: 0, number: 0, limit_bytes }
+    pub(super) fn new(chunks: Chunks, limit_bytes: usize) -> Self {
+        Self { chunks, ended: false, buffer: BytesMut::new(), searched: 0, number: 0, limit_bytes }
     }
 
     /// Forgets what is there: an error was the last there is to say.
-    fn give_up(&mut self) {
-        self.body = None;
+    fn give_up(&mut self, status: Status) -> Poll<Option<Result<(usize, Bytes), Status>>> {
+        self.chunks.give_up();
+        self.ended = true;
         self.buffer.clear();
         self.searched = 0;
+        Poll::Ready(Some(Err(status)))
     }
 
     /// The next line in the buffer. At the end of the body the rest is a line too.
     fn next_buffered(&mut self) -> Option<Bytes> {
-        let end = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n');
+        let end = memchr::memchr(b'\n', &self.buffer[self.searched..]);
         let Some(end) = end else {
             self.searched = self.buffer.len();
-            let last = self.body.is_none() && !self.buffer.is_empty();
+            let last = self.ended && !self.buffer.is_empty();
             return last.then(|| {
                 self.searched = 0;
                 self.number += 1;
@@ -82,29 +63,24 @@ impl Stream for Lines {
         loop {
             while let Some(line) = self.next_buffered() {
                 if line.len() > self.limit_bytes {
-                    self.give_up();
-                    return Poll::Ready(Some(Err(body_too_large(self.limit_bytes))));
+                    let status = body_too_large(self.limit_bytes);
+                    return self.give_up(status);
                 }
                 if !line.trim_ascii().is_empty() {
                     return Poll::Ready(Some(Ok((self.number, line))));
                 }
             }
             if self.buffer.len() > self.limit_bytes {
-                self.give_up();
-                return Poll::Ready(Some(Err(body_too_large(self.limit_bytes))));
+                let status = body_too_large(self.limit_bytes);
+                return self.give_up(status);
             }
-            let Some(body) = &mut self.body else { return Poll::Ready(None) };
-            match std::task::ready!(Pin::new(body).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.buffer.extend_from_slice(&data);
-                    }
-                }
-                Some(Err(_)) => {
-                    self.give_up();
-                    return Poll::Ready(Some(Err(cut_off())));
-                }
-                None => self.body = None,
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            match std::task::ready!(self.chunks.poll_chunk(cx)) {
+                Some(Ok(chunk)) => self.buffer.extend_from_slice(&chunk),
+                Some(Err(status)) => return self.give_up(status),
+                None => self.ended = true,
             }
         }
     }
@@ -113,12 +89,13 @@ impl Stream for Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Body;
     use tokio_stream::StreamExt;
 
     async fn lines(chunks: &[&'static str], limit_bytes: usize) -> Vec<Result<(usize, String), tonic::Code>> {
         let chunks: Vec<_> = chunks.iter().map(|chunk| Ok::<_, std::io::Error>(*chunk)).collect();
-        let body = Body::from_stream(tokio_stream::iter(chunks));
-        let lines = Lines::new(body, limit_bytes).map(|line| match line {
+        let chunks = Chunks::new(Body::from_stream(tokio_stream::iter(chunks)), None, limit_bytes);
+        let lines = Lines::new(chunks, limit_bytes).map(|line| match line {
             Ok((number, line)) => Ok((number, String::from_utf8_lossy(&line).into_owned())),
             Err(status) => Err(status.code()),
         });
@@ -135,12 +112,5 @@ mod tests {
     #[tokio::test]
     async fn a_line_over_the_bound_is_an_error_also_without_an_end() {
         assert_eq!(lines(&["12345", "6789"], 8).await, [Err(tonic::Code::ResourceExhausted)]);
-    }
-
-    #[tokio::test]
-    async fn a_body_of_the_bound_is_read_and_one_byte_more_is_not() {
-        assert_eq!(whole(Body::from("12345678"), 8).await.expect("read"), "12345678");
-        let error = whole(Body::from("123456789"), 8).await.expect_err("too large");
-        assert_eq!(error.code(), tonic::Code::ResourceExhausted);
     }
 }

@@ -1,0 +1,119 @@
+//! Reading a request body within its bound: whole, or in chunks as they come; unpacked on the way.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tonic::Status;
+
+use super::coding::{Coding, Decoder};
+use super::status::body_too_large;
+
+/// Reads a whole body, of at most `limit_bytes` as it comes and as many unpacked.
+pub(super) async fn whole(body: Body, coding: Option<Coding>, limit_bytes: usize) -> Result<Bytes, Status> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    // A body that announces its size is refused before a byte of it is read.
+    if body.size_hint().lower() > limit_bytes as u64 {
+        return Err(body_too_large(limit_bytes));
+    }
+    let body = match Limited::new(body, limit_bytes).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(body_too_large(limit_bytes)),
+        Err(_) => return Err(cut_off()),
+    };
+    match coding {
+        Some(coding) if !body.is_empty() => coding.decode(&body, limit_bytes),
+        _ => Ok(body),
+    }
+}
+
+fn cut_off() -> Status {
+    Status::cancelled("the request body ended before it was complete")
+}
+
+/// The bytes of a body as they come.
+pub(super) struct Chunks {
+    body: Option<Body>,
+    coding: Option<Coding>,
+    /// Made when the first byte is there: an empty body is packed in no coding.
+    decoder: Option<Decoder>,
+    limit_bytes: usize,
+}
+
+impl Chunks {
+    /// A chunk unpacks to at most `limit_bytes`.
+    pub(super) fn new(body: Body, coding: Option<Coding>, limit_bytes: usize) -> Self {
+        Self { body: Some(body), coding, decoder: None, limit_bytes }
+    }
+
+    /// Reads no more.
+    pub(super) fn give_up(&mut self) {
+        self.body = None;
+        self.decoder = None;
+    }
+
+    /// The next bytes; none of them when the body has ended.
+    pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+        loop {
+            let Some(body) = &mut self.body else { return Poll::Ready(None) };
+            let frame = std::task::ready!(Pin::new(body).poll_frame(cx));
+            let chunk = match frame {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.unpack(data),
+                    Err(_) => continue,
+                },
+                Some(Err(_)) => Err(cut_off()),
+                None => {
+                    self.body = None;
+                    self.decoder.take().map_or(Ok(Bytes::new()), Decoder::finish)
+                }
+            };
+            match chunk {
+                Ok(chunk) if chunk.is_empty() => {}
+                Ok(chunk) => return Poll::Ready(Some(Ok(chunk))),
+                Err(status) => {
+                    self.give_up();
+                    return Poll::Ready(Some(Err(status)));
+                }
+            }
+        }
+    }
+
+    fn unpack(&mut self, data: Bytes) -> Result<Bytes, Status> {
+        let Some(coding) = self.coding else { return Ok(data) };
+        if data.is_empty() {
+            return Ok(data);
+        }
+        let decoder = match &mut self.decoder {
+            Some(decoder) => decoder,
+            none => none.insert(Decoder::new(coding, self.limit_bytes)?),
+        };
+        decoder.push(&data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_of_the_bound_is_read_and_one_byte_more_is_not() {
+        assert_eq!(whole(Body::from("12345678"), None, 8).await.expect("read"), "12345678");
+        let error = whole(Body::from("123456789"), None, 8).await.expect_err("too large");
+        assert_eq!(error.code(), tonic::Code::ResourceExhausted);
+    }
+
+    #[tokio::test]
+    async fn a_packed_body_is_held_to_the_same_bound() {
+        let packed = Coding::Gzip.encode(&[b'a'; 100]).expect("packed");
+        let read = whole(Body::from(packed.clone()), Some(Coding::Gzip), 100).await;
+        assert_eq!(read.expect("read"), [b'a'; 100][..]);
+        let error = whole(Body::from(packed), Some(Coding::Gzip), 99).await.expect_err("too large");
+        assert_eq!(error.code(), tonic::Code::ResourceExhausted);
+    }
+}
