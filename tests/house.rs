@@ -144,10 +144,12 @@ fn http_status_numbers_are_in_one_file() {
                 && ["UNSUPPORTED_MEDIA_TYPE", "METHOD_NOT_ALLOWED", "HTTP_VERSION_NOT_SUPPORTED"]
                     .iter()
                     .any(|own| line.contains(own));
+            // What a handler may choose to say has names there.
+            let handlers_own = file.ends_with("call/http_words.rs");
             let after = line.split("StatusCode::").nth(1).unwrap_or_default();
             let names_one =
                 after.starts_with("from_u16") || after.starts_with(|c: char| c.is_ascii_uppercase());
-            if names_one && !grpcs_own {
+            if names_one && !grpcs_own && !handlers_own {
                 wrong.push(format!("{}:{}", file.display(), number + 1));
             }
         }

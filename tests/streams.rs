@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use serde_json::json;
 
 use crate::support::parity_v1::{CountRequest, ObserveRequest, Plan};
-use crate::support::running::{Running, parity};
+use crate::support::running::{Running, parity, parity_with};
 
 #[tokio::test]
 async fn ndjson_is_a_line_a_message_and_one_for_the_end() {
@@ -31,9 +31,98 @@ async fn sse_is_an_event_a_message_and_one_of_another_type_for_the_end() {
     for path in ["/v1/count", "/v1/blocking/count"] {
         let answer = server.http.send(Method::GET, &format!("{path}?to=1&{plan}"), &accept, "").await;
         assert_eq!(answer.header("content-type"), "text/event-stream");
-        let expected = "data: {\"number\":1}\n\n\
+        let expected = "id: 1\ndata: {\"number\":1}\n\n\
                         event: status\ndata: {\"code\":10,\"message\":\"enough\"}\n\n";
         assert_eq!(answer.text(), expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn events_have_ids_by_which_a_client_goes_on() {
+    let server = parity().await;
+    let headers = [("accept", "text/event-stream"), ("last-event-id", "41")];
+    let answer = server.http.send(Method::GET, "/v1/count?to=2", &headers, "").await;
+    assert!(answer.text().starts_with("id: 42\ndata: {\"number\":1}\n\nid: 43\ndata:"), "{}", answer.text());
+    // A field of the message may be the id; the handler finds what the client sends as metadata.
+    let server = parity_with(|config| config.sse_id_field = Some("number".into())).await;
+    let answer = server.http.send(Method::GET, "/v1/count?to=2", &headers, "").await;
+    assert!(answer.text().starts_with("id: 1\ndata: {\"number\":1}\n\nid: 2\ndata:"), "{}", answer.text());
+    // `EventSource` takes any form of the query, but sets no header.
+    let answer = server.http.get("/v1/count?to=1&$alt=sse").await;
+    assert_eq!(answer.header("content-type"), "text/event-stream");
+}
+
+#[tokio::test]
+async fn a_silent_stream_of_events_says_that_it_is_there() {
+    let server = parity_with(|config| config.stream_keep_alive_ms = 20).await;
+    let accept = [("accept", "text/event-stream")];
+    let answer = server.http.send(Method::GET, "/v1/count?to=2&pause_ms=400", &accept, "").await;
+    let text = answer.text();
+    let between = text.split("id: 2\n").next().expect("the first event").split("{\"number\":1}\n\n").nth(1);
+    assert!(between.is_some_and(|between| between.starts_with(": still here\n\n: still here\n\n")), "{text}");
+    let events = text.split("\n\n").filter(|event| event.starts_with("id: "));
+    assert_eq!(events.count(), 2, "{text}");
+}
+
+#[tokio::test]
+async fn a_stream_is_an_array_for_who_reads_only_json() {
+    let server = parity().await;
+    let accept = [("accept", "application/json")];
+    for path in ["/v1/count", "/v1/blocking/count"] {
+        let answer = server.http.send(Method::GET, &format!("{path}?to=2"), &accept, "").await;
+        assert_eq!(answer.header("content-type"), "application/json");
+        let expected = json!([{"result": {"number": 1}}, {"result": {"number": 2}}, {"status": {"code": 0, "message": ""}}]);
+        assert_eq!(answer.json(), expected);
+        let late = format!("{path}?to=1&plan.fail_code=10&plan.fail_message=enough");
+        let answer = server.http.send(Method::GET, &late, &accept, "").await;
+        assert_eq!(answer.json()[1]["status"], json!({"code": 10, "message": "enough"}));
+        let empty = server.http.send(Method::GET, &format!("{path}?to=0"), &accept, "").await;
+        assert_eq!(empty.json(), json!([{"status": {"code": 0, "message": ""}}]));
+    }
+}
+
+#[tokio::test]
+async fn requests_may_come_as_an_array() {
+    let server = parity().await;
+    let sums = [("content-type", "application/json"), ("accept", "application/x-ndjson")];
+    for path in ["/v1/running", "/v1/blocking/running", "/parity.v1.Parity/Running"] {
+        let body = r#" [{"number": 1}, {"number": "2"} ,{}] "#;
+        let answer = server.http.send(Method::POST, path, &sums, body).await;
+        let sums: Vec<_> = answer.lines().iter().map(|line| line["result"]["sum"].clone()).collect();
+        assert_eq!(sums, [json!("1"), json!("3"), json!("3"), json!(null)], "{path}");
+    }
+    for (body, says) in
+        [("[{}, {\"nope\": 1}]", "element 2 of the body"), ("{}", "expected an array"), ("[{}", "no end")]
+    {
+        let answer = server.http.post("/v1/sum", body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert!(answer.text().contains(says), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn streams_are_packed_message_by_message() {
+    let server = parity_with(|config| config.compress_min_bytes = 1).await;
+    for coding in ["gzip", "br", "zstd"] {
+        let headers = [("accept-encoding", coding)];
+        let path = "/v1/count?to=2&pause_ms=300";
+        let (head, body) = server.http.begin(Method::GET, path, &headers, "").await.into_parts();
+        assert_eq!(head.headers["content-encoding"], coding);
+        let mut body = Body::new(body);
+        let began = std::time::Instant::now();
+        let first = body.frame().await.expect("a frame").expect("a frame").into_data().expect("bytes");
+        assert!(!first.is_empty() && began.elapsed().as_millis() < 250, "the first was not held back");
+        let rest = body.collect().await.expect("the rest").to_bytes();
+        // Sent back as the body of a stream that is packed the same way, it is read again.
+        let packed = [first, rest].concat();
+        let echo = [("content-type", "application/x-ndjson"), ("content-encoding", coding)];
+        let answer = server.http.send(Method::POST, "/v1/sum", &echo, packed).await;
+        assert!(
+            answer.text().contains("line 1 of the body"),
+            "it is not a sum, but a line: {}",
+            answer.text()
+        );
+        assert!(answer.text().contains("result"), "{}", answer.text());
     }
 }
 
