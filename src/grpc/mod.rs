@@ -175,8 +175,11 @@ impl StreamingService<Bytes> for Serve {
     fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
         let head = self.head.take().expect("tonic calls the service once");
         let (metadata, _, messages) = request.into_parts();
-        let call =
-            Call::new(head, call::incoming_metadata(metadata.as_ref()), Body::stream(Incoming(messages)));
+        let call = Call::new(
+            head,
+            call::incoming_metadata(metadata.into_headers()),
+            Body::stream(Incoming(messages)),
+        );
         let reply = self.dispatcher.call(&self.route, call);
         let (wait, message_max_bytes) = (self.first_message_wait, self.reply_message_max_bytes);
         Box::pin(async move {

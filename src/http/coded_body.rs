@@ -8,18 +8,18 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderValue, Response, header};
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::coding::{Coding, Encoder};
+use super::heads::Values;
 use super::status;
 
 /// What is packed without a look at other work.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// Packs a response as its client likes it, if that pays.
-pub(super) fn pack(response: Response<Body>, accept: &HeaderMap, min_bytes: usize) -> Response<Body> {
-    let accepted = accept.get_all(header::ACCEPT_ENCODING);
+pub(super) fn pack(response: Response<Body>, accepted: &Values, min_bytes: usize) -> Response<Body> {
     let Some(coding) = Coding::accepted(accepted.iter()) else { return response };
     let is_small = response.body().size_hint().exact().is_some_and(|bytes| bytes < min_bytes as u64);
     let has_body = !status::has_no_body(response.status());
@@ -98,10 +98,13 @@ impl http_body::Body for Coded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::heads::Heads;
+    use http::HeaderMap;
     use http_body_util::BodyExt;
 
-    fn accept(value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))])
+    fn accept(value: &'static str) -> Values {
+        let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]);
+        Heads::of(&headers).accept_encoding
     }
 
     fn response(content_type: &'static str, body: Vec<u8>) -> Response<Body> {

@@ -1,6 +1,8 @@
 //! Content types: what a request body may be, and what form a reply takes.
 
-use http::{HeaderMap, HeaderValue, header};
+use http::HeaderValue;
+
+use super::heads::Heads;
 
 pub(super) const JSON: &str = "application/json";
 pub(super) const PROTO: &str = "application/proto";
@@ -68,8 +70,8 @@ fn media_type(value: &str) -> &str {
 }
 
 /// What a request body is by its `Content-Type`; JSON where there is none. `None` for what we do not read.
-pub(super) fn of_request(headers: &HeaderMap) -> Option<BodyType> {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Some(BodyType::One(Encoding::Json)) };
+pub(super) fn of_request(heads: &Heads) -> Option<BodyType> {
+    let Some(value) = &heads.content_type else { return Some(BodyType::One(Encoding::Json)) };
     if value == JSON {
         return Some(BodyType::One(Encoding::Json));
     }
@@ -90,43 +92,43 @@ pub(super) fn of_request(headers: &HeaderMap) -> Option<BodyType> {
 
 /// The form of a streamed reply by `Accept`. What a client names goes before what it takes besides; NDJSON before an
 /// array, and both before events, where it likes them equally. `None` for a client that takes none of them.
-pub(super) fn stream_form(headers: &HeaderMap) -> Option<StreamForm> {
-    if !headers.contains_key(header::ACCEPT) {
+pub(super) fn stream_form(heads: &Heads) -> Option<StreamForm> {
+    if heads.accept.is_empty() {
         return Some(StreamForm::Ndjson);
     }
     let forms = [(StreamForm::Sse, &[SSE][..]), (StreamForm::Array, &[JSON]), (StreamForm::Ndjson, &NDJSONS)];
     let rated = forms.into_iter().map(|(form, types)| {
         let is_named = |range: &str| types.iter().any(|name| range.eq_ignore_ascii_case(name));
-        let named = accepts(headers).any(|(range, quality)| quality > 0 && is_named(range));
+        let named = accepts(heads).any(|(range, quality)| quality > 0 && is_named(range));
         // Nobody who takes everything means events.
-        ((quality(headers, types), named), form)
+        ((quality(heads, types), named), form)
     });
     let best = rated.filter(|((quality, _), _)| *quality > 0).max_by_key(|(rating, _)| *rating);
     best.map(|(_, form)| form)
 }
 
 /// The encoding of a reply of one message by `Accept`: protobuf for a client that names it and likes it as much.
-pub(super) fn reply_encoding(headers: &HeaderMap) -> Option<Encoding> {
-    if !headers.contains_key(header::ACCEPT) {
+pub(super) fn reply_encoding(heads: &Heads) -> Option<Encoding> {
+    if heads.accept.is_empty() {
         return Some(Encoding::Json);
     }
-    let json = quality(headers, &[JSON]);
-    let proto = quality(headers, &PROTOS);
+    let json = quality(heads, &[JSON]);
+    let proto = quality(heads, &PROTOS);
     let is_proto = |range: &str| PROTOS.iter().any(|name| range.eq_ignore_ascii_case(name));
-    if proto > 0 && proto >= json && accepts(headers).any(|(range, _)| is_proto(range)) {
+    if proto > 0 && proto >= json && accepts(heads).any(|(range, _)| is_proto(range)) {
         return Some(Encoding::Proto);
     }
     (json > 0).then_some(Encoding::Json)
 }
 
 /// The best quality, in thousandths, that `Accept` gives to one of `types`; full where it does not speak.
-fn quality(headers: &HeaderMap, types: &[&str]) -> u16 {
-    if !headers.contains_key(header::ACCEPT) {
+fn quality(heads: &Heads, types: &[&str]) -> u16 {
+    if heads.accept.is_empty() {
         return 1000;
     }
     let best = types.iter().map(|media_type| {
         // The most specific range decides: `text/html;q=0` refuses although `*/*` takes all.
-        let matching = accepts(headers).filter_map(|(range, quality)| {
+        let matching = accepts(heads).filter_map(|(range, quality)| {
             specificity(range, media_type).map(|specificity| (specificity, quality))
         });
         matching.max_by_key(|(specificity, _)| *specificity).map_or(0, |(_, quality)| quality)
@@ -146,8 +148,8 @@ fn specificity(range: &str, media_type: &str) -> Option<u8> {
 }
 
 /// The media ranges of `Accept`, each with its quality in thousandths.
-fn accepts(headers: &HeaderMap) -> impl Iterator<Item = (&str, u16)> {
-    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+fn accepts(heads: &Heads) -> impl Iterator<Item = (&str, u16)> {
+    let values = heads.accept.iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(with_quality)
 }
 
@@ -165,17 +167,14 @@ pub(super) fn with_quality(range: &str) -> (&str, u16) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::{HeaderMap, header};
 
-    fn accept(value: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, value.parse().expect("a value"));
-        headers
+    fn accept(value: &str) -> Heads {
+        Heads::of(&HeaderMap::from_iter([(header::ACCEPT, value.parse().expect("a value"))]))
     }
 
-    fn typed(value: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, value.parse().expect("a value"));
-        headers
+    fn typed(value: &str) -> Heads {
+        Heads::of(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().expect("a value"))]))
     }
 
     #[test]
@@ -196,7 +195,7 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(stream_form(&accept(value)), expected, "{value}");
         }
-        assert_eq!(stream_form(&HeaderMap::new()), Some(StreamForm::Ndjson));
+        assert_eq!(stream_form(&Heads::default()), Some(StreamForm::Ndjson));
     }
 
     #[test]
@@ -226,6 +225,6 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(of_request(&typed(value)), expected, "{value}");
         }
-        assert_eq!(of_request(&HeaderMap::new()), Some(BodyType::One(Encoding::Json)));
+        assert_eq!(of_request(&Heads::default()), Some(BodyType::One(Encoding::Json)));
     }
 }

@@ -3,26 +3,21 @@
 use std::sync::Arc;
 
 use ambidex_schema::{BodyBinding, EncodeOptions, FieldHandle, HttpBinding, MessageType, ResponseMask};
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderName, Method};
 use tonic::Status;
 
 use super::HttpConfig;
 use super::coding::Coding;
 use super::connect_get;
 use super::content::{self, BodyType, Encoding, StreamForm};
+use super::heads::Heads;
 use super::status::{not_acceptable, unsupported_media_type};
 use super::system::{Alt, System};
 use crate::call::{HttpRoute, Protocol};
 use crate::dispatch::Route;
 
-/// The header by which a Connect client says what it speaks.
-static PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
-
-/// How the messages of a Connect stream are packed.
+/// How the messages of a Connect stream are packed, each by itself.
 pub(super) static CONNECT_CONTENT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
-
-/// How those of the answer may be.
-pub(super) static CONNECT_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
 
 /// A method with one way to spell it in HTTP.
 #[derive(Debug)]
@@ -120,7 +115,7 @@ impl Endpoint {
     pub(super) fn negotiate(
         &self,
         method: &Method,
-        headers: &HeaderMap,
+        heads: &Heads,
         query: Option<&str>,
         config: &HttpConfig,
     ) -> Result<Spelling, Status> {
@@ -129,30 +124,31 @@ impl Endpoint {
         let system = System::of_query(query.filter(|_| is_rest), config.response_masks)?;
         let is_query = self.protocol == Protocol::Rpc && matches!(*method, Method::GET | Method::HEAD);
         if self.protocol == Protocol::Rpc && !is_query {
-            protocol_version(headers, config.connect_require_header)?;
+            protocol_version(heads, config.connect_require_header)?;
         }
-        let request = if is_query { RequestSpelling::Query } else { self.request_spelling(headers)? };
+        let request = if is_query { RequestSpelling::Query } else { self.request_spelling(heads)? };
         let envelopes = matches!(request, RequestSpelling::Envelopes(_));
-        let coding_header = if envelopes { &CONNECT_CONTENT_ENCODING } else { &header::CONTENT_ENCODING };
-        let request_coding =
-            headers.get(coding_header).map_or(Ok(None), Coding::named).map_err(|status| {
-                // Connect says UNIMPLEMENTED with its own HTTP status; HTTP at large says 415.
-                if self.protocol == Protocol::Rpc { Status::unimplemented(status.message()) } else { status }
-            })?;
-        let accepted = headers.get_all(&CONNECT_ACCEPT_ENCODING).iter();
-        let envelope_coding = Coding::accepted(accepted).filter(|_| envelopes && config.compress_replies);
+        let coding = if envelopes { &heads.connect_content_encoding } else { &heads.content_encoding };
+        let request_coding = coding.as_ref().map_or(Ok(None), Coding::named).map_err(|status| {
+            // Connect says UNIMPLEMENTED with its own HTTP status; HTTP at large says 415.
+            if self.protocol == Protocol::Rpc { Status::unimplemented(status.message()) } else { status }
+        })?;
+        let envelope_coding = match envelopes && config.compress_replies {
+            true => Coding::accepted(heads.connect_accept_encoding.iter()),
+            false => None,
+        };
         let view = View { json: system.json(&config.json_out), mask: self.mask(&system)? };
         let reply = match request {
             RequestSpelling::Query => {
                 let query = query.unwrap_or_default();
                 ReplySpelling::One(connect_get::encoding(query, config.connect_require_header)?)
             }
-            _ => self.reply_spelling(request, headers, &system)?,
+            _ => self.reply_spelling(request, heads, &system)?,
         };
         Ok(Spelling { request, reply, request_coding, envelope_coding, view })
     }
 
-    fn request_spelling(&self, headers: &HeaderMap) -> Result<RequestSpelling, Status> {
+    fn request_spelling(&self, heads: &Heads) -> Result<RequestSpelling, Status> {
         if self.request.raw_body {
             return Ok(RequestSpelling::Raw);
         }
@@ -162,7 +158,7 @@ impl Endpoint {
             return Ok(if streams { RequestSpelling::Lines } else { RequestSpelling::Whole(Encoding::Json) });
         }
         let is_connect_stream = self.protocol == Protocol::Rpc && (streams || kind.server_streams());
-        match (content::of_request(headers), streams) {
+        match (content::of_request(heads), streams) {
             (Some(BodyType::Envelopes(encoding)), _) if is_connect_stream => {
                 Ok(RequestSpelling::Envelopes(encoding))
             }
@@ -198,7 +194,7 @@ impl Endpoint {
     fn reply_spelling(
         &self,
         request: RequestSpelling,
-        headers: &HeaderMap,
+        heads: &Heads,
         system: &System,
     ) -> Result<ReplySpelling, Status> {
         if self.reply.raw_body {
@@ -215,16 +211,16 @@ impl Endpoint {
             }
             (_, true, Some(Alt::Sse)) => Ok(ReplySpelling::Stream(StreamForm::Sse)),
             (_, true, None) => {
-                content::stream_form(headers).map(ReplySpelling::Stream).ok_or_else(not_acceptable)
+                content::stream_form(heads).map(ReplySpelling::Stream).ok_or_else(not_acceptable)
             }
             (_, true, Some(Alt::Json)) => Ok(ReplySpelling::Stream(
-                content::stream_form(headers)
+                content::stream_form(heads)
                     .filter(|form| *form != StreamForm::Sse)
                     .unwrap_or(StreamForm::Ndjson),
             )),
             (_, false, Some(Alt::Json)) => Ok(ReplySpelling::One(Encoding::Json)),
             (_, false, Some(Alt::Proto)) if self.shows_proto() => Ok(ReplySpelling::One(Encoding::Proto)),
-            (_, false, None) => match content::reply_encoding(headers) {
+            (_, false, None) => match content::reply_encoding(heads) {
                 Some(Encoding::Proto) if !self.shows_proto() => Err(not_acceptable()),
                 encoding => encoding.map(ReplySpelling::One).ok_or_else(not_acceptable),
             },
@@ -253,8 +249,8 @@ impl Endpoint {
 }
 
 /// Checks what a Connect client says it speaks.
-fn protocol_version(headers: &HeaderMap, required: bool) -> Result<(), Status> {
-    match headers.get(&PROTOCOL_VERSION) {
+fn protocol_version(heads: &Heads, required: bool) -> Result<(), Status> {
+    match &heads.connect_protocol_version {
         Some(version) if version == "1" => Ok(()),
         Some(_) => Err(Status::invalid_argument("the only connect-protocol-version spoken here is 1")),
         None if required => Err(Status::invalid_argument("send the header connect-protocol-version: 1")),

@@ -15,6 +15,7 @@ mod content;
 mod endpoint;
 mod envelopes;
 mod error;
+mod heads;
 mod json_array;
 mod json_text;
 mod lines;
@@ -36,15 +37,16 @@ use ambidex_schema::{DecodeOptions, EncodeOptions, Schema};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use tokio_util::task::TaskTracker;
 use tonic::Status;
 
-use crate::call::timeout::{CONNECT_TIMEOUT_MS, SERVER_TIMEOUT, parse_connect, parse_grpc, parse_server};
+use crate::call::timeout::{parse_connect, parse_grpc, parse_server};
 use crate::call::{self, Call, Head, Peer, Protocol};
 use crate::dispatch::Dispatcher;
 use content::{Encoding, StreamForm};
 use endpoint::{Endpoint, ReplySpelling, RequestSpelling};
+use heads::Heads;
 pub(crate) use routes::RouteError;
 use routes::{Found, Routes};
 pub(crate) use rules::RulesError;
@@ -191,13 +193,13 @@ impl Shared {
     }
 
     /// The answer to a call that failed, in the protocol of its endpoint and as its client reads it.
-    fn failed(&self, endpoint: &Endpoint, headers: &HeaderMap, status: Status) -> Response<Body> {
+    fn failed(&self, endpoint: &Endpoint, heads: &Heads, status: Status) -> Response<Body> {
         if endpoint.protocol != Protocol::Rpc {
-            let encoding = content::reply_encoding(headers).unwrap_or(Encoding::Json);
+            let encoding = content::reply_encoding(heads).unwrap_or(Encoding::Json);
             return self.rest_error(status, encoding);
         }
         let kind = endpoint.route.spec.kind();
-        match content::of_request(headers) {
+        match content::of_request(heads) {
             Some(content::BodyType::Envelopes(encoding))
                 if kind.client_streams() || kind.server_streams() =>
             {
@@ -214,39 +216,41 @@ impl Shared {
         request: Request<Body>,
         peer: Peer,
     ) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        let response = match self.call(endpoint, captures, &parts, body, peer).await {
+        let (mut parts, body) = request.into_parts();
+        let heads = Heads::of(&parts.headers);
+        let response = match self.call(endpoint, captures, &mut parts, &heads, body, peer).await {
             Ok(response) => response,
-            Err(status) => self.failed(endpoint, &parts.headers, status),
+            Err(status) => self.failed(endpoint, &heads, status),
         };
-        if !self.config.compress_replies || !parts.headers.contains_key(header::ACCEPT_ENCODING) {
+        if !self.config.compress_replies || heads.accept_encoding.is_empty() {
             return response;
         }
-        coded_body::pack(response, &parts.headers, self.config.compress_min_bytes)
+        coded_body::pack(response, &heads.accept_encoding, self.config.compress_min_bytes)
     }
 
     async fn call(
         self: &Arc<Self>,
         endpoint: &Arc<Endpoint>,
         captures: Vec<String>,
-        parts: &http::request::Parts,
+        parts: &mut http::request::Parts,
+        heads: &Heads,
         body: Body,
         peer: Peer,
     ) -> Result<Response<Body>, Status> {
         let query = parts.uri.query();
-        let spelling = endpoint.negotiate(&parts.method, &parts.headers, query, &self.config)?;
-        let head = self.head(endpoint, &parts.headers, peer)?;
+        let spelling = endpoint.negotiate(&parts.method, heads, query, &self.config)?;
+        let head = self.head(endpoint, heads, peer)?;
         let target = request::Target {
             captures,
             query: query.map(str::to_owned),
             content_type: match spelling.request {
-                RequestSpelling::Raw => parts.headers.get(header::CONTENT_TYPE).cloned(),
+                RequestSpelling::Raw => heads.content_type.clone(),
                 _ => None,
             },
         };
         let messages = request::messages(Arc::clone(endpoint), &spelling, target, body, Arc::clone(self));
-        let call =
-            Call::new(head, call::incoming_metadata(&parts.headers), messages).by(endpoint.seen.clone());
+        let metadata = call::incoming_metadata(std::mem::take(&mut parts.headers));
+        let call = Call::new(head, metadata, messages).by(endpoint.seen.clone());
         let reply = self.dispatcher.call(&endpoint.route, call).await?;
         match spelling.reply {
             ReplySpelling::One(encoding) => reply::one(endpoint, encoding, &spelling.view, reply).await,
@@ -255,18 +259,15 @@ impl Shared {
             }
             ReplySpelling::Raw => reply::raw(endpoint, reply).await,
             ReplySpelling::Stream(form) => {
-                let last_event = match form {
-                    StreamForm::Sse => parts.headers.get(&LAST_EVENT_ID),
-                    _ => None,
-                };
+                let last_event = heads.last_event_id.as_ref().filter(|_| form == StreamForm::Sse);
                 stream_reply::many(endpoint, form, &spelling, last_event, reply, self).await
             }
         }
     }
 
     /// What the head of a request says of its call.
-    fn head(&self, endpoint: &Endpoint, headers: &HeaderMap, peer: Peer) -> Result<Head, Status> {
-        let timeout = timeout(headers)?;
+    fn head(&self, endpoint: &Endpoint, heads: &Heads, peer: Peer) -> Result<Head, Status> {
+        let timeout = timeout(heads)?;
         Ok(Head {
             method: endpoint.route.spec,
             protocol: endpoint.protocol,
@@ -277,27 +278,20 @@ impl Shared {
     }
 }
 
-/// How far an `EventSource` came that lost its stream.
-static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
 /// Who called, as the front of the port left it for axum's extractors and for us.
 fn peer(extensions: &http::Extensions) -> Peer {
     let address = extensions.get::<ConnectInfo<SocketAddr>>();
     address.map_or(Peer::local(), |ConnectInfo(address)| Peer::socket(*address))
 }
 
-static CONNECT_TIMEOUT: HeaderName = HeaderName::from_static(CONNECT_TIMEOUT_MS);
-static GRPC_TIMEOUT: HeaderName = HeaderName::from_static(call::timeout::GRPC_TIMEOUT);
-static X_SERVER_TIMEOUT: HeaderName = HeaderName::from_static(SERVER_TIMEOUT);
-
 /// How long the caller waits: `connect-timeout-ms`, `grpc-timeout` as proxies send it, or `x-server-timeout`, which
 /// is Google's for REST.
-fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
-    let parsed = if let Some(value) = headers.get(&CONNECT_TIMEOUT) {
+fn timeout(heads: &Heads) -> Result<Option<Duration>, Status> {
+    let parsed = if let Some(value) = &heads.connect_timeout {
         parse_connect(value.as_bytes())
-    } else if let Some(value) = headers.get(&GRPC_TIMEOUT) {
+    } else if let Some(value) = &heads.grpc_timeout {
         parse_grpc(value.as_bytes())
-    } else if let Some(value) = headers.get(&X_SERVER_TIMEOUT) {
+    } else if let Some(value) = &heads.server_timeout {
         parse_server(value.as_bytes())
     } else {
         return Ok(None);

@@ -26,6 +26,7 @@ use tonic::{Code, Status};
 
 use super::content::Encoding;
 use super::endpoint::{Endpoint, View};
+use super::heads::Heads;
 use super::request::{Target, message};
 use super::routes::Found;
 use super::{Shared, reply, status, stream_reply};
@@ -64,13 +65,14 @@ pub(super) async fn open(edge: &Arc<Shared>, request: Request<HttpBody>, peer: P
         Found::BadPath => return edge.refuse(Status::invalid_argument("the path has a malformed escape")),
         _ => return edge.refuse(Status::not_found(format!("there is nothing at {}", parts.uri.path()))),
     };
+    let heads = Heads::of(&parts.headers);
     if !is_allowed(&parts.headers, &edge.config.websocket_origins) {
         let message = "a page of this origin may not open a WebSocket here";
-        return edge.failed(&endpoint, &parts.headers, Status::permission_denied(message));
+        return edge.failed(&endpoint, &heads, Status::permission_denied(message));
     }
-    let head = match edge.head(&endpoint, &parts.headers, peer) {
+    let head = match edge.head(&endpoint, &heads, peer) {
         Ok(head) => head,
-        Err(status) => return edge.failed(&endpoint, &parts.headers, status),
+        Err(status) => return edge.failed(&endpoint, &heads, status),
     };
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
@@ -83,7 +85,7 @@ pub(super) async fn open(edge: &Arc<Shared>, request: Request<HttpBody>, peer: P
     let proto = upgrade.selected_protocol().is_some_and(|chosen| chosen == PROTO_PROTOCOL);
     let query = parts.uri.query().map(str::to_owned);
     let session = Session {
-        metadata: call::incoming_metadata(&parts.headers),
+        metadata: call::incoming_metadata(parts.headers),
         target: Target { captures, query, content_type: None },
         encoding: if proto { Encoding::Proto } else { Encoding::Json },
         edge: Arc::clone(edge),

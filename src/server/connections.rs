@@ -1,7 +1,9 @@
 //! Accepting connections on one port and serving each until it ends or is told to.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -14,6 +16,7 @@ use tokio::task::JoinSet;
 use super::Config;
 use super::config::{ACCEPT_PAUSE, HTTP1_BUFFER_MIN_BYTES};
 use super::front::Front;
+use super::glance::{Glances, Glancing};
 use super::preface::Timely;
 
 /// Accepts connections until `stop` says so, then stops listening and returns those that are still open, each
@@ -40,11 +43,12 @@ pub(super) async fn accept(
             let service = service_fn(move |request| front.serve(request, peer));
             let connection = http
                 .serve_connection_with_upgrades(TokioIo::new(Timely::new(stream, preface_timeout)), service);
-            let mut connection = std::pin::pin!(connection);
+            let mut connection = std::pin::pin!(Glancing::new(connection, preface_timeout));
             let result = tokio::select! {
+                biased;
                 result = connection.as_mut() => result,
-                () = stopped(&mut stop) => {
-                    connection.as_mut().graceful_shutdown();
+                () = Told::new(&mut stop) => {
+                    connection.as_mut().connection().graceful_shutdown();
                     connection.await
                 }
             };
@@ -56,6 +60,35 @@ pub(super) async fn accept(
         });
     }
     open
+}
+
+/// The same for a task that is woken for other reasons all the time: it is asked again only if there is news.
+struct Told<F> {
+    news: watch::Receiver<bool>,
+    stopped: Pin<Box<F>>,
+    asked: bool,
+}
+
+impl<'a> Told<()> {
+    fn new(stop: &'a mut watch::Receiver<bool>) -> Told<impl Future<Output = ()> + use<'a>> {
+        let mut news = stop.clone();
+        // What was said before is found by the first question.
+        news.mark_unchanged();
+        Told { news, stopped: Box::pin(stopped(stop)), asked: false }
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Told<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Its waker is this task's, and stays.
+        if self.asked && matches!(self.news.has_changed(), Ok(false)) {
+            return Poll::Pending;
+        }
+        self.asked = true;
+        self.stopped.as_mut().poll(cx)
+    }
 }
 
 /// Resolves once the server was told to stop.
@@ -90,7 +123,7 @@ async fn accept_one(
 pub(super) fn http(config: &Config) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1()
-        .timer(TokioTimer::new())
+        .timer(Glances)
         .header_read_timeout(Duration::from_millis(config.header_read_timeout_ms))
         .max_buf_size((config.headers_max_bytes as usize).max(HTTP1_BUFFER_MIN_BYTES));
     http.http2()

@@ -9,6 +9,7 @@ mod connections;
 mod cors;
 mod error;
 mod front;
+mod glance;
 mod preface;
 mod shutdown;
 

@@ -1,4 +1,5 @@
-//! Clients written by others call the tests' own service: grpcio (Python), `buf curl` and curl.
+//! Clients written by others call the tests' own services: grpcio (Python), Connect's for Node.js and browsers,
+//! `buf curl` and curl.
 //!
 //! Our own client shares our reading of the protocols, mistakes included; these do not. They run as child
 //! processes against one server in this process, and every answer is checked, theirs to print and ours to give.
@@ -10,20 +11,30 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so best by panicking where it stands")]
 #![allow(unreachable_pub, reason = "modules of one binary, and generated code that is public by nature")]
 
+#[path = "../support/edge_service.rs"]
+mod edge_service;
 #[path = "../support/parity_service.rs"]
 mod parity_service;
 
-/// The generated code of the tests' own service.
+/// The generated code of the service that every protocol has.
 mod parity_v1 {
     #![allow(missing_docs, reason = "the tests' own protos")]
     #![allow(dead_code, reason = "our own client is not among those that call here")]
     ambidex::include_proto!("parity.v1");
 }
 
+/// The generated code of the HTTP edge's.
+mod edge_v1 {
+    #![allow(missing_docs, reason = "the tests' own protos")]
+    #![allow(dead_code, reason = "our own client is not among those that call here")]
+    ambidex::include_proto!("edge.v1");
+}
+
 mod program;
 mod server;
 
 mod buf;
+mod connect;
 mod curl;
 mod grpcio;
 

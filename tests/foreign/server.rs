@@ -1,4 +1,4 @@
-//! The server that is called: the tests' own service with every default, on a port of the system's choice.
+//! The server that is called: the tests' own services with every default, on a port of the system's choice.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use ambidex::Server;
 use tokio::runtime::Runtime;
 
+use crate::edge_service::EdgeService;
+use crate::edge_v1::EdgeServer;
 use crate::parity_service::ParityService;
 use crate::parity_v1::ParityServer;
 
@@ -15,7 +17,9 @@ pub fn address() -> SocketAddr {
     static SERVER: OnceLock<(Runtime, SocketAddr)> = OnceLock::new();
     let (_, address) = SERVER.get_or_init(|| {
         let runtime = Runtime::new().expect("a runtime");
-        let builder = Server::builder().service(ParityServer::new(ParityService::default()));
+        let builder = Server::builder()
+            .service(ParityServer::new(ParityService::default()))
+            .service(EdgeServer::new(EdgeService));
         let server = runtime.block_on(builder.bind("127.0.0.1:0")).expect("a port");
         let address = server.address();
         // It has no end of its own: the test process takes it along.

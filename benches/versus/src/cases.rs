@@ -43,6 +43,8 @@ pub(crate) enum Wire {
 pub(crate) enum Work {
     Hello,
     Order,
+    GetItem,
+    ListItems,
 }
 
 /// Every case there is.
@@ -81,7 +83,27 @@ pub(crate) const CASES: &[Case] = &[
         ],
         ratios: &[(1, 0), (2, 0)],
     },
+    Case {
+        title: "JSON GET with path variables and a query, 64 in flight",
+        in_flight: 64,
+        contestants: &[
+            json("axum", Server::Axum, GET_ITEM, Work::GetItem),
+            json("Ambidex REST", Server::Ambidex, GET_ITEM, Work::GetItem),
+        ],
+        ratios: &[(1, 0)],
+    },
+    Case {
+        title: "JSON list of 100 items, 64 in flight",
+        in_flight: 64,
+        contestants: &[
+            json("axum", Server::Axum, "/v1/items?page_size=100", Work::ListItems),
+            json("Ambidex REST", Server::Ambidex, "/v1/items?page_size=100", Work::ListItems),
+        ],
+        ratios: &[(1, 0)],
+    },
 ];
+
+const GET_ITEM: &str = "/v1/customers/c-4711/orders/815?quantity=3&region=eu+central";
 
 const HELLO: &str = "/versus.v1.Versus/Hello";
 const HELLO_BLOCKING: &str = "/versus.v1.Versus/HelloBlocking";
@@ -118,16 +140,17 @@ impl Wire {
 }
 
 impl Contestant {
-    /// The body of the request, byte for byte.
-    pub(crate) fn request_body(&self) -> Result<Vec<u8>, Error> {
-        Ok(match (self.wire, self.work) {
+    /// The body of the request, byte for byte; nothing for a GET.
+    pub(crate) fn request_body(&self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(Some(match (self.wire, self.work) {
+            (_, Work::GetItem | Work::ListItems) => return Ok(None),
             (Wire::Grpc, Work::Hello) => framed(&messages::hello_request()),
             (Wire::Grpc, Work::Order) => framed(&messages::order_request()),
             (Wire::Json, Work::Hello) => {
                 serde_json::to_vec(&json::HelloRequest::from(messages::hello_request()))?
             }
             (Wire::Json, Work::Order) => serde_json::to_vec(&json::Order::from(messages::order_request()))?,
-        })
+        }))
     }
 
     /// Decodes the body of a reply and compares it with the answer there should be.
@@ -146,6 +169,16 @@ impl Contestant {
             (Wire::Json, Work::Order) => {
                 let request = json::Order::from(messages::order_request());
                 serde_json::from_slice::<json::Order>(&body)? == request.place()
+            }
+            (_, Work::GetItem) => {
+                let request = messages::get_item_request();
+                let query = json::GetItemQuery { quantity: request.quantity, region: request.region };
+                serde_json::from_slice::<json::OrderItem>(&body)?
+                    == query.get(request.customer, request.order)
+            }
+            (_, Work::ListItems) => {
+                let right = messages::list_items(messages::ListItemsRequest { page_size: 100 });
+                serde_json::from_slice::<json::ListItemsResponse>(&body)? == right.into()
             }
         };
         if right { Ok(()) } else { Err("the reply is not the right answer".into()) }

@@ -46,6 +46,44 @@ pub(crate) struct OrderItem {
     price_cents: i64,
 }
 
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct GetItemQuery {
+    pub(crate) quantity: i32,
+    pub(crate) region: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ListItemsQuery {
+    pub(crate) page_size: i32,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListItemsResponse {
+    items: Vec<OrderItem>,
+    next_page_token: String,
+}
+
+impl GetItemQuery {
+    /// Answers `GetItem`.
+    pub(crate) fn get(self, customer: String, order: i64) -> OrderItem {
+        OrderItem { sku: customer, title: self.region, quantity: self.quantity, price_cents: order }
+    }
+}
+
+impl From<messages::ListItemsResponse> for ListItemsResponse {
+    fn from(response: messages::ListItemsResponse) -> Self {
+        let items = response.items.into_iter().map(OrderItem::from).collect();
+        Self { items, next_page_token: response.next_page_token }
+    }
+}
+
+impl From<messages::OrderItem> for OrderItem {
+    fn from(item: messages::OrderItem) -> Self {
+        Self { sku: item.sku, title: item.title, quantity: item.quantity, price_cents: item.price_cents }
+    }
+}
+
 impl HelloRequest {
     /// Answers `Hello`.
     pub(crate) fn greet(self) -> HelloResponse {
@@ -70,12 +108,7 @@ impl From<messages::HelloRequest> for HelloRequest {
 
 impl From<messages::Order> for Order {
     fn from(order: messages::Order) -> Self {
-        let items = order.items.into_iter().map(|item| OrderItem {
-            sku: item.sku,
-            title: item.title,
-            quantity: item.quantity,
-            price_cents: item.price_cents,
-        });
+        let items = order.items.into_iter().map(OrderItem::from);
         Self {
             name: order.name,
             customer: order.customer,

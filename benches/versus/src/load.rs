@@ -77,9 +77,10 @@ impl Driver {
         command
             .args(["-n", &run.requests.to_string()])
             .args(["-c", &clients.to_string()])
-            .args(["-m", &streams.to_string()])
-            .arg("-d")
-            .arg(self.body_path(run.contestant)?);
+            .args(["-m", &streams.to_string()]);
+        if let Some(body) = run.contestant.request_body()? {
+            command.arg("-d").arg(self.body_path(body)?);
+        }
         if run.contestant.wire == Wire::Json {
             command.arg("--h1");
         }
@@ -100,8 +101,8 @@ impl Driver {
 
     /// The path of a file that holds the body of the requests. h2load opens it anew each time, and so reads
     /// it from its beginning.
-    fn body_path(&mut self, contestant: &Contestant) -> Result<String, Error> {
-        let file = match self.bodies.entry(contestant.request_body()?) {
+    fn body_path(&mut self, body: Vec<u8>) -> Result<String, Error> {
+        let file = match self.bodies.entry(body) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
                 let mut file = tempfile::tempfile()?;

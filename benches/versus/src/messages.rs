@@ -49,6 +49,32 @@ pub(crate) fn place(mut order: Order) -> Order {
     order
 }
 
+/// Answers `GetItem`.
+pub(crate) fn get_item(request: GetItemRequest) -> OrderItem {
+    OrderItem {
+        sku: request.customer,
+        title: request.region,
+        quantity: request.quantity,
+        price_cents: request.order,
+    }
+}
+
+/// Answers `ListItems`.
+pub(crate) fn list_items(request: ListItemsRequest) -> ListItemsResponse {
+    let items = (0..request.page_size).map(|number| OrderItem {
+        sku: format!("9780-{number:04}-8731-hardcover"),
+        title: "The Left Hand of Darkness".to_owned(),
+        quantity: 1 + number % 3,
+        price_cents: 1_250 + 330 * i64::from(number),
+    });
+    ListItemsResponse { items: items.collect(), next_page_token: "next".to_owned() }
+}
+
+/// What `GetItem` is asked for, as its path has it.
+pub(crate) fn get_item_request() -> GetItemRequest {
+    GetItemRequest { customer: "c-4711".to_owned(), order: 815, quantity: 3, region: "eu central".to_owned() }
+}
+
 /// What `Hello` is sent.
 pub(crate) fn hello_request() -> HelloRequest {
     HelloRequest { name: "Ambidex".to_owned() }

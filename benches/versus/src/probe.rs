@@ -33,11 +33,12 @@ pub(crate) async fn probe(contestant: &Contestant, address: SocketAddr) -> Resul
 
 async fn send(contestant: &Contestant, address: SocketAddr) -> Result<Response<Incoming>, Error> {
     let uri: Uri = format!("http://{address}{}", contestant.path).parse()?;
-    let mut request = Request::post(&uri);
+    let body = contestant.request_body()?;
+    let mut request = if body.is_some() { Request::post(&uri) } else { Request::get(&uri) };
     for (name, value) in contestant.wire.headers() {
         request = request.header(*name, *value);
     }
-    let request = request.body(Full::new(Bytes::from(contestant.request_body()?)))?;
+    let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())))?;
     let stream = TokioIo::new(TcpStream::connect(address).await?);
     match contestant.wire {
         Wire::Grpc => {

@@ -25,6 +25,10 @@ pub(crate) fn check(text: &str) -> Result<(), BadEscape> {
 
 /// Decodes every escape.
 pub(crate) fn decode(text: &str) -> Result<Cow<'_, str>, BadEscape> {
+    // Most of a URL is what it says.
+    if memchr::memchr(b'%', text.as_bytes()).is_none() {
+        return Ok(Cow::Borrowed(text));
+    }
     check(text)?;
     percent_decode_str(text).decode_utf8().map_err(|_| BadEscape)
 }

@@ -5,7 +5,6 @@
 //! singular field given twice, and two members of one oneof.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 
 use crate::field_path::{BindError, BindErrorKind, FieldPath, FieldPathError};
 use crate::http_rule::BodyBinding;
@@ -110,12 +109,8 @@ pub fn bind_query(
     out: &mut Vec<u8>,
 ) -> Result<(), BindError> {
     let before = out.len();
-    let mut set = SetFields::default();
-    let result = options
-        .bound_by_path
-        .iter()
-        .try_for_each(|path| set.add(path))
-        .and_then(|()| bind_parameters(message, raw_query, options, &mut set, out));
+    let result = SetFields::new(options.bound_by_path)
+        .and_then(|mut set| bind_parameters(message, raw_query, options, &mut set, out));
     if result.is_err() {
         out.truncate(before);
     }
@@ -126,7 +121,7 @@ fn bind_parameters(
     message: &MessageType,
     raw_query: &str,
     options: &QueryOptions<'_>,
-    set: &mut SetFields,
+    set: &mut SetFields<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), BindError> {
     let pairs = raw_query.split('&').filter(|pair| !pair.is_empty());
@@ -145,7 +140,7 @@ fn bind_parameters(
             Ok(path) => {
                 // Checked before the oneof and the duplicate: that it can never be bound is the better news.
                 path.bind_str(&value, out).map_err(|error| error.renamed(&name))?;
-                set.add(&path).map_err(|error| error.renamed(&name))?;
+                set.add(path).map_err(|error| error.renamed(&name))?;
             }
             Err(_) if options.ignore_unknown || options.system.contains(&&*name) => {}
             Err(message) => return Err(BindError::new(BindErrorKind::Unknown, name, message)),
@@ -183,31 +178,55 @@ fn decode<'q>(raw: &'q str, name: &str) -> Result<Cow<'q, str>, BindError> {
     percent::decode(&spaced).map(|decoded| Cow::Owned(decoded.into_owned())).map_err(bad)
 }
 
-/// Which singular fields and oneofs are set, by the field numbers of the way to them.
-#[derive(Default)]
-struct SetFields {
-    singular: HashSet<Vec<u32>>,
-    /// Way to the message, and oneof: the member that is set.
-    oneofs: HashMap<(Vec<u32>, u16), u32>,
+/// The paths that are set, for as long as setting another might contradict them.
+///
+/// Compared one by one, since there are seldom more than a handful, and each is a few numbers. The bound on
+/// parameters bounds this too.
+struct SetFields<'p> {
+    by_path: &'p [FieldPath],
+    by_query: Vec<FieldPath>,
 }
 
-impl SetFields {
-    fn add(&mut self, path: &FieldPath) -> Result<(), BindError> {
-        let mut way = Vec::with_capacity(path.fields().len());
-        for field in path.fields() {
-            if let Some(oneof) = field.table().oneof {
-                let member = *self.oneofs.entry((way.clone(), oneof)).or_insert(field.number());
-                if member != field.number() {
-                    let oneof = &field.parent().table().oneof_names[usize::from(oneof)];
+impl<'p> SetFields<'p> {
+    /// What the path sets counts from the start.
+    fn new(by_path: &'p [FieldPath]) -> Result<Self, BindError> {
+        for (index, path) in by_path.iter().enumerate().skip(1) {
+            Self { by_path: &by_path[..index], by_query: Vec::new() }.check(path)?;
+        }
+        Ok(Self { by_path, by_query: Vec::new() })
+    }
+
+    fn add(&mut self, path: FieldPath) -> Result<(), BindError> {
+        // A list takes as many values as there are; only a oneof on the way to it can be contradicted.
+        let is_free =
+            path.leaf().is_list() && path.fields().iter().all(|field| field.table().oneof.is_none());
+        if !is_free {
+            self.check(&path)?;
+            self.by_query.push(path);
+        }
+        Ok(())
+    }
+
+    fn check(&self, path: &FieldPath) -> Result<(), BindError> {
+        for known in self.by_path.iter().chain(&self.by_query) {
+            let mut steps = path.fields().iter().zip(known.fields());
+            let parting = steps.find(|(step, known)| step.number() != known.number());
+            match parting {
+                // Both are fields of one message.
+                Some((step, known))
+                    if step.table().oneof.is_some() && step.table().oneof == known.table().oneof =>
+                {
+                    let oneof = usize::from(step.table().oneof.unwrap_or_default());
+                    let oneof = &step.parent().table().oneof_names[oneof];
                     let message = format!("the oneof `{oneof}` already has another member");
                     return Err(BindError::new(BindErrorKind::Duplicate, path.to_string(), message));
                 }
+                None if path.fields().len() == known.fields().len() && !path.leaf().is_list() => {
+                    let message = "the parameter is given twice, but its field has one value";
+                    return Err(BindError::new(BindErrorKind::Duplicate, path.to_string(), message));
+                }
+                _ => {}
             }
-            way.push(field.number());
-        }
-        if !path.leaf().is_list() && !self.singular.insert(way) {
-            let message = "the parameter is given twice, but its field has one value";
-            return Err(BindError::new(BindErrorKind::Duplicate, path.to_string(), message));
         }
         Ok(())
     }

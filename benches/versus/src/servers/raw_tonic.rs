@@ -4,9 +4,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 use crate::Error;
-use crate::messages::{
-    HelloRequest, HelloResponse, Order, WaitRequest, WaitResponse, count_waits, greet, place, wait,
-};
+use crate::messages::*;
 use generated::versus_server::{Versus, VersusServer};
 
 #[expect(
@@ -52,5 +50,16 @@ impl Versus for Handlers {
 
     async fn place_order(&self, request: Request<Order>) -> Result<Response<Order>, Status> {
         Ok(Response::new(place(request.into_inner())))
+    }
+
+    async fn get_item(&self, request: Request<GetItemRequest>) -> Result<Response<OrderItem>, Status> {
+        Ok(Response::new(get_item(request.into_inner())))
+    }
+
+    async fn list_items(
+        &self,
+        request: Request<ListItemsRequest>,
+    ) -> Result<Response<ListItemsResponse>, Status> {
+        Ok(Response::new(list_items(request.into_inner())))
     }
 }

@@ -41,4 +41,12 @@ impl Versus for Handlers {
     async fn place_order(&self, order: Order) -> Result<Order, Status> {
         Ok(place(order))
     }
+
+    async fn get_item(&self, request: GetItemRequest) -> Result<OrderItem, Status> {
+        Ok(get_item(request))
+    }
+
+    async fn list_items(&self, request: ListItemsRequest) -> Result<ListItemsResponse, Status> {
+        Ok(list_items(request))
+    }
 }

@@ -1,0 +1,106 @@
+//! What the headers of a request say to the edge, found in one pass over them.
+//!
+//! Looking each of them up by its name would hash a dozen names for a request that has four headers.
+
+use http::{HeaderMap, HeaderValue};
+
+use crate::call::timeout::{CONNECT_TIMEOUT_MS, GRPC_TIMEOUT, SERVER_TIMEOUT};
+
+/// The headers that are the edge's. Of those that may come once only, the first.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Heads {
+    pub(super) content_type: Option<HeaderValue>,
+    pub(super) content_encoding: Option<HeaderValue>,
+    pub(super) accept: Values,
+    pub(super) accept_encoding: Values,
+    pub(super) connect_protocol_version: Option<HeaderValue>,
+    pub(super) connect_content_encoding: Option<HeaderValue>,
+    pub(super) connect_accept_encoding: Values,
+    pub(super) connect_timeout: Option<HeaderValue>,
+    pub(super) grpc_timeout: Option<HeaderValue>,
+    pub(super) server_timeout: Option<HeaderValue>,
+    pub(super) last_event_id: Option<HeaderValue>,
+}
+
+/// The values of a header that may come several times.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Values {
+    first: Option<HeaderValue>,
+    more: Vec<HeaderValue>,
+}
+
+impl Values {
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.first.iter().chain(&self.more)
+    }
+
+    fn push(&mut self, value: &HeaderValue) {
+        match self.first {
+            None => self.first = Some(value.clone()),
+            Some(_) => self.more.push(value.clone()),
+        }
+    }
+}
+
+impl Heads {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut heads = Self::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "accept" => heads.accept.push(value),
+                "accept-encoding" => heads.accept_encoding.push(value),
+                "connect-accept-encoding" => heads.connect_accept_encoding.push(value),
+                name => {
+                    if let Some(single) = heads.single(name) {
+                        single.get_or_insert_with(|| value.clone());
+                    }
+                }
+            }
+        }
+        heads
+    }
+
+    fn single(&mut self, name: &str) -> Option<&mut Option<HeaderValue>> {
+        Some(match name {
+            "content-type" => &mut self.content_type,
+            "content-encoding" => &mut self.content_encoding,
+            "connect-protocol-version" => &mut self.connect_protocol_version,
+            "connect-content-encoding" => &mut self.connect_content_encoding,
+            CONNECT_TIMEOUT_MS => &mut self.connect_timeout,
+            GRPC_TIMEOUT => &mut self.grpc_timeout,
+            SERVER_TIMEOUT => &mut self.server_timeout,
+            "last-event-id" => &mut self.last_event_id,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_header_is_found_and_others_are_passed_over() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("host", "h"),
+            ("content-type", "a/b"),
+            ("accept", "1"),
+            ("accept", "2"),
+            ("accept", "3"),
+            ("x-server-timeout", "1.5"),
+            ("content-type", "c/d"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let heads = Heads::of(&headers);
+        assert_eq!(heads.content_type, Some(HeaderValue::from_static("a/b")));
+        assert_eq!(heads.accept.iter().collect::<Vec<_>>(), ["1", "2", "3"]);
+        assert_eq!(heads.server_timeout, Some(HeaderValue::from_static("1.5")));
+        assert!(heads.accept_encoding.is_empty() && heads.grpc_timeout.is_none());
+    }
+}
