@@ -47,9 +47,9 @@ bench-json *args:
 bench-growth:
     cargo bench -p ambidex-schema --bench growth
 
-# Fuzzes the schema crate, each target this many seconds, or with an x behind, this many inputs. Needs cargo-fuzz.
+# Fuzzes the parsers and the HTTP edge, each target this many seconds, or with an x behind, this many inputs. Needs cargo-fuzz.
 fuzz length *targets:
-    crates/ambidex-schema/fuzz/run.sh {{length}} {{targets}}
+    fuzz/run.sh {{length}} {{targets}}
 
 # What fifty messages cost a build: prost alone, with us, with pbjson.
 build-cost *runs:

@@ -13,7 +13,7 @@ use tower::{Layer, Service as TowerService};
 
 use super::bound::BoundServer;
 use super::front::{Front, Http};
-use super::{Config, Cors, Error};
+use super::{Config, Error};
 use crate::call::{Call, Reply, ServerState};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::interceptor::{self, CallService, Wrap};
@@ -280,26 +280,53 @@ impl ServerBuilder {
         let grpc = GrpcEdge::new(core.dispatcher.clone(), self.config.grpc());
         let http = self.http_edge(&core)?;
         let websockets = http.websockets();
-        let cors = self.config.cors.as_ref().map(Cors::layer).transpose()?;
-        let http = if self.http_layers.is_empty() && !self.router.has_routes() && cors.is_none() {
-            Http::Edge(http)
-        } else {
-            let layers = self.http_layers.into_iter();
-            let router = layers.fold(http.into_router(self.router), |router, layer| layer(router));
-            // Outermost: a browser's question is not the application's to answer.
-            Http::Router(match cors {
-                Some(cors) => router.layer(cors),
-                None => router,
-            })
-        };
+        let is_bare = self.http_layers.is_empty() && !self.router.has_routes() && self.config.cors.is_none();
+        let http = if is_bare { Http::Edge(http) } else { Http::Router(self.layered(http)?) };
         let main = listen(address.clone()).await?;
-        let listeners = match self.grpc_address {
+        let listeners = match self.grpc_address.take() {
             None => vec![(main, Front::both(grpc, http))],
             Some(own) => vec![(main, Front::http(http)), (listen(own).await?, Front::grpc(grpc))],
         };
         let local = Local::new(core.dispatcher);
         BoundServer::new(listeners, local, core.scheduler, websockets, self.config)
             .map_err(|source| Error::Listen { address, source })
+    }
+
+    /// The server's HTTP routes, with yours and every layer around them, as a router of axum: for tests that need no
+    /// socket, and for applications that listen themselves. gRPC is not part of it, and nobody drains it.
+    ///
+    /// ```no_run
+    /// # async fn example<S: ambidex::Service + Send + 'static>(service: S) -> Result<(), Box<dyn std::error::Error>> {
+    /// use tower::ServiceExt;
+    ///
+    /// let router = ambidex::Server::builder().service(service).into_router()?;
+    /// let request = http::Request::get("/v1/books/1").body(axum::body::Body::empty())?;
+    /// let response = router.oneshot(request).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the services, their routes and the configuration do not fit together.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn into_router(mut self) -> Result<axum::Router, Error> {
+        let core = self.core()?;
+        let http = self.http_edge(&core)?;
+        self.layered(http)
+    }
+
+    /// The edge below the user's own routes and layers.
+    fn layered(&mut self, http: HttpEdge) -> Result<axum::Router, Error> {
+        let router = http.into_router(std::mem::take(&mut self.router));
+        let router = self.http_layers.drain(..).fold(router, |router, layer| layer(router));
+        // Outermost: a browser's question is not the application's to answer.
+        Ok(match &self.config.cors {
+            Some(cors) => router.layer(cors.layer()?),
+            None => router,
+        })
     }
 
     fn http_edge(&mut self, core: &Core) -> Result<HttpEdge, Error> {

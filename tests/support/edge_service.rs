@@ -1,7 +1,7 @@
 //! The handlers of `edge.v1.Edge`, which show what the HTTP edge made of a request.
 
 use ambidex::call::{self, HttpResponse};
-use ambidex::{Code, Response, Status, Streaming};
+use ambidex::{Code, Response, Status, Stream, Streaming};
 use http::{HeaderName, HeaderValue, StatusCode};
 use tokio_stream::StreamExt;
 
@@ -46,10 +46,13 @@ impl Edge for EdgeService {
     fn say(&self, request: SayRequest) -> Result<Response<Seen>, Status> {
         let status = StatusCode::from_u16(request.status as u16).ok();
         let own = status.map_or_else(HttpResponse::ok, HttpResponse::new);
-        let own = request.headers.iter().fold(own, |own, (name, value)| {
-            let name = HeaderName::try_from(name).expect("a name");
-            own.header(name, HeaderValue::try_from(value).expect("a value"))
-        });
+        let own = request.headers.iter().try_fold(own, |own, (name, value)| {
+            let name =
+                HeaderName::try_from(name).map_err(|error| Status::invalid_argument(error.to_string()))?;
+            let value =
+                HeaderValue::try_from(value).map_err(|error| Status::invalid_argument(error.to_string()))?;
+            Ok::<_, Status>(own.header(name, value))
+        })?;
         if request.fail_code != 0 {
             return Err(own.on(Status::new(Code::from(request.fail_code), "as asked")));
         }
@@ -77,6 +80,18 @@ impl Edge for EdgeService {
         let count = request.count;
         let numbered = |number: u64| SeeRequest { id: number.to_string(), ..request.clone() };
         Ok(SeenList { seen: (1..=count).map(numbered).map(seen).collect(), next_page_token: "next".into() })
+    }
+
+    async fn chat(
+        &self,
+        requests: Streaming<SeeRequest>,
+    ) -> Result<impl Stream<Item = Result<Seen, Status>>, Status> {
+        Ok(requests.map(|request| request.map(seen)))
+    }
+
+    fn many(&self, request: SeeRequest) -> Result<impl Iterator<Item = Result<Seen, Status>>, Status> {
+        let one = seen(request.clone());
+        Ok((1..=request.count.min(100)).map(move |count| Ok(Seen { count, ..one.clone() })))
     }
 
     async fn unruled(&self, request: SeeRequest) -> Result<Seen, Status> {

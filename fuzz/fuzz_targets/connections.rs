@@ -1,0 +1,10 @@
+//! Any bytes as an HTTP/1.1 connection: whatever is answered, it is HTTP, and the connection ends.
+#![no_main]
+
+use ambidex_fuzz::converse;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let answer = converse(data);
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "what is no HTTP is not answered");
+});
