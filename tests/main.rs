@@ -17,6 +17,7 @@ mod interceptors;
 mod kinds;
 mod parity;
 mod placement;
+mod promises;
 mod readme;
 mod rest;
 mod scheduling;

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 // `cancelled(key, millis)` makes a call with this key to wait under, and ends it after this long. On a busy machine
 // that may be before the handler has begun, which then never hears of it: so again, with more time.
 export async function cancelReason(parity, cancelled) {
-  for (const millis of [100, 1000, 4000, 16_000]) {
+  for (const millis of [200, 1000, 4000, 16_000]) {
     const key = randomUUID();
     await cancelled(key, millis);
     const reason = await observed(parity, key);
@@ -17,7 +17,7 @@ export async function cancelReason(parity, cancelled) {
 }
 
 async function observed(parity, key) {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
+  for (let attempt = 0; attempt < 50; attempt += 1) {
     const { reason } = await parity.observe({ key });
     if (reason) return reason;
     await sleep(20);

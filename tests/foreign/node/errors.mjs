@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { COUNTS, Code, ECHOES, RUNNINGS, SUMS, all, failsWith, numbers, stillServes } from "./calls.mjs";
 import { registry } from "./registry.mjs";
-import { DUPLEX, EVERY, STREAMING, over } from "./wires.mjs";
+import { EVERY, STREAMING, over } from "./wires.mjs";
 
 const MESSAGES = {
   empty: "",
@@ -86,7 +86,7 @@ over(STREAMING, "a client stream may fail", async ({ parity }) => {
   }
 });
 
-over(DUPLEX, "an error does not wait for the end of the requests", async ({ parity }) => {
+over(STREAMING, "an error does not wait for the end of the requests", async ({ parity }) => {
   for (const method of SUMS) {
     let over = () => {};
     const waits = new Promise((resolve) => (over = resolve));

@@ -1,17 +1,20 @@
 // Messages at the server's limit, and over it.
+//
+// Over HTTP/2 only those that are sent whole before the server can refuse them, or packed: Node.js loses an answer that
+// comes with RST_STREAM(NO_ERROR) while it still sends (https://github.com/nodejs/node/issues/56627 has a case of it).
 
 import assert from "node:assert/strict";
 
-import { COUNTS, Code, ECHOES, RUNNINGS, SUMS, all, failsWith, stillServes } from "./calls.mjs";
+import { COUNTS, Code, ECHOES, LIMIT_BYTES, RUNNINGS, SUMS, all, failsWith, stillServes } from "./calls.mjs";
 import { connectNode } from "./packages.mjs";
-import { EVERY, STREAMING, over } from "./wires.mjs";
-
-const LIMIT_BYTES = 4 * 1024 * 1024;
+import { EVERY, NODE_HTTP1, STREAMING, WEB, over } from "./wires.mjs";
 
 // What a message has besides its text: a tag and a length of four bytes, or `{"text":""}`.
 const textAtLimit = (wire) => "x".repeat(LIMIT_BYTES - (wire.useBinaryFormat ? 5 : 11));
 
-over(EVERY, "a message at the limit passes", async ({ parity, wire }) => {
+over(EVERY, "a message at the limit passes", async ({ client, wire }) => {
+  // To pack the reply would only take time.
+  const parity = client("parity.v1.Parity", { acceptCompression: [] });
   const text = textAtLimit(wire);
   for (const method of ECHOES) assert.equal((await parity[method]({ text })).text.length, text.length, method);
 });
@@ -22,19 +25,13 @@ over(EVERY, "one byte more is resource_exhausted", async ({ parity, wire }) => {
   await stillServes(parity);
 });
 
-over(EVERY, "far more is resource_exhausted", async ({ parity, wire }) => {
-  const text = textAtLimit(wire).repeat(4);
-  for (const method of ECHOES) await failsWith(Code.ResourceExhausted, parity[method]({ text }));
-  await stillServes(parity);
-});
-
-over(EVERY, "the request of a server stream over the limit is resource_exhausted", async ({ parity, wire }) => {
+over([...NODE_HTTP1, ...WEB], "a request for a stream that is over the limit is resource_exhausted", async ({ parity, wire }) => {
   const plan = { failMessage: textAtLimit(wire) };
   for (const method of COUNTS) await failsWith(Code.ResourceExhausted, all(parity[method]({ plan })));
   await stillServes(parity);
 });
 
-over(STREAMING, "a later message over the limit is resource_exhausted", async ({ parity, wire }) => {
+over(NODE_HTTP1, "a later message over the limit is resource_exhausted", async ({ parity, wire }) => {
   async function* requests() {
     yield { number: 1n };
     yield { plan: { failMessage: textAtLimit(wire) } };
@@ -45,16 +42,18 @@ over(STREAMING, "a later message over the limit is resource_exhausted", async ({
 });
 
 over(STREAMING, "a message that unpacks to more than the limit is resource_exhausted", async ({ client, wire }) => {
-  const bomb = "x".repeat(5 * LIMIT_BYTES);
+  const bomb = "x".repeat(LIMIT_BYTES + 1);
   const { compressionBrotli, compressionGzip } = connectNode;
   const codings = wire.protocol === "grpc" ? [compressionGzip] : [compressionGzip, compressionBrotli];
   for (const sendCompression of codings) {
     const parity = client("parity.v1.Parity", { sendCompression });
     async function* requests() {
+      yield { number: 1n };
       yield { plan: { failMessage: bomb } };
     }
-    await failsWith(Code.ResourceExhausted, parity.echo({ text: bomb }));
-    await failsWith(Code.ResourceExhausted, parity.sum(requests()));
+    for (const method of ECHOES) await failsWith(Code.ResourceExhausted, parity[method]({ text: bomb }));
+    for (const method of SUMS) await failsWith(Code.ResourceExhausted, parity[method](requests()));
+    for (const method of RUNNINGS) await failsWith(Code.ResourceExhausted, all(parity[method](requests())));
     await stillServes(parity);
   }
 });

@@ -1,6 +1,6 @@
-// A relay between a client and the server that counts the bytes of each direction, and keeps what was asked.
+// A relay between a client and the server that counts the bytes of each direction, and reads what HTTP/1.1 asks.
 //
-// How a message was compressed is nothing that a client tells; how many bytes it was is.
+// How a message was compressed is nothing that a client tells, nor whether it was in a query.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -9,11 +9,16 @@ import { BASE_URL } from "./wires.mjs";
 
 export async function wireTap(t) {
   const { hostname, port } = new URL(BASE_URL);
-  const tap = { bytesSent: 0, bytesReceived: 0, baseUrl: "" };
+  const tap = { bytesSent: 0, bytesReceived: 0, baseUrl: "", asked: [] };
   const sockets = new Set();
   const listener = createServer((client) => {
     const server = connect(Number(port), hostname);
-    client.on("data", (data) => (tap.bytesSent += data.length)).pipe(server);
+    client.on("data", (data) => {
+      tap.bytesSent += data.length;
+      const [line] = data.toString("latin1").split("\r\n", 1);
+      if (line.endsWith(" HTTP/1.1")) tap.asked.push(line.split(" ").slice(0, 2));
+    });
+    client.pipe(server);
     server.on("data", (data) => (tap.bytesReceived += data.length)).pipe(client);
     for (const socket of [client, server]) {
       sockets.add(socket);

@@ -64,7 +64,7 @@ export const DUPLEX = [...NODE_HTTP2, ...GRPC];
 // A test over each of these wires, with a client of its own.
 export function over(wires, sentence, check) {
   for (const wire of wires) {
-    test(`${sentence} (${wire.name})`, { timeout: 20_000 }, async (t) => {
+    test(`${sentence} (${wire.name})`, { timeout: 30_000 }, async (t) => {
       const client = (service, options = {}) =>
         connect.createClient(registry.getService(service), wire.transport(t, options));
       await check({ parity: client("parity.v1.Parity"), client, wire, t });
