@@ -47,6 +47,10 @@ bench-json *args:
 bench-growth:
     cargo bench -p ambidex-schema --bench growth
 
+# What finding a route costs, with ten of them and with ten thousand.
+bench-routes:
+    cargo bench -p ambidex-schema --bench routes
+
 # Fuzzes the parsers and the HTTP edge, each target this many seconds, or with an x behind, this many inputs. Needs cargo-fuzz.
 fuzz length *targets:
     fuzz/run.sh {{length}} {{targets}}
