@@ -177,7 +177,7 @@ async fn methods_without_a_rule_have_a_route_where_the_user_wants_one() {
 #[tokio::test]
 async fn errors_may_be_shaped_on_rest_routes_and_nowhere_else() {
     let server = start(edge_builder().rest_errors(|status, response| {
-        let body = json!({"problem": status.message(), "was": response.body().len() > 0}).to_string();
+        let body = json!({"problem": status.message(), "was": !response.body().is_empty()}).to_string();
         let mut response = response.map(|_| body.into());
         response.headers_mut().insert("content-type", "application/problem+json".parse().expect("a value"));
         response

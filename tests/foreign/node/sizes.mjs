@@ -1,13 +1,10 @@
 // Messages at the server's limit, and over it.
-//
-// Over HTTP/2 only those that are sent whole before the server can refuse them, or packed: Node.js loses an answer that
-// comes with RST_STREAM(NO_ERROR) while it still sends (https://github.com/nodejs/node/issues/56627 has a case of it).
 
 import assert from "node:assert/strict";
 
 import { COUNTS, Code, ECHOES, LIMIT_BYTES, RUNNINGS, SUMS, all, failsWith, stillServes } from "./calls.mjs";
 import { connectNode } from "./packages.mjs";
-import { EVERY, NODE_HTTP1, STREAMING, WEB, over } from "./wires.mjs";
+import { EVERY, STREAMING, over } from "./wires.mjs";
 
 // What a message has besides its text: a tag and a length of four bytes, or `{"text":""}`.
 const textAtLimit = (wire) => "x".repeat(LIMIT_BYTES - (wire.useBinaryFormat ? 5 : 11));
@@ -25,13 +22,13 @@ over(EVERY, "one byte more is resource_exhausted", async ({ parity, wire }) => {
   await stillServes(parity);
 });
 
-over([...NODE_HTTP1, ...WEB], "a request for a stream that is over the limit is resource_exhausted", async ({ parity, wire }) => {
+over(EVERY, "a request for a stream that is over the limit is resource_exhausted", async ({ parity, wire }) => {
   const plan = { failMessage: textAtLimit(wire) };
   for (const method of COUNTS) await failsWith(Code.ResourceExhausted, all(parity[method]({ plan })));
   await stillServes(parity);
 });
 
-over(NODE_HTTP1, "a later message over the limit is resource_exhausted", async ({ parity, wire }) => {
+over(STREAMING, "a later message over the limit is resource_exhausted", async ({ parity, wire }) => {
   async function* requests() {
     yield { number: 1n };
     yield { plan: { failMessage: textAtLimit(wire) } };

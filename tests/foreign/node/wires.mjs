@@ -9,9 +9,12 @@ export const BASE_URL = `http://${process.env.PARITY_ADDRESS}`;
 
 const named = (useBinaryFormat) => (useBinaryFormat ? "protobuf" : "JSON");
 
+// Megabytes. Node.js counts what waits to be sent, and drops answers that come when its 10 are used up.
+const maxSessionMemory = 1000;
+
 // A connection of the test's own, which ends with it: open, it would keep the process.
 function http2(t, baseUrl) {
-  const sessionManager = new connectNode.Http2SessionManager(baseUrl);
+  const sessionManager = new connectNode.Http2SessionManager(baseUrl, {}, { maxSessionMemory });
   t.after(() => sessionManager.abort());
   return { baseUrl, httpVersion: "2", sessionManager };
 }

@@ -53,7 +53,9 @@ impl Table {
                 1 => (format!("/v1/{{name={resource}/*}}"), format!("/v1/{resource}/4711")),
                 2 => (format!("/v1/{{name={resource}/*}}:move"), format!("/v1/{resource}/4711:move")),
                 3 => (format!("/v1/{{parent={resource}/*}}/parts"), format!("/v1/{resource}/4711/parts")),
-                _ => (format!("/v1/{{name={resource}/*/parts/*}}"), format!("/v1/{resource}/4711/parts/a%20b")),
+                _ => {
+                    (format!("/v1/{{name={resource}/*/parts/*}}"), format!("/v1/{resource}/4711/parts/a%20b"))
+                }
             };
             let template: PathTemplate = template.parse().expect("a template");
             routes.insert(&HttpVerb::Get, &template, number).expect("a route of its own");
