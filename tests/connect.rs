@@ -4,37 +4,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, StatusCode};
 use prost::Message;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::edge_v1::{SeeRequest, Seen};
+use crate::support::envelopes::{envelope, opened};
 use crate::support::http_client::Answer;
 use crate::support::parity_v1::{CountRequest, CountResponse, SumRequest, SumResponse};
 use crate::support::running::{Running, edge_builder, edge_with, parity, parity_with, start};
-
-/// A message behind its flags and length.
-fn envelope(flags: u8, message: &[u8]) -> Vec<u8> {
-    let mut out = vec![flags];
-    out.extend_from_slice(&(message.len() as u32).to_be_bytes());
-    out.extend_from_slice(message);
-    out
-}
-
-/// The envelopes of a body, and the JSON of the last.
-fn opened(answer: &Answer) -> (Vec<(u8, Vec<u8>)>, Value) {
-    let mut rest = &answer.body[..];
-    let mut messages = Vec::new();
-    loop {
-        let (head, behind) = rest.split_at(5);
-        let length = u32::from_be_bytes(head[1..].try_into().unwrap()) as usize;
-        let (message, behind) = behind.split_at(length);
-        if head[0] & 2 != 0 {
-            assert!(behind.is_empty(), "the end is the last");
-            return (messages, serde_json::from_slice(message).expect("JSON"));
-        }
-        messages.push((head[0], message.to_vec()));
-        rest = behind;
-    }
-}
 
 async fn stream(server: &Running, method: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
     server.http.send(Method::POST, &format!("/parity.v1.Parity/{method}"), headers, body).await
@@ -48,24 +24,24 @@ async fn streams_go_in_envelopes_and_end_in_one() {
     let server = parity().await;
     let answer = stream(&server, "Count", &[STREAM_JSON], envelope(0, br#"{"to": 2}"#)).await;
     assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/connect+json"));
-    let (messages, end) = opened(&answer);
+    let (messages, end) = opened(&answer.body);
     assert_eq!(messages, [(0, br#"{"number":1}"#.to_vec()), (0, br#"{"number":2}"#.to_vec())]);
     assert_eq!(end, json!({}));
 
     let request = CountRequest { to: 3, ..CountRequest::default() }.encode_to_vec();
     let answer = stream(&server, "CountBlocking", &[STREAM_PROTO], envelope(0, &request)).await;
     assert_eq!(answer.header("content-type"), "application/connect+proto");
-    let (messages, _) = opened(&answer);
+    let (messages, _) = opened(&answer.body);
     let numbers = messages.iter().map(|(_, message)| CountResponse::decode(&**message).unwrap().number);
     assert_eq!(numbers.collect::<Vec<_>>(), [1, 2, 3]);
 
     let numbers =
         [1, 2, 3].map(|number| envelope(0, &SumRequest { number, ..SumRequest::default() }.encode_to_vec()));
     let answer = stream(&server, "Sum", &[STREAM_PROTO], numbers.concat()).await;
-    let (messages, _) = opened(&answer);
+    let (messages, _) = opened(&answer.body);
     assert_eq!(SumResponse::decode(&*messages[0].1).unwrap(), SumResponse { sum: 6, count: 3 });
     let answer = stream(&server, "Running", &[STREAM_PROTO], numbers.concat()).await;
-    let sums = opened(&answer)
+    let sums = opened(&answer.body)
         .0
         .iter()
         .map(|(_, message)| SumResponse::decode(&**message).unwrap().sum)
@@ -78,7 +54,7 @@ async fn errors_of_streams_are_in_their_end_early_and_late() {
     let server = parity().await;
     let plan = r#"{"to": 2, "plan": {"failCode": 5, "failMessage": "no more", "failDetails": true}}"#;
     let late = stream(&server, "Count", &[STREAM_JSON], envelope(0, plan.as_bytes())).await;
-    let (messages, end) = opened(&late);
+    let (messages, end) = opened(&late.body);
     assert_eq!((late.status, messages.len()), (StatusCode::OK, 2));
     assert_eq!((&end["error"]["code"], &end["error"]["message"]), (&json!("not_found"), &json!("no more")));
     let detail = &end["error"]["details"][0];
@@ -88,22 +64,22 @@ async fn errors_of_streams_are_in_their_end_early_and_late() {
     let early = plan.replace("\"to\": 2", "\"to\": 0");
     for (body, code) in [(early.as_str(), "not_found"), ("{\"nope\": 1}", "invalid_argument")] {
         let answer = stream(&server, "Count", &[STREAM_JSON], envelope(0, body.as_bytes())).await;
-        let (messages, end) = opened(&answer);
+        let (messages, end) = opened(&answer.body);
         assert_eq!((answer.status, messages.len()), (StatusCode::OK, 0), "{}", answer.text());
         assert_eq!(end["error"]["code"], code);
     }
     let late = [STREAM_JSON, ("connect-timeout-ms", "soon")];
-    let (_, end) = opened(&stream(&server, "Count", &late, envelope(0, b"{}")).await);
+    let (_, end) = opened(&stream(&server, "Count", &late, envelope(0, b"{}")).await.body);
     assert_eq!(end["error"]["code"], "invalid_argument");
     let version = [STREAM_JSON, ("connect-protocol-version", "2")];
-    let (_, end) = opened(&stream(&server, "Count", &version, envelope(0, b"{}")).await);
+    let (_, end) = opened(&stream(&server, "Count", &version, envelope(0, b"{}")).await.body);
     assert_eq!(end["error"]["code"], "invalid_argument");
     // What is malformed, and what has more or fewer messages than the method takes.
     let twice = [envelope(0, b"{}"), envelope(0, b"{}")].concat();
     for (body, code) in
         [(vec![0, 0], "invalid_argument"), (twice, "unimplemented"), (vec![], "unimplemented")]
     {
-        let (_, end) = opened(&stream(&server, "Count", &[STREAM_JSON], body).await);
+        let (_, end) = opened(&stream(&server, "Count", &[STREAM_JSON], body).await.body);
         assert_eq!(end["error"]["code"], code);
     }
     let wrong =
@@ -116,7 +92,7 @@ async fn errors_of_streams_are_in_their_end_early_and_late() {
 async fn metadata_lead_in_headers_and_trail_in_the_end() {
     let server = parity().await;
     let answer = stream(&server, "Count", &[STREAM_JSON], envelope(0, br#"{"to": 1}"#)).await;
-    assert!(opened(&answer).1.get("metadata").is_none());
+    assert!(opened(&answer.body).1.get("metadata").is_none());
     // Unary: trailers are headers with a prefix.
     let headers = [
         ("content-type", "application/json"),
@@ -146,7 +122,7 @@ async fn each_envelope_is_packed_by_itself() {
     }
     assert_eq!(flags, [1, 1, 3]);
     let unknown = [STREAM_JSON, ("connect-content-encoding", "lzma")];
-    let (_, end) = opened(&stream(&server, "Count", &unknown, envelope(1, b"{}")).await);
+    let (_, end) = opened(&stream(&server, "Count", &unknown, envelope(1, b"{}")).await.body);
     assert_eq!(end["error"]["code"], "unimplemented");
     assert!(end["error"]["message"].as_str().unwrap().contains("gzip"));
 }

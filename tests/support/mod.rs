@@ -2,9 +2,11 @@
 
 pub mod allocations;
 pub mod edge_service;
+pub mod envelopes;
 pub mod http_client;
 pub mod parity_service;
 pub mod running;
+pub mod socket;
 pub mod wires;
 
 /// The generated code of the tests' own service.

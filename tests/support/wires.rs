@@ -3,6 +3,7 @@
 //! Every client here speaks ProtoJSON of prost-reflect on the test's side, so that an answer is compared by
 //! what it says and not by who spelled it.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use ambidex::client::Transport;
@@ -16,10 +17,12 @@ use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde_json::{Value, json};
 use tokio_stream::StreamExt;
 
+use super::envelopes::{envelope, opened};
 use super::http_client::Answer;
 use super::parity_service::ParityService;
 use super::parity_v1::*;
 use super::running::Running;
+use super::socket::open;
 
 /// A way to call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +35,34 @@ pub enum Wire {
     RpcJson,
     /// The same with protobuf.
     RpcProto,
+    /// The same as the Connect protocol has it: streams in envelopes, of JSON or protobuf.
+    ConnectJson,
+    ConnectProto,
+    /// A WebSocket at that path.
+    WebSocket,
 }
 
-pub const ALL: [Wire; 5] = [Wire::Grpc, Wire::Local, Wire::Rest, Wire::RpcJson, Wire::RpcProto];
+pub const ALL: [Wire; 8] = [
+    Wire::Grpc,
+    Wire::Local,
+    Wire::Rest,
+    Wire::RpcJson,
+    Wire::RpcProto,
+    Wire::ConnectJson,
+    Wire::ConnectProto,
+    Wire::WebSocket,
+];
 
-/// Those that carry a stream of requests: protobuf over HTTP has no framing yet.
-pub const STREAMING: [Wire; 4] = [Wire::Grpc, Wire::Local, Wire::Rest, Wire::RpcJson];
+/// Those that carry a stream of requests: a body of protobuf is one message.
+pub const STREAMING: [Wire; 7] = [
+    Wire::Grpc,
+    Wire::Local,
+    Wire::Rest,
+    Wire::RpcJson,
+    Wire::ConnectJson,
+    Wire::ConnectProto,
+    Wire::WebSocket,
+];
 
 /// A call: one request, or a stream of them.
 #[derive(Debug, Clone)]
@@ -100,9 +125,12 @@ pub struct Failure {
     pub details: Vec<(String, Vec<u8>)>,
 }
 
-pub fn pool() -> DescriptorPool {
-    DescriptorPool::decode(<ParityServer<ParityService> as Service>::FILE_DESCRIPTOR_SET)
-        .expect("descriptors")
+pub fn pool() -> &'static DescriptorPool {
+    static POOL: OnceLock<DescriptorPool> = OnceLock::new();
+    POOL.get_or_init(|| {
+        DescriptorPool::decode(<ParityServer<ParityService> as Service>::FILE_DESCRIPTOR_SET)
+            .expect("descriptors")
+    })
 }
 
 /// The wire bytes of a message that JSON spells, by prost-reflect.
@@ -133,6 +161,8 @@ impl Running {
             Wire::Rest => self.rest(case).await,
             Wire::RpcJson => self.rpc(case, "application/json").await,
             Wire::RpcProto => self.rpc(case, "application/proto").await,
+            Wire::ConnectJson | Wire::ConnectProto => self.connect(case, wire == Wire::ConnectProto).await,
+            Wire::WebSocket => self.web_socket(case).await,
         }
     }
 
@@ -178,6 +208,122 @@ impl Running {
         let answer = self.http.send(Method::POST, &path, &headers, body).await;
         outcome_of_http(answer, &output, if proto { Spelled::ConnectProto } else { Spelled::Connect })
     }
+
+    async fn connect(&self, case: &Case, proto: bool) -> Outcome {
+        let (input, output) = types(case.method);
+        let is_unary = !["Count", "Running", "Sum"].iter().any(|kind| case.method.starts_with(kind));
+        if is_unary {
+            return self.rpc(case, if proto { "application/proto" } else { "application/json" }).await;
+        }
+        let timeout = case.timeout.map(|timeout| timeout.as_millis().to_string());
+        let mut headers = case.metadata.clone();
+        headers.push((
+            "content-type",
+            if proto { "application/connect+proto" } else { "application/connect+json" },
+        ));
+        headers.push(("connect-protocol-version", "1"));
+        if let Some(timeout) = &timeout {
+            headers.push(("connect-timeout-ms", timeout));
+        }
+        let spelled = |request: &Value| match proto {
+            true => encode(&input, request),
+            false => request.to_string().into_bytes(),
+        };
+        let requests = case.requests.clone().unwrap_or_else(|| vec![case.request.clone()]);
+        let body: Vec<u8> = requests.iter().flat_map(|request| envelope(0, &spelled(request))).collect();
+        let path = format!("/parity.v1.Parity/{}", case.method);
+        let answer = self.http.send(Method::POST, &path, &headers, body).await;
+        assert!(answer.status.is_success(), "the end of a stream has its status: {answer:?}");
+        let mut outcome = Outcome::of_headers(&answer);
+        let (messages, end) = opened(&answer.body);
+        outcome.messages = messages
+            .iter()
+            .map(|(_, message)| match proto {
+                true => decode(&output, message),
+                false => canonical(&output, &serde_json::from_slice(message).expect("JSON")),
+            })
+            .collect();
+        if !end["error"].is_null() {
+            outcome.end = Err(failure_of_connect(&end["error"]));
+        }
+        outcome.add_trailers(&end["metadata"]);
+        outcome.sorted()
+    }
+
+    async fn web_socket(&self, case: &Case) -> Outcome {
+        let (_, output) = types(case.method);
+        let timeout = case.timeout.map(|timeout| timeout.as_millis().to_string());
+        let mut headers = case.metadata.clone();
+        if let Some(timeout) = &timeout {
+            headers.push(("connect-timeout-ms", timeout));
+        }
+        let path = format!("/parity.v1.Parity/{}", case.method);
+        let mut socket = open(self, &path, &headers).await.expect("open");
+        match &case.requests {
+            None => socket.send(case.request.clone()).await,
+            Some(requests) => {
+                for request in requests {
+                    socket.send(request.clone()).await;
+                }
+                socket.end().await;
+            }
+        }
+        let mut outcome = Outcome::default();
+        loop {
+            let record = socket.record().await;
+            if !record["result"].is_null() {
+                outcome.messages.push(canonical(&output, &record["result"]));
+            } else if !record["metadata"].is_null() {
+                outcome.metadata = entries(&record["metadata"]);
+            } else {
+                outcome.end = failure_of_record(&record["status"]);
+                outcome.add_trailers(&record["status"]["metadata"]);
+                let code = outcome.end.as_ref().map_or_else(|failure| 4000 + failure.code as u16, |()| 1000);
+                assert_eq!(socket.closed().await.0, code);
+                return outcome.sorted();
+            }
+        }
+    }
+}
+
+/// The names and values of metadata in JSON.
+fn entries(metadata: &Value) -> Vec<(String, String)> {
+    let members = metadata.as_object().into_iter().flatten();
+    let values =
+        members.flat_map(|(name, values)| values.as_array().unwrap().iter().map(move |value| (name, value)));
+    values.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
+}
+
+impl Outcome {
+    /// What the headers of a response say.
+    fn of_headers(answer: &Answer) -> Self {
+        let mut outcome = Self::default();
+        for (name, value) in &answer.headers {
+            let value = value.to_str().unwrap().to_owned();
+            if let Some(name) = name.as_str().strip_prefix("trailer-x-") {
+                outcome.trailers.push((format!("x-{name}"), value));
+            } else if name.as_str().starts_with("x-") {
+                outcome.metadata.push((name.to_string(), value));
+            }
+        }
+        outcome
+    }
+
+    fn add_trailers(&mut self, metadata: &Value) {
+        self.trailers.extend(entries(metadata));
+    }
+
+    fn sorted(mut self) -> Self {
+        self.metadata.sort();
+        self.trailers.sort();
+        self
+    }
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self { messages: Vec::new(), end: Ok(()), metadata: Vec::new(), trailers: Vec::new() }
+    }
 }
 
 /// A request as query parameters: `{"to": 3, "plan": {"panic": true}}` is `to=3&plan.panic=true`.
@@ -210,16 +356,7 @@ enum Spelled {
 }
 
 fn outcome_of_http(answer: Answer, output: &str, spelled: Spelled) -> Outcome {
-    let mut outcome =
-        Outcome { messages: Vec::new(), end: Ok(()), metadata: Vec::new(), trailers: Vec::new() };
-    for (name, value) in &answer.headers {
-        let value = value.to_str().unwrap().to_owned();
-        if let Some(name) = name.as_str().strip_prefix("trailer-x-") {
-            outcome.trailers.push((format!("x-{name}"), value));
-        } else if name.as_str().starts_with("x-") {
-            outcome.metadata.push((name.to_string(), value));
-        }
-    }
+    let mut outcome = Outcome::of_headers(&answer);
     if !answer.status.is_success() {
         assert_eq!(answer.header("content-type"), "application/json", "an error is JSON: {answer:?}");
         outcome.end = Err(failure_of_http(&answer, spelled));
@@ -228,11 +365,7 @@ fn outcome_of_http(answer: Answer, output: &str, spelled: Spelled) -> Outcome {
         let end = lines.pop().expect("a stream ends in a record");
         outcome.messages = lines.iter().map(|line| canonical(output, &line["result"])).collect();
         outcome.end = failure_of_record(&end["status"]);
-        for (name, values) in end["status"]["metadata"].as_object().into_iter().flatten() {
-            for value in values.as_array().unwrap() {
-                outcome.trailers.push((name.clone(), value.as_str().unwrap().to_owned()));
-            }
-        }
+        outcome.add_trailers(&end["status"]["metadata"]);
     } else if spelled == Spelled::ConnectProto {
         assert_eq!(answer.header("content-type"), "application/proto");
         outcome.messages.push(decode(output, &answer.body));
@@ -240,9 +373,7 @@ fn outcome_of_http(answer: Answer, output: &str, spelled: Spelled) -> Outcome {
         assert_eq!(answer.header("content-type"), "application/json");
         outcome.messages.push(canonical(output, &answer.json()));
     }
-    outcome.metadata.sort();
-    outcome.trailers.sort();
-    outcome
+    outcome.sorted()
 }
 
 /// JSON read and printed again by prost-reflect, so that only what it says is compared.
@@ -261,6 +392,10 @@ fn failure_of_http(answer: &Answer, spelled: Spelled) -> Failure {
             details: error["details"].as_array().into_iter().flatten().map(detail_of_any).collect(),
         };
     }
+    failure_of_connect(&json)
+}
+
+fn failure_of_connect(json: &Value) -> Failure {
     let details = json["details"].as_array().into_iter().flatten().map(|detail| {
         let value = STANDARD_NO_PAD.decode(detail["value"].as_str().unwrap()).unwrap();
         (detail["type"].as_str().unwrap().to_owned(), value)
@@ -393,8 +528,7 @@ fn under_x(metadata: &MetadataMap) -> Vec<(String, String)> {
 }
 
 fn one<M: Message>(result: Result<Response<M>, Status>, output: &str) -> Outcome {
-    let mut outcome =
-        Outcome { messages: Vec::new(), end: Ok(()), metadata: Vec::new(), trailers: Vec::new() };
+    let mut outcome = Outcome::default();
     match result {
         Ok(response) => {
             // A unary response shows both kinds of metadata in one map; the tests tell them by their names.
@@ -409,8 +543,7 @@ fn one<M: Message>(result: Result<Response<M>, Status>, output: &str) -> Outcome
 }
 
 async fn many<M: Message + Default>(result: Result<Response<Streaming<M>>, Status>, output: &str) -> Outcome {
-    let mut outcome =
-        Outcome { messages: Vec::new(), end: Ok(()), metadata: Vec::new(), trailers: Vec::new() };
+    let mut outcome = Outcome::default();
     let mut response = match result {
         Ok(response) => response,
         Err(status) => {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 // `cancelled(key, millis)` makes a call with this key to wait under, and ends it after this long. On a busy machine
 // that may be before the handler has begun, which then never hears of it: so again, with more time.
 export async function cancelReason(parity, cancelled) {
-  for (const millis of [50, 200, 1000, 4000, 16_000]) {
+  for (const millis of [50, 200, 500, 2000, 8000]) {
     const key = randomUUID();
     const start = performance.now();
     await cancelled(key, millis);

@@ -4,16 +4,11 @@ import assert from "node:assert/strict";
 
 import { Code, ECHOES, SUMS, all, failsWith } from "./calls.mjs";
 import { connectNode } from "./packages.mjs";
-import { GRPC, NODE, STREAMING, WEB, over } from "./wires.mjs";
+import { GRPC, NODE, STREAMING, WEB, codings, over } from "./wires.mjs";
 import { wireTap } from "./wire_tap.mjs";
-
-const { compressionBrotli: brotli, compressionGzip: gzip } = connectNode;
 
 const TEXT = "Ambidex ".repeat(50_000);
 const FEW = TEXT.length / 10;
-
-// The codings of a wire: gRPC's own server has no Brotli.
-const codings = (wire) => (wire.protocol === "grpc" ? [gzip] : [gzip, brotli]);
 
 // A client whose traffic is counted, and the counter.
 async function tapped({ client, t }, options) {
@@ -25,36 +20,36 @@ async function* five(request) {
   for (let sent = 0; sent < 5; sent += 1) yield request;
 }
 
-over(STREAMING, "compressed requests are read", async (over) => {
-  for (const sendCompression of codings(over.wire)) {
+over(STREAMING, "compressed requests are read", async (here) => {
+  for (const sendCompression of codings(here.wire)) {
     for (const method of ECHOES) {
-      const [parity, tap] = await tapped(over, { sendCompression, acceptCompression: [] });
+      const [parity, tap] = await tapped(here, { sendCompression, acceptCompression: [] });
       assert.equal((await parity[method]({ text: TEXT })).text, TEXT);
       assert.ok(tap.bytesSent < FEW, `${method}, ${sendCompression.name}: ${tap.bytesSent} bytes`);
     }
   }
 });
 
-over(STREAMING, "replies are compressed for a client that accepts it", async (over) => {
-  for (const coding of codings(over.wire)) {
+over(STREAMING, "replies are compressed for a client that accepts it", async (here) => {
+  for (const coding of codings(here.wire)) {
     // To gRPC clients the server packs what it got packed.
-    const sendCompression = over.wire.protocol === "grpc" ? coding : undefined;
-    const [parity, tap] = await tapped(over, { acceptCompression: [coding], sendCompression });
+    const sendCompression = here.wire.protocol === "grpc" ? coding : undefined;
+    const [parity, tap] = await tapped(here, { acceptCompression: [coding], sendCompression });
     assert.equal((await parity.echo({ text: TEXT })).text, TEXT);
     assert.ok(tap.bytesReceived < FEW, `${coding.name}: ${tap.bytesReceived} bytes`);
   }
 });
 
-over(STREAMING, "replies are not compressed for a client that does not", async (over) => {
-  const [parity, tap] = await tapped(over, { acceptCompression: [] });
+over(STREAMING, "replies are not compressed for a client that does not", async (here) => {
+  const [parity, tap] = await tapped(here, { acceptCompression: [] });
   assert.equal((await parity.echo({ text: TEXT })).text, TEXT);
   assert.ok(tap.bytesReceived > TEXT.length, `${tap.bytesReceived} bytes`);
 });
 
-over(STREAMING, "every message of a stream is compressed", async (over) => {
-  for (const sendCompression of codings(over.wire)) {
+over(STREAMING, "every message of a stream is compressed", async (here) => {
+  for (const sendCompression of codings(here.wire)) {
     for (const method of SUMS) {
-      const [parity, tap] = await tapped(over, { sendCompression });
+      const [parity, tap] = await tapped(here, { sendCompression });
       const reply = await parity[method](five({ number: 1n, plan: { failMessage: TEXT } }));
       assert.equal(reply.sum, 5n);
       assert.ok(tap.bytesSent < FEW, `${method}, ${sendCompression.name}: ${tap.bytesSent} bytes`);
@@ -70,9 +65,9 @@ over(STREAMING, "a message that is empty when it is due to be compressed is read
   }
 });
 
-over(NODE, "an error is compressed, of a unary call and of a stream", async (over) => {
-  for (const coding of codings(over.wire)) {
-    const [parity, tap] = await tapped(over, { acceptCompression: [coding] });
+over(NODE, "an error is compressed, of a unary call and of a stream", async (here) => {
+  for (const coding of codings(here.wire)) {
+    const [parity, tap] = await tapped(here, { acceptCompression: [coding] });
     const plan = { failCode: Code.Aborted, failMessage: TEXT };
     for (const call of [() => parity.echo({ plan }), () => all(parity.count({ to: 1, plan }))]) {
       assert.equal((await failsWith(Code.Aborted, call())).rawMessage, TEXT);
@@ -82,13 +77,13 @@ over(NODE, "an error is compressed, of a unary call and of a stream", async (ove
 });
 
 over(GRPC, "a coding that the server does not read is unimplemented", async ({ client }) => {
-  const parity = client("parity.v1.Parity", { sendCompression: brotli });
+  const parity = client("parity.v1.Parity", { sendCompression: connectNode.compressionBrotli });
   await failsWith(Code.Unimplemented, parity.echo({ text: TEXT }));
 });
 
 // Fetch itself says what it accepts, and unpacks it.
-over(WEB, "fetch gets a compressed reply and a compressed stream", async (over) => {
-  const [parity, tap] = await tapped(over, {});
+over(WEB, "fetch gets a compressed reply and a compressed stream", async (here) => {
+  const [parity, tap] = await tapped(here, {});
   assert.equal((await parity.echo({ text: TEXT })).text, TEXT);
   const sent = tap.bytesSent;
   assert.ok(sent > TEXT.length && tap.bytesReceived < FEW, `${tap.bytesReceived} bytes`);

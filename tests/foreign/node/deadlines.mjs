@@ -22,7 +22,7 @@ over(EVERY, "a handler knows whether it has a deadline", async ({ parity }) => {
 
 over(EVERY, "a deadline bounds a whole stream", async ({ parity }) => {
   const counting = COUNTS.map(async (method) => {
-    const [first, rest] = await begun(parity[method]({ to: 1000, pauseMs: 20 }, { timeoutMs: 1000 }));
+    const [first, rest] = await begun(parity[method]({ to: 1000, pauseMs: 20 }, { timeoutMs: 600 }));
     assert.equal(first.number, 1, method);
     await exceeds(all(rest));
   });

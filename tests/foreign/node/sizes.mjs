@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 
 import { COUNTS, Code, ECHOES, LIMIT_BYTES, RUNNINGS, SUMS, all, failsWith, stillServes } from "./calls.mjs";
-import { connectNode } from "./packages.mjs";
-import { EVERY, STREAMING, over } from "./wires.mjs";
+import { EVERY, STREAMING, codings, over } from "./wires.mjs";
 
 // What a message has besides its text: a tag and a length of four bytes, or `{"text":""}`.
 const textAtLimit = (wire) => "x".repeat(LIMIT_BYTES - (wire.useBinaryFormat ? 5 : 11));
@@ -39,18 +38,17 @@ over(STREAMING, "a later message over the limit is resource_exhausted", async ({
 });
 
 over(STREAMING, "a message that unpacks to more than the limit is resource_exhausted", async ({ client, wire }) => {
-  const bomb = "x".repeat(LIMIT_BYTES + 1);
-  const { compressionBrotli, compressionGzip } = connectNode;
-  const codings = wire.protocol === "grpc" ? [compressionGzip] : [compressionGzip, compressionBrotli];
-  for (const sendCompression of codings) {
+  const bomb = `${textAtLimit(wire)}x`;
+  for (const sendCompression of codings(wire)) {
     const parity = client("parity.v1.Parity", { sendCompression });
     async function* requests() {
       yield { number: 1n };
       yield { plan: { failMessage: bomb } };
     }
-    for (const method of ECHOES) await failsWith(Code.ResourceExhausted, parity[method]({ text: bomb }));
-    for (const method of SUMS) await failsWith(Code.ResourceExhausted, parity[method](requests()));
-    for (const method of RUNNINGS) await failsWith(Code.ResourceExhausted, all(parity[method](requests())));
+    await failsWith(Code.ResourceExhausted, parity.echo({ text: bomb }));
+    await failsWith(Code.ResourceExhausted, all(parity.count({ plan: { failMessage: bomb } })));
+    await failsWith(Code.ResourceExhausted, parity.sum(requests()));
+    await failsWith(Code.ResourceExhausted, all(parity.running(requests())));
     await stillServes(parity);
   }
 });

@@ -64,6 +64,12 @@ export const STREAMING = [...NODE, ...GRPC];
 // Where a reply can be read before the request has ended.
 export const DUPLEX = [...NODE_HTTP2, ...GRPC];
 
+// What both sides of a wire can pack messages with: the server's gRPC has no Brotli.
+export function codings({ protocol }) {
+  const { compressionBrotli, compressionGzip } = connectNode;
+  return protocol === "grpc" ? [compressionGzip] : [compressionGzip, compressionBrotli];
+}
+
 // A test over each of these wires, with a client of its own.
 export function over(wires, sentence, check) {
   for (const wire of wires) {
