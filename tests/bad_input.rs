@@ -1,10 +1,13 @@
 //! What a wrong request gets: the right code on each wire, a message that says what and where, and a server
 //! that goes on.
 
+use std::time::Duration;
+
 use ambidex::Code;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::streams::eventually;
 use crate::support::http_client::Answer;
@@ -136,6 +139,28 @@ async fn too_much_is_413_over_http_and_resource_exhausted_over_grpc() {
     let status = client.echo(EchoRequest { text, ..EchoRequest::default() }).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
     still_serves(&server).await;
+}
+
+/// Head and body in packets of their own: the refusal is there before the body, and the connection goes on.
+#[tokio::test]
+async fn a_refusal_is_read_by_a_client_that_is_still_sending() {
+    let server = parity_with(|config| config.body_max_bytes = 1000).await;
+    for (path, body) in [("/nowhere", 7), ("/v1/echo", 3_000_000)] {
+        let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
+        for _ in 0..2 {
+            let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {body}\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            stream.write_all(&vec![b' '; body]).await.expect("nobody resets it");
+            let mut answer = vec![0; 4096];
+            let read = stream.read(&mut answer).await.expect("an answer");
+            assert!(
+                answer[..read].starts_with(b"HTTP/1.1 4"),
+                "{}",
+                String::from_utf8_lossy(&answer[..read])
+            );
+        }
+    }
 }
 
 #[tokio::test]

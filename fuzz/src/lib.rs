@@ -63,7 +63,9 @@ pub fn converse(bytes: &[u8]) -> Vec<u8> {
         let (mut client, server) = tokio::io::duplex(64 * 1024);
         let served = tokio::spawn(async move {
             let service = TowerToHyperService::new(router);
-            let http = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new()).http1_only();
+            let mut http = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new()).http1_only();
+            // All is sent at once, and the end of it is not that nobody listens.
+            http.http1().half_close(true);
             let _ = http.serve_connection_with_upgrades(TokioIo::new(server), service).await;
         });
         let mut answer = Vec::new();

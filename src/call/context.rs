@@ -255,7 +255,10 @@ impl fmt::Debug for Context {
 /// The status a caller gets for a call that was given up for `reason`.
 pub(crate) fn cancelled_status(reason: CancelReason) -> tonic::Status {
     match reason {
-        CancelReason::DeadlineExceeded => tonic::Status::deadline_exceeded("the deadline of the call passed"),
+        // Also for who is refused at once, because it is too late already.
+        CancelReason::DeadlineExceeded => {
+            tonic::Status::deadline_exceeded("the call cannot be answered before its deadline")
+        }
         CancelReason::Shutdown => tonic::Status::unavailable("the server is shutting down"),
         _ => tonic::Status::cancelled("the caller left"),
     }

@@ -18,9 +18,14 @@ use super::status;
 /// What is packed without a look at other work.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Packs a response as its client likes it, if that pays.
-pub(super) fn pack(response: Response<Body>, accepted: &Values, min_bytes: usize) -> Response<Body> {
-    let Some(coding) = Coding::accepted(accepted.iter()) else { return response };
+/// Packs a response as its client likes it, if that pays. Whether its list is ordered is the protocol's to say.
+pub(super) fn pack(
+    response: Response<Body>,
+    accepted: &Values,
+    ordered: bool,
+    min_bytes: usize,
+) -> Response<Body> {
+    let Some(coding) = Coding::accepted(accepted.iter(), ordered) else { return response };
     let is_small = response.body().size_hint().exact().is_some_and(|bytes| bytes < min_bytes as u64);
     let has_body = !status::has_no_body(response.status());
     let headers = response.headers();
@@ -116,7 +121,7 @@ mod tests {
     #[tokio::test]
     async fn a_large_text_is_packed_and_comes_out_again() {
         let text = b"a line of text\n".repeat(20_000);
-        let packed = pack(response("text/plain", text.clone()), &accept("gzip"), 1000);
+        let packed = pack(response("text/plain", text.clone()), &accept("gzip"), false, 1000);
         assert_eq!(packed.headers()[header::CONTENT_ENCODING], "gzip");
         assert_eq!(packed.headers()[header::VARY], "accept-encoding");
         let body = packed.into_body().collect().await.expect("a body").to_bytes();
@@ -133,7 +138,9 @@ mod tests {
         ];
         for (response, accepted) in cases {
             assert!(
-                !pack(response, &accept(accepted), 1000).headers().contains_key(header::CONTENT_ENCODING)
+                !pack(response, &accept(accepted), false, 1000)
+                    .headers()
+                    .contains_key(header::CONTENT_ENCODING)
             );
         }
     }

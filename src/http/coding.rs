@@ -74,28 +74,32 @@ impl Coding {
         known.map(Some).ok_or_else(status::unsupported_coding)
     }
 
-    /// The coding that `Accept-Encoding` or one of its kin likes best; `None` where that is identity.
-    pub(super) fn accepted<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Option<Self> {
-        let mut best: Option<(u16, Self)> = None;
+    /// The coding that `Accept-Encoding` or one of its kin likes best; `None` where that is identity. Of those it
+    /// likes equally it is the one that stands first, where the list is `ordered`, and else the server's choice.
+    pub(super) fn accepted<'a>(values: impl Iterator<Item = &'a HeaderValue>, ordered: bool) -> Option<Self> {
         let (mut identity, mut others) = (0, None);
-        let mut named = Vec::new();
+        let mut named: Vec<(u16, Self)> = Vec::new();
         for range in values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
             let (name, quality) = super::content::with_quality(range);
-            match name {
-                "identity" => identity = quality,
-                "*" => others = Some(quality),
-                _ => {
-                    if let Some(coding) =
-                        ALL.into_iter().find(|coding| name.eq_ignore_ascii_case(coding.name()))
-                    {
-                        named.push((quality, coding));
-                    }
+            let known = ALL.into_iter().find(|coding| name.eq_ignore_ascii_case(coding.name()));
+            match (known, name) {
+                (Some(coding), _) if named.iter().all(|(_, known)| *known != coding) => {
+                    named.push((quality, coding))
                 }
+                (None, "identity") => identity = quality,
+                (None, "*") => others = Some(quality),
+                _ => {}
             }
         }
-        for coding in ALL {
-            let own = named.iter().find(|(_, named)| *named == coding).map(|(quality, _)| *quality);
-            let Some(quality) = own.or(others) else { continue };
+        if !ordered {
+            named.sort_by_key(|(_, coding)| ALL.iter().position(|known| known == coding));
+        }
+        if let Some(quality) = others {
+            let unnamed = ALL.into_iter().filter(|coding| named.iter().all(|(_, named)| named != coding));
+            named.extend(unnamed.map(|coding| (quality, coding)).collect::<Vec<_>>());
+        }
+        let mut best: Option<(u16, Self)> = None;
+        for (quality, coding) in named {
             if quality > 0 && best.is_none_or(|(known, _)| quality > known) {
                 best = Some((quality, coding));
             }
@@ -301,7 +305,7 @@ mod tests {
 
     fn accepted(value: &str) -> Option<Coding> {
         let value = HeaderValue::from_str(value).expect("a value");
-        Coding::accepted([&value].into_iter())
+        Coding::accepted([&value].into_iter(), false)
     }
 
     #[test]
@@ -313,6 +317,7 @@ mod tests {
             ("GZIP", Some(Coding::Gzip)),
             ("*", Some(Coding::Zstd)),
             ("*, zstd;q=0", Some(Coding::Brotli)),
+            ("gzip, *", Some(Coding::Gzip)),
             ("identity, gzip;q=0.5", None),
             ("identity;q=0, gzip", Some(Coding::Gzip)),
             ("gzip;q=0", None),
@@ -322,7 +327,11 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(accepted(value), expected, "{value}");
         }
-        assert_eq!(Coding::accepted([].into_iter()), None);
+        assert_eq!(Coding::accepted([].into_iter(), false), None);
+        let ordered =
+            |value: &'static str| Coding::accepted([&HeaderValue::from_static(value)].into_iter(), true);
+        assert_eq!(ordered("gzip, br, zstd"), Some(Coding::Gzip), "Connect's lists are ordered");
+        assert_eq!(ordered("gzip;q=0.5, br, zstd"), Some(Coding::Brotli));
     }
 
     #[test]

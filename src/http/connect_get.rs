@@ -95,7 +95,8 @@ pub(super) fn message(query: &str, message: &MessageType, config: &HttpConfig) -
         let name = HeaderValue::from_str(name).unwrap_or(HeaderValue::from_static("?"));
         // Connect has a code for it, and HTTP no status: there is no body whose type could be wrong.
         let coding = Coding::named(&name).map_err(|status| Status::unimplemented(status.message()))?;
-        if let Some(coding) = coding {
+        // Nothing is packed in no coding, whatever its name: the protocol says so.
+        if let Some(coding) = coding.filter(|_| !bytes.is_empty()) {
             bytes = coding.decode(&bytes, config.body_max_bytes)?;
         }
     }

@@ -134,7 +134,7 @@ impl Endpoint {
             if self.protocol == Protocol::Rpc { Status::unimplemented(status.message()) } else { status }
         })?;
         let envelope_coding = match envelopes && config.compress_replies {
-            true => Coding::accepted(heads.connect_accept_encoding.iter()),
+            true => Coding::accepted(heads.connect_accept_encoding.iter(), true),
             false => None,
         };
         let view = View { json: system.json(&config.json_out), mask: self.mask(&system)? };

@@ -68,6 +68,7 @@ impl Envelopes {
         self.number += 1;
         match (flags & COMPRESSED != 0, self.coding) {
             (false, _) => Ok(Some(message)),
+            (true, _) if message.is_empty() => Ok(Some(message)),
             (true, Some(coding)) => coding.decode(&message, self.limit_bytes).map(Some),
             (true, None) => Err(Status::internal("a compressed message without a Connect-Content-Encoding")),
         }
@@ -164,6 +165,11 @@ mod tests {
                 assert_eq!(read(&body, step, coding).await.expect("messages"), [&b"short"[..], b"", &long]);
             }
         }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_packed_in_no_coding() {
+        assert_eq!(read(b"\x01\0\0\0\0", 5, Some(Coding::Gzip)).await.expect("a message"), [Bytes::new()]);
     }
 
     #[tokio::test]

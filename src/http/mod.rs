@@ -225,7 +225,8 @@ impl Shared {
         if !self.config.compress_replies || heads.accept_encoding.is_empty() {
             return response;
         }
-        coded_body::pack(response, &heads.accept_encoding, self.config.compress_min_bytes)
+        let ordered = endpoint.protocol == Protocol::Rpc;
+        coded_body::pack(response, &heads.accept_encoding, ordered, self.config.compress_min_bytes)
     }
 
     async fn call(

@@ -17,7 +17,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use http::{HeaderMap, HeaderName, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
@@ -52,9 +52,8 @@ const REASON_MAX_BYTES: usize = 123;
 
 /// Whether a request wants to become a WebSocket.
 pub(super) fn is_asked_for(request: &Request<HttpBody>) -> bool {
-    let upgrade = request.headers().get(header::UPGRADE);
-    *request.method() == Method::GET
-        && upgrade.is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    let is_websocket = |name: &HeaderValue| name.as_bytes().eq_ignore_ascii_case(b"websocket");
+    *request.method() == Method::GET && request.headers().get(header::UPGRADE).is_some_and(is_websocket)
 }
 
 /// Answers a request for a WebSocket; the call begins when it is open.

@@ -16,6 +16,11 @@ pub(super) const LAST_WORDS: Duration = Duration::from_millis(250);
 /// How long accepting pauses when the system has no descriptor left for another connection.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long, and how much of, the rest of a request body is read that nobody wants: enough for a client that sends a
+/// body of twice the default bound to have its refusal, and for one that never ends to be cut off soon.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER_MAX_BYTES: usize = 8 * 1024 * 1024;
+
 /// hyper reads HTTP/1.1 in a buffer of at least this.
 pub(super) const HTTP1_BUFFER_MIN_BYTES: usize = 8192;
 

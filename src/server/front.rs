@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use std::net::SocketAddr;
 use tower::Service;
 
+use super::linger::Lingering;
 use crate::call::Peer;
 use crate::grpc::{GrpcEdge, is_grpc};
 use crate::http::HttpEdge;
@@ -51,7 +52,9 @@ impl Front {
     ///
     /// Boxed: a connection's task holds a future of this for every stream, and should not be as large as the largest
     /// edge.
-    pub(super) fn serve(&self, mut request: Request<Incoming>, peer: SocketAddr) -> ResponseFuture {
+    pub(super) fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> ResponseFuture {
+        let version = request.version();
+        let mut request = request.map(|body| Lingering::new(body, version));
         let is_grpc = is_grpc(request.headers().get(header::CONTENT_TYPE));
         match (&self.grpc, &self.http) {
             (Some(grpc), http) if is_grpc || http.is_none() => {
@@ -66,7 +69,7 @@ impl Front {
             (_, Some(Http::Router(http))) => {
                 // Where axum's own extractors look for it, and our edge.
                 request.extensions_mut().insert(ConnectInfo(peer));
-                let response = http.clone().call(request);
+                let response = http.clone().call(request.map(axum::body::Body::new));
                 let into =
                     |response: Result<Response<_>, _>| response.map(|response| response.map(Either::Right));
                 Box::pin(Answer { response, into })

@@ -10,6 +10,7 @@ mod cors;
 mod error;
 mod front;
 mod glance;
+mod linger;
 mod preface;
 mod shutdown;
 

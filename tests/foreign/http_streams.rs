@@ -58,7 +58,7 @@ fn a_stream_is_server_sent_events_for_a_client_that_asks_for_them() {
         assert_eq!(answer.header("content-type"), "text/event-stream");
         let events: Vec<_> = answer.text().split_terminator("\n\n").map(str::to_owned).collect();
         let end = "event: status\ndata: {\"code\":0,\"message\":\"\"}";
-        assert_eq!(events, ["data: {\"number\":1}", "data: {\"number\":2}", end], "{path}");
+        assert_eq!(events, ["id: 1\ndata: {\"number\":1}", "id: 2\ndata: {\"number\":2}", end], "{path}");
     }
 }
 

@@ -126,7 +126,9 @@ fn json_nested_without_end_is_400() {
 
 #[test]
 fn a_body_of_another_type_is_415_and_names_the_right_one() {
-    for content_type in ["application/x-www-form-urlencoded", "text/xml", "application/proto", "nonsense"] {
+    for content_type in
+        ["application/x-www-form-urlencoded", "text/xml", "application/connect+json", "nonsense"]
+    {
         let Some(request) = request("POST", "/v1/echo") else { return };
         request.body(content_type, "{}").send().refused(415, "INVALID_ARGUMENT", "application/json");
     }

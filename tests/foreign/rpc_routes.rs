@@ -54,7 +54,9 @@ fn an_error_is_connects() {
     let Some(request) = post("/parity.v1.Parity/Echo", json!({"plan": plan})) else { return };
     let answer = request.send();
     refused(&answer, 404, "not_found", "nowhere");
-    let detail = json!({"type": "google.rpc.BadRequest", "value": "ChsKBHRleHQSE2lzIG5vdCB0byBteSBsaWtpbmc"});
+    let debug = json!({"fieldViolations": [{"field": "text", "description": "is not to my liking"}]});
+    let value = "ChsKBHRleHQSE2lzIG5vdCB0byBteSBsaWtpbmc";
+    let detail = json!({"type": "google.rpc.BadRequest", "value": value, "debug": debug});
     assert_eq!(answer.json()["details"], json!([detail]));
 }
 

@@ -101,10 +101,12 @@ fn problem(sources: &Sources, method: &MethodDescriptor, message: String) -> Pro
 /// The place of the rule of `method`.
 fn location(sources: &Sources, method: &MethodDescriptor) -> String {
     let service = method.parent_service();
+    // `ServiceDescriptor::index` counts through all files.
+    let in_its_file = service.parent_file().services().position(|other| other == *service);
     let index = |index: usize| i32::try_from(index).expect("paths into files are made of 32-bit numbers");
     let path = [
         step::FILE_SERVICE,
-        index(service.index()),
+        index(in_its_file.expect("a file has the services it is the parent of")),
         step::SERVICE_METHOD,
         index(method.index()),
         step::METHOD_OPTIONS,

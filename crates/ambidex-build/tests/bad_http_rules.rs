@@ -198,3 +198,28 @@ fn every_bad_rule_is_told_in_one_run() {
     );
     assert_eq!(told.lines().count(), 2, "{told}");
 }
+
+#[test]
+fn two_files_with_the_same_route_are_both_placed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |package: &str, above: &str| {
+        format!(
+            "syntax = \"proto3\";\npackage {package};\nimport \"google/api/annotations.proto\";\nmessage M {{}}\n\
+             service S {{\n  rpc Get(M) returns (M) {{{above}\n    option (google.api.http) = {{get: \"/v1/x\"}};\n  }}\n}}\n"
+        )
+    };
+    fs::write(directory.path().join("a.proto"), file("a.v1", "")).unwrap();
+    fs::write(
+        directory.path().join("b.proto"),
+        file("b.v1", "\n    option idempotency_level = NO_SIDE_EFFECTS;"),
+    )
+    .unwrap();
+    let error = configure()
+        .out_dir(directory.path())
+        .compile(&["a.proto", "b.proto"], &[directory.path()])
+        .expect_err("the routes were taken for good");
+    let prefix = format!("{}{}", directory.path().display(), std::path::MAIN_SEPARATOR);
+    let told = error.to_string().replace(&prefix, "");
+    assert!(told.starts_with("b.proto:8:5: method b.v1.S.Get: its route `GET /v1/x`"), "{told}");
+    assert!(told.contains("of a.v1.S.Get (a.proto:7:5)"), "{told}");
+}

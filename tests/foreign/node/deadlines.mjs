@@ -32,7 +32,7 @@ over(EVERY, "a deadline bounds a whole stream", async ({ parity }) => {
 // No timeout here: what ends the call is the server's answer.
 over(EVERY, "a method has a deadline of its own", async ({ parity }) => {
   const error = await exceeds(parity.hurried({ plan: { sleepMs: 10_000 } }));
-  assert.equal(error.rawMessage, "the deadline of the call passed");
+  assert.equal(error.rawMessage, "the call cannot be answered before its deadline");
 });
 
 over(EVERY, "the handler learns that its deadline passed", async ({ parity }) => {

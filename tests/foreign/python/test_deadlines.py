@@ -53,7 +53,7 @@ class Deadlines(ParityTest):
     def test_a_method_has_a_deadline_of_its_own(self):
         # No timeout here: what ends the call is the server's answer.
         error = self.exceeds(lambda: self.echo("Hurried", plan=LONG, timeout=None))
-        self.assertEqual(error.details(), "the deadline of the call passed")
+        self.assertEqual(error.details(), "the call cannot be answered before its deadline")
 
     def test_the_handler_learns_that_its_deadline_passed(self):
         def cancelled(key, seconds):
