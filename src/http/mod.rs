@@ -243,7 +243,7 @@ impl Shared {
         let head = self.head(endpoint, heads, peer)?;
         let target = request::Target {
             captures,
-            query: query.map(str::to_owned),
+            uri: parts.uri.clone(),
             content_type: match spelling.request {
                 RequestSpelling::Raw => heads.content_type.clone(),
                 _ => None,

@@ -12,7 +12,7 @@ use ambidex_schema::{BodyBinding, bind_query, mask_from_json};
 use axum::body::Body as HttpBody;
 use bytes::Bytes;
 use futures_core::Stream;
-use http::HeaderValue;
+use http::{HeaderValue, Uri};
 use pin_project_lite::pin_project;
 use prost::Message as _;
 use tokio_stream::StreamExt;
@@ -31,7 +31,8 @@ use crate::call::Body;
 pub(super) struct Target {
     /// The decoded values of the template's variables.
     pub(super) captures: Vec<String>,
-    pub(super) query: Option<String>,
+    /// The target itself, of which the query is read; shared with the request, and so for nothing.
+    pub(super) uri: Uri,
     /// The type of a raw body.
     pub(super) content_type: Option<HeaderValue>,
 }
@@ -61,7 +62,7 @@ pub(super) fn messages(
         }
         RequestSpelling::Query => Body::stream(Once {
             making: Some(async move {
-                let query = target.query.as_deref().unwrap_or_default();
+                let query = target.uri.query().unwrap_or_default();
                 connect_get::message(query, &endpoint.request.message, &edge.config)
             }),
         }),
@@ -204,7 +205,7 @@ fn push_target(
     if config.refuse_contradictions {
         binding.check_path(&target.captures, wire).map_err(|error| wrong(&error))?;
     }
-    if let Some(query) = target.query.as_deref().filter(|query| !query.is_empty()) {
+    if let Some(query) = target.uri.query().filter(|query| !query.is_empty()) {
         let system = if config.response_masks { &[system::FIELDS][..] } else { &[] };
         let options =
             binding.query_options().with_ignore_unknown(config.ignore_unknown_query).with_system(system);

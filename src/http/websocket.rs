@@ -82,10 +82,9 @@ pub(super) async fn open(edge: &Arc<Shared>, request: Request<HttpBody>, peer: P
     let upgrade =
         upgrade.protocols([JSON_PROTOCOL, PROTO_PROTOCOL]).max_message_size(cut_off).max_frame_size(cut_off);
     let proto = upgrade.selected_protocol().is_some_and(|chosen| chosen == PROTO_PROTOCOL);
-    let query = parts.uri.query().map(str::to_owned);
     let session = Session {
         metadata: call::incoming_metadata(parts.headers),
-        target: Target { captures, query, content_type: None },
+        target: Target { captures, uri: parts.uri, content_type: None },
         encoding: if proto { Encoding::Proto } else { Encoding::Json },
         edge: Arc::clone(edge),
         endpoint,
