@@ -67,6 +67,39 @@ async fn what_a_handler_says_over_http_harms_nobody_else() {
     assert_eq!(Seen::decode(answer.body).expect("a message").id, "7");
 }
 
+/// What is not 200 is an error to a Connect client, and what is 200 a success.
+#[tokio::test]
+async fn a_handlers_status_is_not_for_connect_and_one_without_a_body_has_none() {
+    let server = edge().await;
+    let rpc = server.http.post("/edge.v1.Edge/Say", r#"{"status": 200, "failCode": 5}"#).await;
+    assert_eq!((rpc.status, &rpc.json()["code"]), (StatusCode::NOT_FOUND, &json!("not_found")));
+    for client in [server.http.clone(), server.http.http2()] {
+        let bare = client.post("/edge/say", r#"{"status": 304, "failCode": 5}"#).await;
+        assert_eq!(
+            (bare.status, bare.body.len(), bare.header("content-type")),
+            (StatusCode::NOT_MODIFIED, 0, "")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_form_of_a_foreign_page_is_refused() {
+    let server = edge().await;
+    let own = format!("http://{}", server.address);
+    for (origin, content_type, status) in [
+        ("https://evil.example", "text/plain", 403),
+        ("https://evil.example", "application/x-www-form-urlencoded", 403),
+        ("https://evil.example", "application/json", 200),
+        (&*own, "application/json", 200),
+    ] {
+        let headers = [("origin", origin), ("content-type", content_type)];
+        for path in ["/edge/items/1:archive", "/edge.v1.Edge/See"] {
+            let answer = server.http.send(Method::POST, path, &headers, "{}").await;
+            assert_eq!(answer.status.as_u16(), status, "{origin} {content_type} {path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_query_may_choose_the_form_of_the_answer() {
     let server = edge().await;

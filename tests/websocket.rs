@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use prost::Message as _;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -110,7 +110,10 @@ async fn what_cannot_be_opened_is_refused_before_it_is() {
         config.cors = Some(ambidex::server::Cors::origins(["https://shop.example"]));
     })
     .await;
-    assert!(open(&trusting, "/v1/running", &[("origin", "https://shop.example")]).await.is_ok());
+    let page = [("origin", "https://shop.example"), ("cookie", "a=b"), ("x-deep", "kept")];
+    let mut socket = open(&trusting, "/parity.v1.Parity/Describe", &page).await.expect("a trusted page");
+    socket.end().await;
+    assert_eq!(socket.record().await["result"]["deepMetadata"], "kept");
 }
 
 #[tokio::test]
@@ -170,6 +173,86 @@ async fn a_silent_client_is_asked_and_then_given_up() {
         frames += 1;
         assert!(frames < 50, "it was cut off");
     }
+}
+
+/// A client that only listens says nothing, so it has to be asked, however much there is to hear.
+#[tokio::test]
+async fn a_client_that_only_listens_is_asked_in_the_midst_of_a_busy_stream() {
+    let server = parity_with(|config| config.stream_keep_alive_ms = 50).await;
+    let mut socket = open(&server, "/parity.v1.Parity/Count", &[]).await.expect("open");
+    socket.send(json!({"to": 40, "pauseMs": 10})).await;
+    let mut pings = 0;
+    loop {
+        match socket.0.next().await.expect("a frame").expect("a frame") {
+            Message::Ping(_) => pings += 1,
+            Message::Text(text) if text.starts_with("{\"status\":{\"code\":0") => break,
+            Message::Text(_) => {}
+            other => panic!("unexpected: {other:?}"),
+        }
+    }
+    assert!(pings >= 3, "{pings} pings in 400 ms");
+}
+
+#[tokio::test]
+async fn the_first_thing_that_is_wrong_is_what_is_told() {
+    let server = parity().await;
+    let mut socket = open(&server, "/parity.v1.Parity/Running", &[]).await.expect("open");
+    socket.send(json!({"nope": 1})).await;
+    for number in 0..50 {
+        socket.send(json!({"number": number})).await;
+    }
+    let status = &socket.record().await["status"];
+    assert!(status["message"].as_str().is_some_and(|message| message.contains("nope")), "{status}");
+}
+
+#[tokio::test]
+async fn a_method_of_one_message_takes_none_for_the_empty_one() {
+    let server = parity().await;
+    let mut socket = open(&server, "/v1/count?to=1", &[]).await.expect("open");
+    socket.end().await;
+    assert_eq!(socket.record().await["result"]["number"], 1);
+    assert_eq!(socket.record().await["status"]["code"], 0);
+}
+
+/// GET echoes, and so do PUT, PATCH and DELETE of another rule: all the same RPC. Where it is not, it is refused.
+#[tokio::test]
+async fn a_path_of_several_methods_opens_none_of_them() {
+    let server = parity().await;
+    let mut socket = open(&server, "/v1/echo/items/1", &[]).await.expect("one RPC by several methods");
+    socket.send(json!({"count": 3})).await;
+    assert_eq!(socket.record().await["result"]["item"]["name"], "items/1");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_politely_has_its_close_answered() {
+    let server = parity().await;
+    let mut socket = open(&server, "/v1/running", &[]).await.expect("open");
+    socket.0.close(None).await.expect("sent");
+    assert!(matches!(socket.0.next().await, Some(Ok(Message::Close(_)))), "a close for a close");
+}
+
+#[tokio::test]
+async fn a_client_that_does_nothing_but_ping_is_let_go() {
+    let server = parity().await;
+    let mut socket = open(&server, "/v1/running", &[]).await.expect("open");
+    let mut pings = 0;
+    while socket.0.send(Message::Ping(vec![0; 125].into())).await.is_ok() {
+        pings += 1;
+        assert!(pings < 1_000_000, "for ever");
+    }
+}
+
+#[tokio::test]
+async fn an_open_socket_counts_among_the_connections() {
+    let server = parity_with(|config| config.connections_max = 2).await;
+    let mut first = open(&server, "/v1/running", &[]).await.expect("open");
+    let _second = open(&server, "/v1/running", &[]).await.expect("open");
+    let third = tokio::time::timeout(Duration::from_millis(200), open(&server, "/v1/running", &[])).await;
+    assert!(third.is_err(), "there is no place for another");
+    first.0.close(None).await.expect("sent");
+    drop(first);
+    let third = tokio::time::timeout(Duration::from_secs(10), open(&server, "/v1/running", &[])).await;
+    assert!(third.is_ok_and(|third| third.is_ok()), "now there is");
 }
 
 #[tokio::test]

@@ -44,6 +44,8 @@ pub struct HttpRoute {
 pub struct HttpResponse {
     status: Option<StatusCode>,
     headers: HeaderMap,
+    /// It is the edge that has a word which gRPC lacks, and not a handler.
+    of_edge: bool,
 }
 
 /// What a `Location` cannot hold as it is.
@@ -53,7 +55,16 @@ const NOT_IN_A_LOCATION: &AsciiSet =
 impl HttpResponse {
     /// An answer with this status. An informational one is no answer, and passed over.
     pub fn new(status: StatusCode) -> Self {
-        Self { status: Some(status), headers: HeaderMap::new() }
+        Self { status: Some(status), ..Self::default() }
+    }
+
+    /// What the edge itself says of an error.
+    pub(crate) fn of_edge(status: StatusCode) -> Self {
+        Self { of_edge: true, ..Self::new(status) }
+    }
+
+    pub(crate) fn is_of_edge(&self) -> bool {
+        self.of_edge
     }
 
     /// The usual status, for an answer that only has headers to add.

@@ -16,16 +16,15 @@ pub(crate) fn is_metadata(name: &HeaderName) -> bool {
     if name.starts_with("grpc-") {
         return name == RETRY_PUSHBACK_MS;
     }
+    if name.starts_with("connect-") {
+        return false;
+    }
     !matches!(
         name,
         "accept"
             | "accept-encoding"
             | "accept-post"
             | "allow"
-            | "connect-accept-encoding"
-            | "connect-content-encoding"
-            | "connect-protocol-version"
-            | "connect-timeout-ms"
             | "connection"
             | "content-encoding"
             | "content-length"
@@ -77,11 +76,13 @@ pub(crate) fn outgoing(metadata: MetadataMap) -> HeaderMap {
 
 /// Parts the values of `-bin` headers that came joined by commas.
 fn split_binary(headers: &mut HeaderMap) {
-    let joined: Vec<_> = headers
+    let mut joined: Vec<_> = headers
         .iter()
         .filter(|(name, value)| name.as_str().ends_with("-bin") && value.as_bytes().contains(&b','))
         .map(|(name, _)| name.clone())
         .collect();
+    // The values of one name come one after another, and are parted all at once.
+    joined.dedup();
     for name in joined {
         let values: Vec<_> = headers.get_all(&name).iter().cloned().collect();
         headers.remove(&name);

@@ -32,6 +32,15 @@ pub(super) async fn whole(body: Body, coding: Option<Coding>, limit_bytes: usize
     }
 }
 
+/// Bytes of blanks between two messages. Packed they are next to nothing, and a thread that reads them has no time for
+/// anybody else.
+pub(super) const BLANK_MAX_BYTES: usize = 64 * 1024;
+
+/// The refusal of more.
+pub(super) fn blank() -> Status {
+    Status::invalid_argument("the body: there is next to nothing in it but blanks")
+}
+
 fn cut_off() -> Status {
     Status::cancelled("the request body ended before it was complete")
 }

@@ -8,24 +8,17 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::{Buf, Bytes};
-use http::{HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::coding::{Coding, Encoder};
-use super::heads::Values;
 use super::status;
 
 /// What is packed without a look at other work.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Packs a response as its client likes it, if that pays. Whether its list is ordered is the protocol's to say.
-pub(super) fn pack(
-    response: Response<Body>,
-    accepted: &Values,
-    ordered: bool,
-    min_bytes: usize,
-) -> Response<Body> {
-    let Some(coding) = Coding::accepted(accepted.iter(), ordered) else { return response };
+/// Packs a response, if that pays.
+pub(super) fn pack(response: Response<Body>, coding: Coding, min_bytes: usize) -> Response<Body> {
     let is_small = response.body().size_hint().exact().is_some_and(|bytes| bytes < min_bytes as u64);
     let has_body = !status::has_no_body(response.status());
     let headers = response.headers();
@@ -38,8 +31,19 @@ pub(super) fn pack(
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_ENCODING, coding.header_value());
     parts.headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    weaken(&mut parts.headers);
     let body = Body::new(Coded { body, encoder: Some(encoder), waiting: Bytes::new() });
     Response::from_parts(parts, body)
+}
+
+/// A strong tag promises the same bytes, which these are not any more (RFC 9110, section 8.8.1).
+fn weaken(headers: &mut HeaderMap) {
+    let Some(tag) = headers.get(header::ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/")) else {
+        return;
+    };
+    if let Ok(weak) = HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()) {
+        headers.insert(header::ETAG, weak);
+    }
 }
 
 /// Pictures, sound, films and archives are packed already.
@@ -103,14 +107,7 @@ impl http_body::Body for Coded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::heads::Heads;
-    use http::HeaderMap;
     use http_body_util::BodyExt;
-
-    fn accept(value: &'static str) -> Values {
-        let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]);
-        Heads::of(&headers).accept_encoding
-    }
 
     fn response(content_type: &'static str, body: Vec<u8>) -> Response<Body> {
         let mut response = Response::new(Body::from(body));
@@ -121,7 +118,10 @@ mod tests {
     #[tokio::test]
     async fn a_large_text_is_packed_and_comes_out_again() {
         let text = b"a line of text\n".repeat(20_000);
-        let packed = pack(response("text/plain", text.clone()), &accept("gzip"), false, 1000);
+        let mut whole = response("text/plain", text.clone());
+        whole.headers_mut().insert(header::ETAG, HeaderValue::from_static("\"a\""));
+        let packed = pack(whole, Coding::Gzip, 1000);
+        assert_eq!(packed.headers()[header::ETAG], "W/\"a\"");
         assert_eq!(packed.headers()[header::CONTENT_ENCODING], "gzip");
         assert_eq!(packed.headers()[header::VARY], "accept-encoding");
         let body = packed.into_body().collect().await.expect("a body").to_bytes();
@@ -131,17 +131,9 @@ mod tests {
 
     #[test]
     fn what_would_not_gain_stays_as_it_is() {
-        let cases = [
-            (response("text/plain", vec![b'a'; 999]), "gzip"),
-            (response("image/png", vec![b'a'; 5000]), "gzip"),
-            (response("text/plain", vec![b'a'; 5000]), "identity"),
-        ];
-        for (response, accepted) in cases {
-            assert!(
-                !pack(response, &accept(accepted), false, 1000)
-                    .headers()
-                    .contains_key(header::CONTENT_ENCODING)
-            );
+        for (content_type, length) in [("text/plain", 999), ("image/png", 5000), ("application/zip", 5000)] {
+            let packed = pack(response(content_type, vec![b'a'; length]), Coding::Gzip, 1000);
+            assert!(!packed.headers().contains_key(header::CONTENT_ENCODING), "{content_type}");
         }
     }
 }

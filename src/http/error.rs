@@ -8,7 +8,7 @@ use ambidex_schema::{EncodeOptions, Schema};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use prost::Message;
 use tonic::Status;
 
@@ -20,16 +20,19 @@ use crate::call::{HttpResponse, RETRY_PUSHBACK_MS};
 /// The answer to a call on a REST route that failed, in JSON, or for who reads only protobuf as `google.rpc.Status`.
 pub(super) fn aip_193(error: Status, encoding: Encoding, schema: &Schema) -> Response<Bytes> {
     if encoding == Encoding::Proto {
-        let status = tonic_types::pb::Status {
+        let said = tonic_types::pb::Status {
             code: error.code() as i32,
             message: error.message().to_owned(),
             details: details(&error),
         };
-        return respond(error, HeaderValue::from_static(super::content::X_PROTOBUF), status.encode_to_vec());
+        let http_status = status::of_status(&error);
+        let content_type = HeaderValue::from_static(super::content::X_PROTOBUF);
+        return respond(error, http_status, content_type, said.encode_to_vec());
     }
     let mut json = Vec::with_capacity(128);
+    let http_status = status::of_status(&error);
     json.extend_from_slice(b"{\"error\":{\"code\":");
-    json.extend_from_slice(status::of_status(&error).as_str().as_bytes());
+    json.extend_from_slice(http_status.as_str().as_bytes());
     json.extend_from_slice(b",\"message\":");
     push_string(error.message(), &mut json);
     json.extend_from_slice(b",\"status\":\"");
@@ -37,14 +40,15 @@ pub(super) fn aip_193(error: Status, encoding: Encoding, schema: &Schema) -> Res
     json.push(b'"');
     push_details(&error, schema, &mut json);
     json.extend_from_slice(b"}}");
-    respond(error, Encoding::Json.content_type(), json)
+    respond(error, http_status, Encoding::Json.content_type(), json)
 }
 
 /// The answer to a call on an RPC route that failed: Connect's error, in JSON whatever the codec.
 pub(super) fn connect(error: Status, schema: &Schema) -> Response<Bytes> {
     let mut json = Vec::with_capacity(128);
     push_connect(&error, schema, &mut json);
-    respond(error, Encoding::Json.content_type(), json)
+    let http_status = status::of_connect_status(&error);
+    respond(error, http_status, Encoding::Json.content_type(), json)
 }
 
 /// Appends an error as Connect spells it.
@@ -138,12 +142,20 @@ fn details(error: &Status) -> Vec<prost_types::Any> {
     tonic_types::pb::Status::decode(error.details()).map(|status| status.details).unwrap_or_default()
 }
 
-fn respond(mut error: Status, content_type: HeaderValue, body: Vec<u8>) -> Response<Bytes> {
+fn respond(
+    mut error: Status,
+    http_status: StatusCode,
+    content_type: HeaderValue,
+    body: Vec<u8>,
+) -> Response<Bytes> {
     let own = HttpResponse::of(&error).cloned().unwrap_or_default();
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = status::of_status(&error);
+    let has_body = !status::has_no_body(http_status);
+    let mut response = Response::new(if has_body { Bytes::from(body) } else { Bytes::new() });
+    *response.status_mut() = http_status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, content_type);
+    if has_body {
+        headers.insert(header::CONTENT_TYPE, content_type);
+    }
     if let Some(seconds) = retry_after(&error) {
         headers.insert(header::RETRY_AFTER, seconds);
     }

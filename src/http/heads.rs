@@ -20,6 +20,8 @@ pub(super) struct Heads {
     pub(super) grpc_timeout: Option<HeaderValue>,
     pub(super) server_timeout: Option<HeaderValue>,
     pub(super) last_event_id: Option<HeaderValue>,
+    pub(super) origin: Option<HeaderValue>,
+    pub(super) host: Option<HeaderValue>,
 }
 
 /// The values of a header that may come several times.
@@ -74,6 +76,8 @@ impl Heads {
             GRPC_TIMEOUT => &mut self.grpc_timeout,
             SERVER_TIMEOUT => &mut self.server_timeout,
             "last-event-id" => &mut self.last_event_id,
+            "origin" => &mut self.origin,
+            "host" => &mut self.host,
             _ => return None,
         })
     }

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures_core::Stream;
 use tonic::Status;
 
-use super::chunks::Chunks;
+use super::chunks::{BLANK_MAX_BYTES, Chunks};
 use super::status::body_too_large;
 
 /// The elements of an array as they arrive, each with its number from 1.
@@ -20,6 +20,8 @@ pub(super) struct Elements {
     buffer: BytesMut,
     at: At,
     number: usize,
+    /// Bytes of blanks since the last element.
+    blank: usize,
     limit_bytes: usize,
 }
 
@@ -39,7 +41,15 @@ enum At {
 impl Elements {
     /// Elements of at most `limit_bytes` each; the array itself may go on.
     pub(super) fn new(chunks: Chunks, limit_bytes: usize) -> Self {
-        Self { chunks, ended: false, buffer: BytesMut::new(), at: At::Start, number: 0, limit_bytes }
+        Self {
+            chunks,
+            ended: false,
+            buffer: BytesMut::new(),
+            at: At::Start,
+            number: 0,
+            blank: 0,
+            limit_bytes,
+        }
     }
 
     fn give_up(&mut self, status: Status) -> Poll<Option<Result<(usize, Bytes), Status>>> {
@@ -56,6 +66,10 @@ impl Elements {
             if !matches!(self.at, At::Inside { .. }) {
                 let blank = self.buffer.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
                 self.buffer.advance(blank);
+                self.blank += blank;
+                if self.blank > BLANK_MAX_BYTES {
+                    return Err("there is next to nothing in it but blanks");
+                }
                 if self.buffer.is_empty() {
                     return Ok(None);
                 }
@@ -73,7 +87,10 @@ impl Elements {
                 At::Element { .. } if matches!(self.buffer[0], b',' | b']') => {
                     return Err("expected a message");
                 }
-                At::Element { .. } => self.at = At::Inside { searched: 0, depth: 0, string: false },
+                At::Element { .. } => {
+                    self.blank = 0;
+                    self.at = At::Inside { searched: 0, depth: 0, string: false };
+                }
                 At::Inside { searched, depth, string } => return Ok(self.search(searched, depth, string)),
                 At::End => return Err("something stands behind the array"),
             }

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures_core::Stream;
 use tonic::Status;
 
-use super::chunks::Chunks;
+use super::chunks::{BLANK_MAX_BYTES, Chunks, blank};
 use super::status::body_too_large;
 
 /// The lines of a body as they arrive, empty ones left out, each with its number from 1.
@@ -18,13 +18,15 @@ pub(super) struct Lines {
     /// How far the buffer is known to hold no line end.
     searched: usize,
     number: usize,
+    /// Bytes of blank lines since the last that was not.
+    blank: usize,
     limit_bytes: usize,
 }
 
 impl Lines {
     /// Lines of at most `limit_bytes` each; the stream itself may go on.
     pub(super) fn new(chunks: Chunks, limit_bytes: usize) -> Self {
-        Self { chunks, ended: false, buffer: BytesMut::new(), searched: 0, number: 0, limit_bytes }
+        Self { chunks, ended: false, buffer: BytesMut::new(), searched: 0, number: 0, blank: 0, limit_bytes }
     }
 
     /// Forgets what is there: an error was the last there is to say.
@@ -67,7 +69,12 @@ impl Stream for Lines {
                     return self.give_up(status);
                 }
                 if !line.trim_ascii().is_empty() {
+                    self.blank = 0;
                     return Poll::Ready(Some(Ok((self.number, line))));
+                }
+                self.blank += line.len() + 1;
+                if self.blank > BLANK_MAX_BYTES {
+                    return self.give_up(blank());
                 }
             }
             if self.buffer.len() > self.limit_bytes {
@@ -107,6 +114,18 @@ mod tests {
         let found = lines(&["{\"a\"", ":1}\n\n{\"b\":", "2}\r\n{\"c\":3}"], 64).await;
         let expected = [(1, "{\"a\":1}"), (3, "{\"b\":2}\r"), (4, "{\"c\":3}")];
         assert_eq!(found, expected.map(|(number, line)| Ok((number, line.to_owned()))));
+    }
+
+    /// Packed, megabytes of them are a few bytes, and reading them would be all a thread does.
+    #[tokio::test]
+    async fn nobody_is_kept_busy_with_blank_lines() {
+        let blank: &'static str = "\n".repeat(BLANK_MAX_BYTES + 1).leak();
+        assert_eq!(
+            lines(&["1\n", blank], 1 << 20).await,
+            [Ok((1, "1".into())), Err(tonic::Code::InvalidArgument)]
+        );
+        let fine: &'static str = "\n".repeat(BLANK_MAX_BYTES / 2).leak();
+        assert_eq!(lines(&[fine, "1\n", fine, "2"], 1 << 20).await.len(), 2);
     }
 
     #[tokio::test]

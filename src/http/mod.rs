@@ -15,11 +15,13 @@ mod content;
 mod endpoint;
 mod envelopes;
 mod error;
+mod exchange;
 mod heads;
 mod json_array;
 mod json_text;
 mod lines;
 mod metadata;
+mod origin;
 mod reply;
 mod request;
 mod routes;
@@ -38,20 +40,21 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
-use tokio_util::task::TaskTracker;
 use tonic::Status;
 
 use crate::call::timeout::{parse_connect, parse_grpc, parse_server};
-use crate::call::{self, Call, Head, Peer, Protocol};
-use crate::dispatch::Dispatcher;
-use content::{Encoding, StreamForm};
-use endpoint::{Endpoint, ReplySpelling, RequestSpelling};
+use crate::call::{self, Call, Head, Peer};
+use crate::dispatch::{Dispatched, Dispatcher};
+use content::Encoding;
+use endpoint::{Endpoint, RequestSpelling};
+use exchange::{Agreed, Exchange};
 use heads::Heads;
 pub(crate) use routes::RouteError;
 use routes::{Found, Routes};
 pub(crate) use rules::RulesError;
 #[cfg(feature = "yaml")]
 pub(crate) use rules::from_yaml;
+pub(crate) use websocket::{Held, WebSockets, is_asked_for as is_websocket};
 
 /// The bounds and options of the edge.
 #[derive(Debug, Clone)]
@@ -83,8 +86,10 @@ pub(crate) struct HttpConfig {
     pub(crate) keep_alive: Duration,
     /// The field of a reply message that is the id of its event.
     pub(crate) sse_id_field: Option<String>,
-    /// Origins of pages, other than the server's own, that may open a WebSocket.
-    pub(crate) websocket_origins: Vec<String>,
+    /// Origins of pages, other than the server's own, that may call.
+    pub(crate) origins: Vec<String>,
+    /// Whether they may send their users' cookies.
+    pub(crate) credentials: bool,
 }
 
 /// Lets a user change how errors look on REST routes.
@@ -101,7 +106,7 @@ struct Shared {
     routes: Routes,
     shape_error: Option<ShapeError>,
     /// The WebSockets that are open: they outlive their connection's own task.
-    websockets: TaskTracker,
+    websockets: WebSockets,
 }
 
 impl HttpEdge {
@@ -119,12 +124,12 @@ impl HttpEdge {
         shape_error: Option<ShapeError>,
     ) -> Result<Self, RouteError> {
         let routes = Routes::new(&dispatcher, &schema, rules, &config)?;
-        let websockets = TaskTracker::new();
+        let websockets = WebSockets::default();
         Ok(Self(Arc::new(Shared { dispatcher, schema, config, routes, shape_error, websockets })))
     }
 
     /// The WebSockets that are open.
-    pub(crate) fn websockets(&self) -> TaskTracker {
+    pub(crate) fn websockets(&self) -> WebSockets {
         self.0.websockets.clone()
     }
 
@@ -137,34 +142,27 @@ impl HttpEdge {
     }
 
     /// Answers one request.
+    ///
+    /// What is agreed on before the call is agreed on without awaiting anything, and the rarer ways to answer are boxed:
+    /// this future is made for every request, and from a kilobyte on the allocator is slow.
     pub(crate) async fn serve(self, request: Request<Body>, peer: Peer) -> Response<Body> {
-        let edge = &self.0;
-        let is_head = *request.method() == Method::HEAD;
-        if websocket::is_asked_for(&request) {
-            return websocket::open(edge, request, peer).await;
+        let edge = self.0;
+        match edge.begin(request, peer) {
+            Begun::Answered(response) => response,
+            Begun::WebSocket(request) => Box::pin(websocket::open(edge, *request, peer)).await,
+            Begun::Call(call, exchange) => {
+                let reply = call.await;
+                exchange.answer(reply, &edge).await
+            }
         }
-        let response = match edge.routes.find(request.method(), request.uri().path()) {
-            Found::Endpoint { endpoint, captures } => edge.answer(endpoint, captures, request, peer).await,
-            Found::OtherMethods(allowed) if request.method() == Method::OPTIONS => {
-                let mut response = Response::new(Body::empty());
-                *response.status_mut() = status::NO_CONTENT;
-                if let Ok(allowed) = HeaderValue::try_from(allowed) {
-                    response.headers_mut().insert(header::ALLOW, allowed);
-                }
-                response
-            }
-            Found::OtherMethods(allowed) => {
-                edge.refuse(status::method_not_allowed(request.method(), &allowed))
-            }
-            Found::BadPath => edge.refuse(Status::invalid_argument(
-                "the path has an escape that is no `%` and two hex digits, or is not UTF-8",
-            )),
-            Found::Nothing => {
-                edge.refuse(Status::not_found(format!("there is nothing at {}", request.uri().path())))
-            }
-        };
-        if is_head { without_body(response) } else { response }
     }
+}
+
+/// How far a request comes at once.
+enum Begun {
+    Answered(Response<Body>),
+    Call(Dispatched, Exchange),
+    WebSocket(Box<Request<Body>>),
 }
 
 /// The same head, with the length of the body it would have had.
@@ -192,78 +190,64 @@ impl Shared {
         shape(&status, response).map(Body::from)
     }
 
-    /// The answer to a call that failed, in the protocol of its endpoint and as its client reads it.
-    fn failed(&self, endpoint: &Endpoint, heads: &Heads, status: Status) -> Response<Body> {
-        if endpoint.protocol != Protocol::Rpc {
-            let encoding = content::reply_encoding(heads).unwrap_or(Encoding::Json);
-            return self.rest_error(status, encoding);
+    /// Finds out what a request is, and if it is a call, begins it.
+    fn begin(self: &Arc<Self>, request: Request<Body>, peer: Peer) -> Begun {
+        if websocket::is_asked_for(&request) {
+            return Begun::WebSocket(Box::new(request));
         }
-        let kind = endpoint.route.spec.kind();
-        match content::of_request(heads) {
-            Some(content::BodyType::Envelopes(encoding))
-                if kind.client_streams() || kind.server_streams() =>
-            {
-                stream_reply::failed_envelopes(status, encoding, self)
+        let is_head = *request.method() == Method::HEAD;
+        let answer = match self.routes.find(request.method(), request.uri().path()) {
+            Found::Endpoint { endpoint, captures } => {
+                let (parts, body) = request.into_parts();
+                let heads = Heads::of(&parts.headers);
+                let exchange = Exchange::new(endpoint, &heads, is_head, &self.config);
+                match self.call(endpoint, captures, parts, &heads, body, peer) {
+                    Ok((call, agreed)) => return Begun::Call(call, exchange.agreed(agreed)),
+                    Err(status) => exchange.failed(status, self),
+                }
             }
-            _ => error::connect(status, &self.schema).map(Body::from),
-        }
-    }
-
-    async fn answer(
-        self: &Arc<Self>,
-        endpoint: &Arc<Endpoint>,
-        captures: Vec<String>,
-        request: Request<Body>,
-        peer: Peer,
-    ) -> Response<Body> {
-        let (mut parts, body) = request.into_parts();
-        let heads = Heads::of(&parts.headers);
-        let response = match self.call(endpoint, captures, &mut parts, &heads, body, peer).await {
-            Ok(response) => response,
-            Err(status) => self.failed(endpoint, &heads, status),
+            Found::OtherMethods(allowed) if request.method() == Method::OPTIONS => {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = status::NO_CONTENT;
+                if let Ok(allowed) = HeaderValue::try_from(allowed) {
+                    response.headers_mut().insert(header::ALLOW, allowed);
+                }
+                response
+            }
+            Found::OtherMethods(allowed) => {
+                self.refuse(status::method_not_allowed(request.method(), &allowed))
+            }
+            Found::BadPath => self.refuse(Status::invalid_argument(
+                "the path has an escape that is no `%` and two hex digits, or is not UTF-8",
+            )),
+            Found::Nothing => {
+                self.refuse(Status::not_found(format!("there is nothing at {}", request.uri().path())))
+            }
         };
-        if !self.config.compress_replies || heads.accept_encoding.is_empty() {
-            return response;
-        }
-        let ordered = endpoint.protocol == Protocol::Rpc;
-        coded_body::pack(response, &heads.accept_encoding, ordered, self.config.compress_min_bytes)
+        Begun::Answered(if is_head { without_body(answer) } else { answer })
     }
 
-    async fn call(
+    fn call(
         self: &Arc<Self>,
         endpoint: &Arc<Endpoint>,
         captures: Vec<String>,
-        parts: &mut http::request::Parts,
+        parts: http::request::Parts,
         heads: &Heads,
         body: Body,
         peer: Peer,
-    ) -> Result<Response<Body>, Status> {
-        let query = parts.uri.query();
-        let spelling = endpoint.negotiate(&parts.method, heads, query, &self.config)?;
+    ) -> Result<(Dispatched, Agreed), Status> {
+        origin::check_form(&parts.method, heads, &parts.uri, &self.config.origins)?;
+        let spelling = endpoint.negotiate(&parts.method, heads, parts.uri.query(), &self.config)?;
         let head = self.head(endpoint, heads, peer)?;
-        let target = request::Target {
-            captures,
-            uri: parts.uri.clone(),
-            content_type: match spelling.request {
-                RequestSpelling::Raw => heads.content_type.clone(),
-                _ => None,
-            },
+        let content_type = match spelling.request {
+            RequestSpelling::Raw => heads.content_type.clone(),
+            _ => None,
         };
+        let target = request::Target { captures, uri: parts.uri, content_type };
         let messages = request::messages(Arc::clone(endpoint), &spelling, target, body, Arc::clone(self));
-        let metadata = call::incoming_metadata(std::mem::take(&mut parts.headers));
-        let call = Call::new(head, metadata, messages).by(endpoint.seen.clone());
-        let reply = self.dispatcher.call(&endpoint.route, call).await?;
-        match spelling.reply {
-            ReplySpelling::One(encoding) => reply::one(endpoint, encoding, &spelling.view, reply).await,
-            ReplySpelling::Raw if endpoint.route.spec.kind().server_streams() => {
-                stream_reply::raw(endpoint, reply).await
-            }
-            ReplySpelling::Raw => reply::raw(endpoint, reply).await,
-            ReplySpelling::Stream(form) => {
-                let last_event = heads.last_event_id.as_ref().filter(|_| form == StreamForm::Sse);
-                stream_reply::many(endpoint, form, &spelling, last_event, reply, self).await
-            }
-        }
+        let call = Call::new(head, call::incoming_metadata(parts.headers), messages);
+        let call = self.dispatcher.call(&endpoint.route, call.by(endpoint.seen.clone()));
+        Ok((call, Agreed { spelling, last_event: stream_reply::last_event(heads) }))
     }
 
     /// What the head of a request says of its call.

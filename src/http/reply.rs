@@ -13,22 +13,23 @@ use super::{metadata, status};
 use crate::call::{HttpResponse, Protocol, Reply};
 use crate::google::api::HttpBody;
 
-/// A response of one message.
+/// A response of one message, or without an encoding, of the raw bytes it holds.
 pub(super) async fn one(
     endpoint: &Endpoint,
-    encoding: Encoding,
+    encoding: Option<Encoding>,
     view: &View,
     reply: Reply,
 ) -> Result<Response<Body>, Status> {
     let Reply { metadata, body, mut trailers, extensions } = reply;
     let message = body.single().await?;
     let (content_type, data) = match encoding {
-        Encoding::Proto => {
+        None => raw_body(message)?,
+        Some(Encoding::Proto) => {
             let is_rest = endpoint.protocol == Protocol::Rest;
             let content_type = if is_rest { content::X_PROTOBUF } else { content::PROTO };
             (HeaderValue::from_static(content_type), proto(&endpoint.reply, message, view)?)
         }
-        Encoding::Json => {
+        Some(Encoding::Json) => {
             let mut json = Vec::with_capacity(message.len() * 2 + 16);
             push_json(&endpoint.reply, &message, view, &mut json)?;
             (HeaderValue::from_static(content::JSON), json.into())
@@ -43,23 +44,12 @@ pub(super) async fn one(
     Ok(response)
 }
 
-/// A response of the bytes of one `google.api.HttpBody`.
-pub(super) async fn raw(endpoint: &Endpoint, reply: Reply) -> Result<Response<Body>, Status> {
-    let Reply { metadata, body, mut trailers, extensions } = reply;
-    let (content_type, data) = raw_body(body.single().await?)?;
-    let mut response = Response::new(Body::from(data));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, content_type);
-    metadata::push(metadata, headers);
-    metadata::push_trailers(trailers.take(), headers);
-    say_own(&mut response, &extensions, endpoint);
-    Ok(response)
-}
-
 /// Says what the handler chose to say over HTTP alone. A Connect client takes no status but 200 for success.
 pub(super) fn say_own(response: &mut Response<Body>, extensions: &Extensions, endpoint: &Endpoint) {
     let Some(own) = extensions.get::<HttpResponse>() else { return };
     metadata::push_own(own, response.headers_mut());
+    // Only with a handler's words can an answer be one that caches keep.
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
     if let (Protocol::Rest, Some(status)) = (endpoint.protocol, own.status()) {
         *response.status_mut() = status;
         if status::has_no_body(status) {
@@ -70,7 +60,7 @@ pub(super) fn say_own(response: &mut Response<Body>, extensions: &Extensions, en
 }
 
 /// The wire bytes of a reply message, or of the field that `response_body` names, as far as they are to be seen.
-fn proto(form: &ReplyForm, message: Bytes, view: &View) -> Result<Bytes, Status> {
+pub(super) fn proto(form: &ReplyForm, message: Bytes, view: &View) -> Result<Bytes, Status> {
     let message = match &view.mask {
         Some(mask) => mask.apply(&message).map_err(unspeakable)?.into(),
         None => message,

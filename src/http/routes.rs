@@ -164,20 +164,33 @@ impl Routes {
     }
 
     /// The endpoint of a WebSocket: the RPC route of any method, or a REST route whatever its method, since a
-    /// WebSocket is always opened with GET.
+    /// WebSocket is always opened with GET. Where several methods have routes at a path it is the one that streams;
+    /// else nobody could say which is meant.
     pub(super) fn find_websocket(&self, path: &str) -> Found<'_> {
-        let mut allowed = match self.find(&Method::GET, path) {
+        let allowed = match self.find(&Method::PUT, path) {
             Found::OtherMethods(allowed) => allowed,
-            found => return found,
+            Found::Endpoint { endpoint, captures } => return Found::Endpoint { endpoint, captures },
+            other => return other,
         };
-        // The first that is allowed is as good as any: they are the same call spelled differently.
-        allowed.truncate(allowed.find(',').unwrap_or(allowed.len()));
-        let method = if allowed == "*" {
-            Method::POST
-        } else {
-            Method::from_bytes(allowed.as_bytes()).unwrap_or(Method::POST)
+        let names =
+            allowed.split(", ").chain(["PUT"]).filter_map(|name| Method::from_bytes(name.as_bytes()).ok());
+        let found = names.filter(|name| *name != Method::HEAD).map(|name| self.find(&name, path));
+        let mut candidates: Vec<_> = found.filter(|found| matches!(found, Found::Endpoint { .. })).collect();
+        let spec = |found: &Found<'_>| match found {
+            Found::Endpoint { endpoint, .. } => Some(endpoint.route.spec),
+            _ => None,
         };
-        self.find(&method, path)
+        let streams = |found: &Found<'_>| {
+            spec(found).is_some_and(|spec| spec.kind().client_streams() || spec.kind().server_streams())
+        };
+        if candidates.iter().any(streams) {
+            candidates.retain(streams);
+        }
+        let first = candidates.first().and_then(spec);
+        if candidates.iter().any(|candidate| spec(candidate) != first) {
+            return Found::OtherMethods(allowed);
+        }
+        candidates.into_iter().next().unwrap_or(Found::Nothing)
     }
 
     pub(super) fn find(&self, method: &Method, path: &str) -> Found<'_> {

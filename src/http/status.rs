@@ -11,7 +11,7 @@ use crate::call::HttpResponse;
 
 /// Says of an error what HTTP has a word of its own for and no gRPC code has, such as 415.
 fn in_own_words(error: Status, status: StatusCode, header: Option<(HeaderName, HeaderValue)>) -> Status {
-    let own = HttpResponse::new(status);
+    let own = HttpResponse::of_edge(status);
     header.into_iter().fold(own, |own, (name, value)| own.header(name, value)).on(error)
 }
 
@@ -70,6 +70,12 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// The HTTP status an error is answered with.
 pub(super) fn of_status(error: &Status) -> StatusCode {
     HttpResponse::of(error).and_then(HttpResponse::status).unwrap_or_else(|| of_code(error.code()))
+}
+
+/// The same for a Connect client, which takes no handler's word for it: what is not 200 is an error there.
+pub(super) fn of_connect_status(error: &Status) -> StatusCode {
+    let own = HttpResponse::of(error).filter(|own| own.is_of_edge()).and_then(HttpResponse::status);
+    own.unwrap_or_else(|| of_code(error.code()))
 }
 
 /// The HTTP status of a gRPC code.

@@ -27,6 +27,7 @@ use tonic::{Code, Status};
 use super::coding::Coding;
 use super::content::{Encoding, StreamForm};
 use super::endpoint::{CONNECT_CONTENT_ENCODING, Endpoint, Spelling, View};
+use super::heads::Heads;
 use super::json_text::push_string;
 use super::{Shared, envelopes, error, metadata, reply};
 use crate::call::{MessageStream, Reply, Trailers, is_metadata};
@@ -36,7 +37,7 @@ pub(super) async fn many(
     endpoint: &Arc<Endpoint>,
     form: StreamForm,
     spelling: &Spelling,
-    last_event_id: Option<&HeaderValue>,
+    last_event: u64,
     reply: Reply,
     edge: &Arc<Shared>,
 ) -> Result<Response<Body>, Status> {
@@ -59,7 +60,7 @@ pub(super) async fn many(
             coding: spelling.envelope_coding,
             edge: edge.clone(),
         },
-        last_event: last_event_id.and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0),
+        last_event,
         keep_alive: is_sse.then(|| KeepAlive::new(edge.config.keep_alive)).flatten(),
         first,
         messages,
@@ -77,6 +78,11 @@ pub(super) async fn many(
     metadata::push(metadata, headers);
     reply::say_own(&mut response, &extensions, endpoint);
     Ok(response)
+}
+
+/// The number of the last event that a client knows which lost its stream.
+pub(super) fn last_event(heads: &Heads) -> u64 {
+    heads.last_event_id.as_ref().and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
 /// The response of a Connect stream that failed before it began: its first and only envelope is its end.
@@ -232,9 +238,9 @@ impl Records {
         let begun = self.begun;
         let start = out.len();
         self.part(out);
-        let pushed = self.writer.push_message(message, self.last_event + 1, out);
+        let pushed = self.writer.push_message(message, self.last_event.saturating_add(1), out);
         match &pushed {
-            Ok(()) => self.last_event += 1,
+            Ok(()) => self.last_event = self.last_event.saturating_add(1),
             Err(_) => {
                 out.truncate(start);
                 self.begun = begun;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio_util::task::TaskTracker;
 
 use super::config::LAST_WORDS;
 use super::front::Front;
 use super::{Config, Error, connections, shutdown};
 use crate::call::Deadline;
+use crate::http::WebSockets;
 use crate::local::Local;
 use crate::scheduler::Scheduler;
 
@@ -22,7 +22,7 @@ pub struct BoundServer {
     grpc_address: SocketAddr,
     local: Local,
     scheduler: Scheduler,
-    websockets: TaskTracker,
+    websockets: WebSockets,
     config: Config,
 }
 
@@ -32,7 +32,7 @@ impl BoundServer {
         listeners: Vec<(TcpListener, Front)>,
         local: Local,
         scheduler: Scheduler,
-        websockets: TaskTracker,
+        websockets: WebSockets,
         config: Config,
     ) -> std::io::Result<Self> {
         let mut addresses = listeners.iter().map(|(listener, _)| listener.local_addr());
@@ -78,6 +78,8 @@ impl BoundServer {
     /// When calls had to be cut off at the end of the drain.
     pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let Self { listeners, address, local, scheduler, websockets, config, .. } = self;
+        // However this future ends, its connections do.
+        let _cut_off = CutOff(websockets.clone());
         let (tell, told) = watch::channel(false);
         let places = Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS)));
         let http = connections::http(&config);
@@ -109,11 +111,10 @@ impl BoundServer {
             }
         }
         // They have left their connections' own tasks, but each is a connection all the same.
-        websockets.close();
-        if tokio::time::timeout_at(deadline.instant(), websockets.wait()).await.is_err() {
+        if tokio::time::timeout_at(deadline.instant(), websockets.closed()).await.is_err() {
             local.dispatcher().end_drain();
-            cut += websockets.len();
-            let _ = tokio::time::timeout(LAST_WORDS, websockets.wait()).await;
+            cut += websockets.count();
+            let _ = tokio::time::timeout(LAST_WORDS, websockets.closed()).await;
         }
         // Last, since calls in flight may still have been offloading.
         scheduler.drain(deadline).await;
@@ -121,6 +122,15 @@ impl BoundServer {
             return Err(Error::DrainTimeout { connections: cut, address });
         }
         Ok(())
+    }
+}
+
+/// Cuts off the WebSockets that are left: nobody else would.
+struct CutOff(WebSockets);
+
+impl Drop for CutOff {
+    fn drop(&mut self) {
+        self.0.cut_off();
     }
 }
 

@@ -202,7 +202,7 @@ impl Config {
     pub(crate) fn http(&self) -> http::HttpConfig {
         http::HttpConfig {
             body_max_bytes: self.body_max_bytes,
-            stream_chunk_max_bytes: self.stream_chunk_max_bytes,
+            stream_chunk_max_bytes: self.stream_chunk_max_bytes.max(1),
             first_message_wait: Duration::from_millis(self.first_message_wait_ms),
             json_in: self.json_in.clone(),
             json_out: self.json_out.clone(),
@@ -216,7 +216,8 @@ impl Config {
             compress_min_bytes: self.compress_min_bytes,
             keep_alive: Duration::from_millis(self.stream_keep_alive_ms),
             sse_id_field: self.sse_id_field.clone(),
-            websocket_origins: self.cors.as_ref().map(|cors| cors.origins.clone()).unwrap_or_default(),
+            origins: self.cors.as_ref().map(|cors| cors.origins.clone()).unwrap_or_default(),
+            credentials: self.cors.as_ref().is_some_and(|cors| cors.credentials),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::config::{ACCEPT_PAUSE, HTTP1_BUFFER_MIN_BYTES};
 use super::front::Front;
 use super::glance::{Glances, Glancing};
 use super::preface::Timely;
+use crate::http::Held;
 
 /// Accepts connections until `stop` says so, then stops listening and returns those that are still open, each
 /// told to finish.
@@ -40,7 +41,9 @@ pub(super) async fn accept(
         let Some((stream, peer, place)) = accepted else { continue };
         let (front, http, mut stop) = (front.clone(), http.clone(), stop.clone());
         open.spawn(async move {
-            let service = service_fn(move |request| front.serve(request, peer));
+            let place = Arc::new(place);
+            let held = Held(Arc::clone(&place));
+            let service = service_fn(move |request| front.serve(request, peer, &held));
             let connection = http
                 .serve_connection_with_upgrades(TokioIo::new(Timely::new(stream, preface_timeout)), service);
             let mut connection = std::pin::pin!(Glancing::new(connection, preface_timeout));
@@ -74,7 +77,8 @@ impl<'a> Told<()> {
         let mut news = stop.clone();
         // What was said before is found by the first question.
         news.mark_unchanged();
-        Told { news, stopped: Box::pin(stopped(stop)), asked: false }
+        // Outside of the task's budget: a question that was put off would not be put again.
+        Told { news, stopped: Box::pin(tokio::task::unconstrained(stopped(stop))), asked: false }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method, header};
-use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer, ExposeHeaders};
+use http::{HeaderName, HeaderValue, header};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, Any, CorsLayer, ExposeHeaders};
 
 use super::Error;
 
@@ -90,17 +90,9 @@ impl Cors {
             HeaderName::try_from(name).map_err(wrong)
         });
         let exposed = exposed.collect::<Result<Vec<_>, _>>()?;
-        let methods = [
-            Method::GET,
-            Method::HEAD,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-            Method::OPTIONS,
-        ];
         let layer = CorsLayer::new()
-            .allow_methods(methods)
+            // A rule may have any method of its own.
+            .allow_methods(AllowMethods::mirror_request())
             // Metadata has whichever names its service gives it.
             .allow_headers(AllowHeaders::mirror_request())
             .max_age(Duration::from_secs(self.max_age_secs))

@@ -15,7 +15,7 @@ use tower::Service;
 use super::linger::Lingering;
 use crate::call::Peer;
 use crate::grpc::{GrpcEdge, is_grpc};
-use crate::http::HttpEdge;
+use crate::http::{Held, HttpEdge, is_websocket};
 
 /// What a port serves.
 #[derive(Clone)]
@@ -48,13 +48,16 @@ impl Front {
         Self { grpc: None, http: Some(http) }
     }
 
-    /// Answers one request of the connection from `peer`.
+    /// Answers one request of the connection from `peer`; what the connection holds goes with it where it becomes another.
     ///
     /// Boxed: a connection's task holds a future of this for every stream, and should not be as large as the largest
     /// edge.
-    pub(super) fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> ResponseFuture {
+    pub(super) fn serve(&self, request: Request<Incoming>, peer: SocketAddr, held: &Held) -> ResponseFuture {
         let version = request.version();
         let mut request = request.map(|body| Lingering::new(body, version));
+        if is_websocket(&request) {
+            request.extensions_mut().insert(held.clone());
+        }
         let is_grpc = is_grpc(request.headers().get(header::CONTENT_TYPE));
         match (&self.grpc, &self.http) {
             (Some(grpc), http) if is_grpc || http.is_none() => {

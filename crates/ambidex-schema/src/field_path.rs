@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use crate::json::DEPTH_CEILING;
 use crate::json::number::{Integer, NumberError};
 use crate::json::well_known::{duration, field_mask, put_seconds_and_nanos, timestamp};
 use crate::message_type::{FieldHandle, MessageType};
@@ -45,6 +46,9 @@ pub enum FieldPathError {
         /// What stands behind it.
         rest: String,
     },
+    /// The path is longer than any message may nest.
+    #[error("the path nests too deeply")]
+    TooDeep,
 }
 
 /// Text that does not fit a field it is bound to.
@@ -139,6 +143,9 @@ impl MessageType {
         let mut message = self.clone();
         let mut rest = path;
         loop {
+            if steps.len() >= DEPTH_CEILING {
+                return Err(FieldPathError::TooDeep);
+            }
             let (name, behind) = match rest.split_once('.') {
                 Some((name, behind)) => (name, Some(behind)),
                 None => (rest, None),

@@ -239,6 +239,9 @@ fn field_paths_are_resolved_through_singular_messages_only() {
     for path in ["an_int32.x", "inners.name", "string_map.key"] {
         assert!(matches!(rich.field_path(path), Err(FieldPathError::NotAMessage { .. })), "{path}");
     }
+    // Following it would take a thread's stack.
+    let deep = format!("an_inner.{}name", "child.".repeat(10_000));
+    assert!(matches!(rich.field_path(&deep), Err(FieldPathError::TooDeep)));
 }
 
 #[test]
