@@ -13,7 +13,7 @@ use super::content::{self, BodyType, Encoding};
 use super::endpoint::{Endpoint, ReplySpelling, Spelling};
 use super::heads::Heads;
 use super::{HttpConfig, Shared, coded_body, error, reply, stream_reply, without_body};
-use crate::call::{Protocol, Reply};
+use crate::call::{Body as Messages, Protocol, Reply};
 
 /// One request on its way to its answer.
 pub(super) struct Exchange {
@@ -85,32 +85,43 @@ impl Exchange {
         self.finished(response, edge)
     }
 
-    /// The answer to a call.
-    pub(super) async fn answer(self, reply: Result<Reply, Status>, edge: &Arc<Shared>) -> Response<Body> {
-        let response = match reply {
-            Ok(reply) => self.respond(reply, edge).await,
-            Err(status) => Err(status),
+    /// The answer to a call, if it is there; else what it has to be awaited with. Most are there, and should not be moved
+    /// through futures of futures, each as large as all that it may ever hold.
+    pub(super) fn answer(
+        self,
+        reply: Result<Reply, Status>,
+        edge: &Shared,
+    ) -> Result<Response<Body>, Box<Unanswered>> {
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(status) => return Ok(self.failed(status, edge)),
         };
-        match response {
-            Ok(response) => self.finished(response, edge),
-            Err(status) => self.failed(status, edge),
+        let Some(Agreed { spelling, .. }) = &self.agreed else {
+            return Ok(self.failed(Status::internal("internal error"), edge));
+        };
+        let encoding = match spelling.reply {
+            ReplySpelling::One(encoding) => Some(encoding),
+            ReplySpelling::Raw if !self.endpoint.route.spec.kind().server_streams() => None,
+            _ => return Err(Box::new(Unanswered { exchange: self, reply })),
+        };
+        let Reply { metadata, body, trailers, extensions } = reply;
+        match body {
+            Messages::Message(message) => {
+                let rest = reply::Rest { metadata, trailers, extensions };
+                let response = reply::one(&self.endpoint, encoding, &spelling.view, message, rest);
+                Ok(self.responded(response, edge))
+            }
+            body => {
+                let reply = Reply { metadata, body, trailers, extensions };
+                Err(Box::new(Unanswered { exchange: self, reply }))
+            }
         }
     }
 
-    async fn respond(&self, reply: Reply, edge: &Arc<Shared>) -> Result<Response<Body>, Status> {
-        let endpoint = &self.endpoint;
-        let Some(Agreed { spelling, last_event }) = &self.agreed else {
-            return Err(Status::internal("internal error"));
-        };
-        match spelling.reply {
-            ReplySpelling::One(encoding) => reply::one(endpoint, Some(encoding), &spelling.view, reply).await,
-            ReplySpelling::Raw if endpoint.route.spec.kind().server_streams() => {
-                Box::pin(stream_reply::raw(endpoint, reply)).await
-            }
-            ReplySpelling::Raw => reply::one(endpoint, None, &spelling.view, reply).await,
-            ReplySpelling::Stream(form) => {
-                Box::pin(stream_reply::many(endpoint, form, spelling, *last_event, reply, edge)).await
-            }
+    fn responded(&self, response: Result<Response<Body>, Status>, edge: &Shared) -> Response<Body> {
+        match response {
+            Ok(response) => self.finished(response, edge),
+            Err(status) => self.failed(status, edge),
         }
     }
 
@@ -120,5 +131,49 @@ impl Exchange {
             None => response,
         };
         if self.is_head { without_body(response) } else { response }
+    }
+}
+
+/// A call whose reply is still to come, or comes in many messages.
+pub(super) struct Unanswered {
+    exchange: Exchange,
+    reply: Reply,
+}
+
+impl Unanswered {
+    pub(super) async fn answer(self, edge: &Arc<Shared>) -> Response<Body> {
+        let Self { exchange, reply } = self;
+        let response = Self::respond(&exchange, reply, edge).await;
+        exchange.responded(response, edge)
+    }
+
+    async fn respond(
+        exchange: &Exchange,
+        reply: Reply,
+        edge: &Arc<Shared>,
+    ) -> Result<Response<Body>, Status> {
+        let endpoint = &exchange.endpoint;
+        let Some(Agreed { spelling, last_event }) = &exchange.agreed else {
+            return Err(Status::internal("internal error"));
+        };
+        let encoding = match spelling.reply {
+            ReplySpelling::Stream(form) => {
+                return stream_reply::many(endpoint, form, spelling, *last_event, reply, edge).await;
+            }
+            ReplySpelling::Raw if endpoint.route.spec.kind().server_streams() => {
+                return stream_reply::raw(endpoint, reply).await;
+            }
+            ReplySpelling::Raw => None,
+            ReplySpelling::One(encoding) => Some(encoding),
+        };
+        let Reply { metadata, body, trailers, extensions } = reply;
+        let message = body.single().await?;
+        reply::one(
+            endpoint,
+            encoding,
+            &spelling.view,
+            message,
+            reply::Rest { metadata, trailers, extensions },
+        )
     }
 }

@@ -152,7 +152,10 @@ impl HttpEdge {
             Begun::WebSocket(request) => Box::pin(websocket::open(edge, *request, peer)).await,
             Begun::Call(call, exchange) => {
                 let reply = call.await;
-                exchange.answer(reply, &edge).await
+                match exchange.answer(reply, &edge) {
+                    Ok(response) => response,
+                    Err(unanswered) => Box::pin(unanswered.answer(&edge)).await,
+                }
             }
         }
     }

@@ -5,23 +5,31 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use prost::Message as _;
+use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
 
 use super::content::{self, Encoding};
 use super::endpoint::{Endpoint, ReplyForm, View};
 use super::{metadata, status};
-use crate::call::{HttpResponse, Protocol, Reply};
+use crate::call::{HttpResponse, Protocol, Trailers};
 use crate::google::api::HttpBody;
 
+/// What comes with the one message of a reply.
+pub(super) struct Rest {
+    pub(super) metadata: MetadataMap,
+    pub(super) trailers: Trailers,
+    pub(super) extensions: Extensions,
+}
+
 /// A response of one message, or without an encoding, of the raw bytes it holds.
-pub(super) async fn one(
+pub(super) fn one(
     endpoint: &Endpoint,
     encoding: Option<Encoding>,
     view: &View,
-    reply: Reply,
+    message: Bytes,
+    rest: Rest,
 ) -> Result<Response<Body>, Status> {
-    let Reply { metadata, body, mut trailers, extensions } = reply;
-    let message = body.single().await?;
+    let Rest { metadata, mut trailers, extensions } = rest;
     let (content_type, data) = match encoding {
         None => raw_body(message)?,
         Some(Encoding::Proto) => {
