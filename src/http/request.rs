@@ -76,6 +76,12 @@ pub(super) fn messages(
                 raw(&endpoint.request, &target, data, &edge.config)
             }),
         }),
+        // Nothing to await: what path and query say is all of it.
+        RequestSpelling::Whole(encoding) if http_body::Body::is_end_stream(&body) => {
+            Body::stream(AtOnce(Some(move || {
+                message(&endpoint.request, encoding, Bytes::new(), &target, &edge.config)
+            })))
+        }
         RequestSpelling::Whole(encoding) => Body::stream(Once {
             making: Some(async move {
                 let body = whole(body, coding, limit_bytes).await?;
@@ -238,6 +244,17 @@ fn push_raw_body(form: &RequestForm, target: &Target, data: Bytes, wire: &mut Ve
         _ => raw.encode(wire).map_err(|error| Status::internal(error.to_string()))?,
     }
     Ok(())
+}
+
+/// A stream of the one message that is made when it is asked for.
+struct AtOnce<F>(Option<F>);
+
+impl<F: FnOnce() -> Result<Bytes, Status> + Unpin> Stream for AtOnce<F> {
+    type Item = Result<Bytes, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take().map(|make| make()))
+    }
 }
 
 pin_project! {

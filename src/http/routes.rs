@@ -1,7 +1,6 @@
 //! Which endpoint a request is for: RPC routes, and REST routes without variables, by their exact path in one
 //! look-up; other REST routes by template.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use std::borrow::Cow;
@@ -10,6 +9,7 @@ use ambidex_schema::{
     BodyBinding, FieldHandle, HttpBinding, HttpRuleError, HttpVerb, Match, MessageType, MethodDescriptor,
     RouteConflict, RouteTable, Schema, Segment, http_bindings, http_bindings_of,
 };
+use fnv::FnvHashMap;
 use http::Method;
 use prost::Message as _;
 
@@ -61,7 +61,7 @@ pub enum RouteError {
 /// The table of all endpoints.
 pub(super) struct Routes {
     /// A literal beats a wildcard, so what stands here is right without a look at the templates.
-    exact: HashMap<Box<str>, Vec<(Method, Arc<Endpoint>)>>,
+    exact: FnvHashMap<Box<str>, Vec<(Method, Arc<Endpoint>)>>,
     /// Every REST route, those of `exact` too: it knows what else a path allows.
     rest: RouteTable<Arc<Endpoint>>,
 }
@@ -87,7 +87,7 @@ impl Routes {
         config: &HttpConfig,
     ) -> Result<Self, RouteError> {
         let rest = RouteTable::new().with_split_escaped_slashes(config.split_escaped_slashes);
-        let mut routes = Self { exact: HashMap::new(), rest };
+        let mut routes = Self { exact: FnvHashMap::default(), rest };
         // In the order of their paths, so that start-up says the same on every run.
         let mut methods: Vec<_> = dispatcher.routes().collect();
         methods.sort_by_key(|route| route.spec.path());

@@ -146,8 +146,8 @@ impl MessageType {
             if steps.len() >= DEPTH_CEILING {
                 return Err(FieldPathError::TooDeep);
             }
-            let (name, behind) = match rest.split_once('.') {
-                Some((name, behind)) => (name, Some(behind)),
+            let (name, behind) = match memchr::memchr(b'.', rest.as_bytes()) {
+                Some(dot) => (&rest[..dot], Some(&rest[dot + 1..])),
                 None => (rest, None),
             };
             let step = field(&message, name).ok_or_else(|| FieldPathError::Unknown {

@@ -208,7 +208,13 @@ impl<'p> SetFields<'p> {
     }
 
     fn check(&self, path: &FieldPath) -> Result<(), BindError> {
+        let first = &path.fields()[0];
         for known in self.by_path.iter().chain(&self.by_query) {
+            // Most are fields of the message itself, and others than this.
+            let other = &known.fields()[0];
+            if first.index() != other.index() && first.table().oneof.is_none() {
+                continue;
+            }
             let mut steps = path.fields().iter().zip(known.fields());
             let parting = steps.find(|(step, known)| step.number() != known.number());
             match parting {

@@ -6,7 +6,8 @@
 //! an escaped slash never separates. This file refuses to know messages and status codes.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+
+use fnv::FnvHashMap;
 
 use crate::http_verb::HttpVerb;
 use crate::path_template::{PathTemplate, Segment};
@@ -47,7 +48,8 @@ struct Route<T> {
 /// What may follow after some segments of a path.
 #[derive(Debug, Clone, Default)]
 struct Node {
-    literals: HashMap<String, usize>,
+    /// Its keys are the server's own, so that nobody can choose them to collide.
+    literals: FnvHashMap<String, usize>,
     single: Option<usize>,
     /// Routes that end here.
     here: Vec<Leaf>,
@@ -285,7 +287,8 @@ impl<'p> Path<'p> {
     /// The path without what stands behind the last colon of its last segment, and that.
     fn with_verb(&self) -> Option<(Self, &'p str)> {
         let &(start, last) = self.segments.last()?;
-        let (value, verb) = last.rsplit_once(':')?;
+        let colon = memchr::memrchr(b':', last.as_bytes())?;
+        let (value, verb) = (&last[..colon], &last[colon + 1..]);
         if verb.is_empty() {
             return None;
         }
