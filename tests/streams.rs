@@ -6,10 +6,12 @@ use ambidex::Code;
 use axum::body::Body;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::support::envelopes::envelope;
 use crate::support::parity_v1::{CountRequest, ObserveRequest, Plan};
 use crate::support::running::{Running, parity, parity_with};
+use crate::support::socket::open;
 
 #[tokio::test]
 async fn ndjson_is_a_line_a_message_and_one_for_the_end() {
@@ -161,6 +163,109 @@ async fn a_deadline_holds_over_the_whole_stream() {
         assert!(lines.len() > 1, "some messages come before the end");
         let end = &lines.last().unwrap()["status"];
         assert_eq!(end["code"], json!(Code::DeadlineExceeded as i32), "{path}");
+    }
+}
+
+/// A stream that is being read, and its first part.
+async fn begun(server: &Running, form: &str, method: &str, request: Value) -> Box<dyn std::any::Any> {
+    let path = format!("/parity.v1.Parity/{method}");
+    if form == "websocket" {
+        let mut socket = open(server, &path, &[]).await.expect("open");
+        socket.send(request).await;
+        socket.record().await;
+        return Box::new(socket);
+    }
+    let connect = form == "application/connect+json";
+    let headers = [("content-type", if connect { form } else { "application/json" }), ("accept", form)];
+    let body = request.to_string().into_bytes();
+    let body = if connect { envelope(0, &body) } else { body };
+    let mut body = server.http.begin(Method::POST, &path, &headers, body).await.into_body();
+    body.frame().await.unwrap().unwrap();
+    Box::new(body)
+}
+
+const FORMS: [&str; 5] = [
+    "application/x-ndjson",
+    "application/json",
+    "text/event-stream",
+    "application/connect+json",
+    "websocket",
+];
+
+#[tokio::test]
+async fn a_reader_who_leaves_ends_the_handlers_stream_in_every_form() {
+    let server = parity().await;
+    for (number, form) in FORMS.into_iter().enumerate() {
+        for method in ["Count", "CountBlocking"] {
+            let key = format!("{method}{number}");
+            let request = json!({"to": 2_000_000_000, "plan": {"noteDrop": key}});
+            let reader = begun(&server, form, method, request).await;
+            assert_eq!(observed(&server, &key).await, "", "{form}: it goes on while somebody reads");
+            drop(reader);
+            for _ in 0..500 {
+                if observed(&server, &key).await == "Dropped" {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            assert_eq!(observed(&server, &key).await, "Dropped", "{form} {method}");
+        }
+    }
+    eventually("no thread is held", || {
+        let snapshot = server.scheduler.snapshot();
+        snapshot.running == 0 && snapshot.orphaned == 0 && snapshot.queued == 0 && snapshot.open == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_slow_reader_holds_no_thread_in_any_form() {
+    let server = parity().await;
+    let mut readers = Vec::new();
+    for form in FORMS {
+        readers.push(begun(&server, form, "CountBlocking", json!({"to": 2_000_000_000})).await);
+    }
+    // Until the buffers of the connections are full, and then no more.
+    let ran = || {
+        let snapshot = server.scheduler.snapshot();
+        (snapshot.running, snapshot.lane("parity.v1.Parity/CountBlocking").expect("a lane").completed)
+    };
+    let mut before = ran();
+    for _ in 0..150 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let now = ran();
+        if now == before && now.0 == 0 {
+            return;
+        }
+        before = now;
+    }
+    panic!("nobody reads, and the handlers run on: {before:?}");
+}
+
+#[tokio::test]
+async fn a_deadline_holds_over_the_whole_stream_in_every_form() {
+    let server = parity().await;
+    let timeout = ("connect-timeout-ms", "150");
+    for method in ["Count", "CountBlocking"] {
+        let path = format!("/parity.v1.Parity/{method}");
+        let request = json!({"to": 2_000_000_000, "pauseMs": 20}).to_string().into_bytes();
+        for form in FORMS.into_iter().filter(|form| *form != "websocket") {
+            let connect = form == "application/connect+json";
+            let content_type = if connect { form } else { "application/json" };
+            let headers = [("content-type", content_type), ("accept", form), timeout];
+            let body = if connect { envelope(0, &request) } else { request.clone() };
+            let answer = server.http.send(Method::POST, &path, &headers, body).await.text();
+            let said =
+                ["\"code\":4,", "\"code\":\"deadline_exceeded\""].iter().any(|end| answer.contains(end));
+            assert!(said && answer.contains("\"number\":1"), "{form}: {answer}");
+        }
+        let mut socket = open(&server, &path, &[timeout]).await.expect("open");
+        socket.send(serde_json::from_slice(&request).unwrap()).await;
+        let mut record = socket.record().await;
+        while record["status"].is_null() {
+            record = socket.record().await;
+        }
+        assert_eq!((&record["status"]["code"], socket.closed().await.0), (&json!(4), 4004));
     }
 }
 
