@@ -1,4 +1,4 @@
-//! Hands `proto/` to `ambidex-build`: Google's common messages for the library itself, and the services of the
+//! Hands `proto/` to `ambidex-build`: Google's common messages and gRPC's health service for the library itself, and the services of the
 //! demo and of the tests where they are there (a published crate does not carry them).
 
 use std::path::Path;
@@ -12,6 +12,7 @@ fn main() -> Result<(), ambidex_build::Error> {
             &["google/api/http.proto", "google/api/httpbody.proto", "google/rpc/error_details.proto"],
             &[] as &[&str],
         )?;
+    ambidex_build::compile(&["proto/grpc/health/v1/health.proto"], &["proto"])?;
     let services =
         ["proto/bookshop/v1/bookshop.proto", "proto/parity/v1/parity.proto", "proto/edge/v1/edge.proto"];
     let here: Vec<_> = services.into_iter().filter(|proto| Path::new(proto).exists()).collect();

@@ -11,6 +11,7 @@ mod compile_errors;
 mod connect;
 mod deadlines;
 mod grpc;
+mod health;
 mod house;
 mod http;
 mod interceptors;

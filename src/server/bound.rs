@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::config::LAST_WORDS;
 use super::front::Front;
-use super::{Config, Error, connections, shutdown};
+use super::{Config, Error, Health, connections, shutdown};
 use crate::call::Deadline;
 use crate::http::WebSockets;
 use crate::local::Local;
@@ -23,6 +23,7 @@ pub struct BoundServer {
     local: Local,
     scheduler: Scheduler,
     websockets: WebSockets,
+    health: Option<Health>,
     config: Config,
 }
 
@@ -33,12 +34,13 @@ impl BoundServer {
         local: Local,
         scheduler: Scheduler,
         websockets: WebSockets,
+        health: Option<Health>,
         config: Config,
     ) -> std::io::Result<Self> {
         let mut addresses = listeners.iter().map(|(listener, _)| listener.local_addr());
         let address = addresses.next().expect("a server has a main listener")?;
         let grpc_address = addresses.next_back().transpose()?.unwrap_or(address);
-        Ok(Self { listeners, address, grpc_address, local, scheduler, websockets, config })
+        Ok(Self { listeners, address, grpc_address, local, scheduler, websockets, health, config })
     }
 
     /// Where it listens.
@@ -77,7 +79,7 @@ impl BoundServer {
     ///
     /// When calls had to be cut off at the end of the drain.
     pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { listeners, address, local, scheduler, websockets, config, .. } = self;
+        let Self { listeners, address, local, scheduler, websockets, health, config, .. } = self;
         // However this future ends, its connections do.
         let _cut_off = CutOff(websockets.clone());
         let (tell, told) = watch::channel(false);
@@ -96,6 +98,10 @@ impl BoundServer {
             accepting.push(tokio::spawn(accept));
         }
         stop.await;
+        if let Some(health) = health {
+            health.stop();
+            tokio::time::sleep(config.drain_quiet()).await;
+        }
         tell.send_replace(true);
         local.dispatcher().begin_drain();
         let deadline = Deadline::after(config.drain_timeout());

@@ -13,7 +13,7 @@ use tower::{Layer, Service as TowerService};
 
 use super::bound::BoundServer;
 use super::front::{Front, Http};
-use super::{Config, Error};
+use super::{Config, Error, Health};
 use crate::call::{Call, Reply, ServerState};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::interceptor::{self, CallService, Wrap};
@@ -43,6 +43,7 @@ impl Server {
             tenant_key: None,
             http_rules: google::api::Http::default(),
             shape_error: None,
+            health: None,
             config: Config::default(),
         }
     }
@@ -55,6 +56,16 @@ struct Registration {
     name: &'static str,
     descriptors: &'static [u8],
     register: Register,
+}
+
+impl Registration {
+    fn new<S: Service + Send + 'static>(service: S) -> Self {
+        Self {
+            name: S::NAME,
+            descriptors: S::FILE_DESCRIPTOR_SET,
+            register: Box::new(move |methods| service.register(methods)),
+        }
+    }
 }
 
 /// A server that is being put together.
@@ -70,6 +81,7 @@ pub struct ServerBuilder {
     tenant_key: Option<TenantKey>,
     http_rules: google::api::Http,
     shape_error: Option<ShapeError>,
+    health: Option<Health>,
     config: Config,
 }
 
@@ -84,11 +96,7 @@ impl ServerBuilder {
     /// Adds a service: a generated server around your handler.
     #[must_use]
     pub fn service<S: Service + Send + 'static>(mut self, service: S) -> Self {
-        self.services.push(Registration {
-            name: S::NAME,
-            descriptors: S::FILE_DESCRIPTOR_SET,
-            register: Box::new(move |methods| service.register(methods)),
-        });
+        self.services.push(Registration::new(service));
         self
     }
 
@@ -191,6 +199,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Answers those who ask by `grpc.health.v1.Health` whether the server, and each of its services, takes calls. From
+    /// the moment it is told to stop it does not, and goes on for [`Config::drain_quiet_ms`] so that they notice.
+    #[must_use]
+    pub fn health(mut self, health: Health) -> Self {
+        self.health = Some(health);
+        self
+    }
+
     /// Gives methods HTTP rules in place of those their protos have, for protos one cannot edit. The selector of a
     /// rule names its method, `bookshop.v1.Bookshop.GetBook`; the last rule for a method holds.
     ///
@@ -288,7 +304,7 @@ impl ServerBuilder {
             Some(own) => vec![(main, Front::http(http)), (listen(own).await?, Front::grpc(grpc))],
         };
         let local = Local::new(core.dispatcher);
-        BoundServer::new(listeners, local, core.scheduler, websockets, self.config)
+        BoundServer::new(listeners, local, core.scheduler, websockets, self.health, self.config)
             .map_err(|source| Error::Listen { address, source })
     }
 
@@ -359,6 +375,10 @@ impl ServerBuilder {
     }
 
     fn core(&mut self) -> Result<Core, Error> {
+        if let Some(health) = &self.health {
+            self.services.iter().for_each(|service| health.knows(service.name));
+            self.services.push(Registration::new(health.service()));
+        }
         // Of a lane that is set up twice, the later holds: the builder's.
         self.config.scheduler.lanes.append(&mut self.lanes);
         let scheduler = Scheduler::new(self.config.scheduler.clone(), tokio::runtime::Handle::current());

@@ -64,6 +64,11 @@ pub struct Config {
     pub stream_chunk_max_bytes: usize,
     /// How long calls in flight may go on after the server was told to stop.
     pub drain_timeout_ms: u64,
+    /// How long the server goes on as before after it was told to stop, but for its health, which is NOT_SERVING: for
+    /// balancers to notice. Only with [`ServerBuilder::health`], and before the time to drain begins.
+    ///
+    /// [`ServerBuilder::health`]: crate::server::ServerBuilder::health
+    pub drain_quiet_ms: u64,
     /// How long a stream may be silent after the server was told to stop, before it ends with UNAVAILABLE.
     pub drain_silence_ms: u64,
     /// How long the head of a server stream waits for its first message, so that an early error has its own
@@ -141,6 +146,8 @@ impl Default for Config {
             stream_chunk_max_bytes: 16 * 1024,
             // Kubernetes kills after 30 s; this leaves time to say so.
             drain_timeout_ms: 25_000,
+            // Who has no balancer should not wait for one.
+            drain_quiet_ms: 0,
             // Long enough for whoever is at work on the next message, short enough for a Ctrl-C.
             drain_silence_ms: 1_000,
             // Most errors are known at once; an EventSource should not look dead for longer.
@@ -180,6 +187,10 @@ impl Config {
 
     pub(crate) fn drain_timeout(&self) -> Duration {
         Duration::from_millis(self.drain_timeout_ms)
+    }
+
+    pub(crate) fn drain_quiet(&self) -> Duration {
+        Duration::from_millis(self.drain_quiet_ms)
     }
 
     pub(crate) fn dispatch(&self) -> dispatch::Limits {
