@@ -1,7 +1,13 @@
 //! Methods of every kind over a WebSocket, by a client that another library implements.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ambidex::call::Call;
+use ambidex::google::api::{HttpRule, http_rule::Pattern};
+use ambidex::interceptor;
+use ambidex::server::{Config, Cors};
 use futures_util::{SinkExt, StreamExt};
 use prost::Message as _;
 use serde_json::json;
@@ -9,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::streams::eventually;
 use crate::support::parity_v1::{SumRequest, SumResponse};
-use crate::support::running::{parity, parity_with};
+use crate::support::running::{edge_builder, parity, parity_builder, parity_with, start};
 use crate::support::socket::open;
 
 #[tokio::test]
@@ -106,14 +112,25 @@ async fn what_cannot_be_opened_is_refused_before_it_is() {
     assert_eq!(status("/v1/running", &[("connect-timeout-ms", "soon")]).await, 400);
     let own = format!("http://{}", server.address);
     assert!(open(&server, "/v1/running", &[("origin", &own)]).await.is_ok(), "the server's own page");
-    let trusting = parity_with(|config| {
-        config.cors = Some(ambidex::server::Cors::origins(["https://shop.example"]));
-    })
-    .await;
-    let page = [("origin", "https://shop.example"), ("cookie", "a=b"), ("x-deep", "kept")];
-    let mut socket = open(&trusting, "/parity.v1.Parity/Describe", &page).await.expect("a trusted page");
-    socket.end().await;
-    assert_eq!(socket.record().await["result"]["deepMetadata"], "kept");
+    for credentials in [false, true] {
+        let mut config = Config::default();
+        let cors = Cors::origins(["https://shop.example"]);
+        config.cors = Some(if credentials { cors.credentials() } else { cors });
+        let came = Arc::new(AtomicBool::new(false));
+        let look = interceptor::blocking({
+            let came = came.clone();
+            move |call: &mut Call| {
+                came.store(call.metadata.contains_key("cookie"), Ordering::Relaxed);
+                Ok(())
+            }
+        });
+        let trusting = start(parity_builder().config(config).interceptor(look)).await;
+        let page = [("origin", "https://shop.example"), ("cookie", "a=b"), ("x-deep", "kept")];
+        let mut socket = open(&trusting, "/parity.v1.Parity/Describe", &page).await.expect("a trusted page");
+        socket.end().await;
+        assert_eq!(socket.record().await["result"]["deepMetadata"], "kept");
+        assert_eq!(came.load(Ordering::Relaxed), credentials, "its user's cookies come only where they may");
+    }
 }
 
 #[tokio::test]
@@ -214,13 +231,22 @@ async fn a_method_of_one_message_takes_none_for_the_empty_one() {
     assert_eq!(socket.record().await["status"]["code"], 0);
 }
 
-/// GET echoes, and so do PUT, PATCH and DELETE of another rule: all the same RPC. Where it is not, it is refused.
 #[tokio::test]
-async fn a_path_of_several_methods_opens_none_of_them() {
+async fn a_path_of_several_methods_is_opened_if_they_are_one_rpc_and_else_refused() {
     let server = parity().await;
-    let mut socket = open(&server, "/v1/echo/items/1", &[]).await.expect("one RPC by several methods");
+    let mut socket = open(&server, "/v1/echo/items/1", &[]).await.expect("PUT, PATCH and DELETE of one RPC");
     socket.send(json!({"count": 3})).await;
     assert_eq!(socket.record().await["result"]["item"]["name"], "items/1");
+    let rule = HttpRule {
+        selector: "edge.v1.Edge.Unruled".into(),
+        pattern: Some(Pattern::Delete("/edge/items/{id}".into())),
+        ..HttpRule::default()
+    };
+    let server = start(edge_builder().http_rule(rule)).await;
+    match open(&server, "/edge/items/1", &[]).await.map(drop) {
+        Err(Error::Http(response)) => assert_eq!(response.status(), 400, "nobody could say which is meant"),
+        other => panic!("unexpected: {other:?}"),
+    }
 }
 
 #[tokio::test]

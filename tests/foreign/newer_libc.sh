@@ -48,8 +48,12 @@ unpack_libraries() {
   rm -rf "$libraries/apt"
 }
 
-loader=$libraries/root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
-if ! system_is_new_enough && [ ! -x "$loader" ]; then
+# Its name and its folder are the processor's: ld-linux-aarch64.so.1, ld-linux-x86-64.so.2.
+loader() {
+  find "$libraries/root" -type f -name 'ld-linux-*.so.*' -print -quit 2>/dev/null || true
+}
+
+if ! system_is_new_enough && [ -z "$(loader)" ]; then
   unpack_libraries
 fi
 # Without arguments the libraries are only made ready.
@@ -57,4 +61,5 @@ fi
 if system_is_new_enough; then
   exec "$@"
 fi
+loader=$(loader)
 exec "$loader" --library-path "$(dirname "$loader")" "$@"
