@@ -154,6 +154,9 @@ pub(super) struct World {
 /// The watcher's number among the threads.
 const WATCHER: usize = usize::MAX;
 
+/// By how many nanoseconds the timers of callers are late at most: a few of tokio's ticks.
+const TIMERS_LATE: u64 = 5_000_000;
+
 /// Nanoseconds from a summons until the thread is there.
 const WAKING_TAKES: u64 = 8_000;
 const STARTING_TAKES: u64 = 40_000;
@@ -276,6 +279,8 @@ impl World {
         }
         let continues = chance.says_yes(source.continues);
         let leaves = chance.says_yes(source.leaves).then(|| chance.below(source.deadline.unwrap_or(1 << 30)));
+        // A timer never fires before its time, and on a busy runtime well after.
+        let late = chance.below(TIMERS_LATE);
         let tenant = (source.tenants > 0).then(|| chance.below(source.tenants));
         let deadline = source.deadline.map_or(u64::MAX, |time| self.now + time);
         let job = self.jobs.len() as u32;
@@ -304,7 +309,7 @@ impl World {
             Ok(Admitted { place, shed, demand }) => {
                 self.jobs[job as usize].place = place;
                 if deadline != u64::MAX {
-                    self.at(deadline, Event::DeadlineOf { job });
+                    self.at(deadline + late, Event::DeadlineOf { job });
                 }
                 if let Some(leaves) = leaves {
                     self.at(self.now + leaves, Event::Leaves { job });
