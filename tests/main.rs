@@ -20,6 +20,7 @@ mod parity;
 mod placement;
 mod promises;
 mod readme;
+mod reflection;
 mod rest;
 mod scheduling;
 mod shutdown;

@@ -13,6 +13,7 @@ use tower::{Layer, Service as TowerService};
 
 use super::bound::BoundServer;
 use super::front::{Front, Http};
+use super::reflection::Reflection;
 use super::{Config, Error, Health};
 use crate::call::{Call, Reply, ServerState};
 use crate::dispatch::Dispatcher;
@@ -44,6 +45,8 @@ impl Server {
             http_rules: google::api::Http::default(),
             shape_error: None,
             health: None,
+            reflection: false,
+            descriptors: Vec::new(),
             config: Config::default(),
         }
     }
@@ -82,6 +85,8 @@ pub struct ServerBuilder {
     http_rules: google::api::Http,
     shape_error: Option<ShapeError>,
     health: Option<Health>,
+    reflection: bool,
+    descriptors: Vec<Bytes>,
     config: Config,
 }
 
@@ -204,6 +209,24 @@ impl ServerBuilder {
     #[must_use]
     pub fn health(mut self, health: Health) -> Self {
         self.health = Some(health);
+        self
+    }
+
+    /// Tells those who ask by `grpc.reflection.v1.ServerReflection`, or by its older `v1alpha`, which services are here
+    /// and how their messages look: for grpcurl, `buf curl` and the like. Whoever can call the server can ask; an
+    /// [`interceptor`](Self::interceptor) may say no, as to any call.
+    #[must_use]
+    pub fn reflection(mut self) -> Self {
+        self.reflection = true;
+        self
+    }
+
+    /// Adds an encoded `FileDescriptorSet` that no service brings: of one that is served by other means, or of messages
+    /// that travel in `Any`. JSON can spell them then, and [`reflection`](Self::reflection) tells of them; the services
+    /// that the set declares are among those it lists.
+    #[must_use]
+    pub fn descriptors(mut self, set: impl Into<Bytes>) -> Self {
+        self.descriptors.push(set.into());
         self
     }
 
@@ -379,6 +402,7 @@ impl ServerBuilder {
             self.services.iter().for_each(|service| health.knows(service.name));
             self.services.push(Registration::new(health.service()));
         }
+        self.add_reflection()?;
         // Of a lane that is set up twice, the later holds: the builder's.
         self.config.scheduler.lanes.append(&mut self.lanes);
         let scheduler = Scheduler::new(self.config.scheduler.clone(), tokio::runtime::Handle::current());
@@ -391,6 +415,9 @@ impl ServerBuilder {
         let mut methods = Methods::new(scheduler.clone(), settings);
         // Handlers send error details, and REST shows them as JSON, whether or not a service names their types.
         let mut schema = Schema::builder().add_file_descriptor_set(google::FILE_DESCRIPTOR_SET)?;
+        for set in &self.descriptors {
+            schema = schema.add_file_descriptor_set(set)?;
+        }
         let mut names = std::collections::HashSet::new();
         for Registration { name, descriptors, register } in std::mem::take(&mut self.services) {
             if !names.insert(name) {
@@ -404,6 +431,19 @@ impl ServerBuilder {
         let limits = self.config.dispatch();
         let dispatcher = Dispatcher::new(methods, &self.interceptors, limits, &scheduler, state);
         Ok(Core { dispatcher, schema: schema.build()?, scheduler })
+    }
+
+    /// Reflection is of all services that there are by now.
+    fn add_reflection(&mut self) -> Result<(), Error> {
+        if self.reflection {
+            let served = self.services.iter().map(|service| service.name);
+            let sets = self.services.iter().map(|service| service.descriptors);
+            let sets = sets.chain([google::FILE_DESCRIPTOR_SET]).map(Bytes::from_static);
+            let reflection = Reflection::new(served, sets, &self.descriptors)?;
+            self.services.push(Registration::new(reflection.v1()));
+            self.services.push(Registration::new(reflection.v1alpha()));
+        }
+        Ok(())
     }
 }
 

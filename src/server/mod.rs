@@ -13,6 +13,7 @@ mod glance;
 mod health;
 mod linger;
 mod preface;
+mod reflection;
 mod shutdown;
 
 pub use crate::handler::MethodConfig;

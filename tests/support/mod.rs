@@ -20,3 +20,10 @@ pub mod edge_v1 {
     #![allow(missing_docs, reason = "the tests' own protos")]
     ambidex::include_proto!("edge.v1");
 }
+
+/// The generated code of gRPC's server reflection.
+pub mod reflection_v1 {
+    #![allow(missing_docs, reason = "made from a proto that documents itself")]
+    #![allow(dead_code, clippy::enum_variant_names, reason = "the names are the protocol's")]
+    ambidex::include_proto!("grpc.reflection.v1");
+}

@@ -7,6 +7,7 @@
 //! | Module | Owns |
 //! |---|---|
 //! | `schema` | [`Schema`]: descriptor sets loaded once, editions lowered, handles given out |
+//! | `file_index` | [`FileIndex`]: which file declares what, for those who hand descriptors on |
 //! | `features` | what protobuf editions change, resolved |
 //! | `tables`, `name_index`, `prepared` | the compact tables behind every hot path |
 //! | `message_type` | [`MessageType`] and [`FieldHandle`], the handles everything else is asked through |
@@ -29,6 +30,7 @@ mod encode_wire;
 mod features;
 mod field_mask;
 mod field_path;
+mod file_index;
 mod http_rule;
 mod http_verb;
 pub mod json;
@@ -48,6 +50,7 @@ mod wire;
 pub use encode_wire::encode_wire;
 pub use field_mask::mask_from_json;
 pub use field_path::{BindError, BindErrorKind, FieldPath, FieldPathError};
+pub use file_index::{DescriptorFile, FileIndex};
 pub use http_rule::{
     BodyBinding, HttpBinding, HttpRuleError, HttpRuleProblem, http_bindings, http_bindings_of,
 };

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod differential;
+mod file_index;
 mod generator;
 mod http_rules;
 mod json_in;
