@@ -1,4 +1,5 @@
-//! `buf curl`, the command-line client on connect-go: gRPC and Connect, with the schema as buf itself compiles it.
+//! `buf curl`, the command-line client on connect-go: gRPC and Connect, with the schema as buf itself compiles it, or as
+//! the server tells it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -71,10 +72,20 @@ fn call(wire: Wire, method: &str, requests: &[Value]) -> Option<Outcome> {
 }
 
 fn call_with(wire: Wire, method: &str, requests: &[Value], flags: &[&str]) -> Option<Outcome> {
+    BUF.command()?;
+    let image = image().to_str().expect("a path in UTF-8");
+    call_by(&[&["--schema", image], flags].concat(), wire, method, requests)
+}
+
+/// Calls a method of a service that buf knows by what the server says; `protocol` is a version of reflection.
+fn call_reflected(protocol: &str, wire: Wire, method: &str, requests: &[Value]) -> Option<Outcome> {
+    call_by(&["--reflect", "--reflect-protocol", protocol], wire, method, requests)
+}
+
+fn call_by(flags: &[&str], wire: Wire, method: &str, requests: &[Value]) -> Option<Outcome> {
     let mut buf = BUF.command()?;
     let data: String = requests.iter().map(Value::to_string).collect();
     buf.args(["curl", "--timeout", "30s", "--data", &data]).args(wire.flags()).args(flags);
-    buf.arg("--schema").arg(image());
     buf.arg(format!("http://{}/parity.v1.Parity/{method}", server::address()));
     let output = buf.output().expect("buf runs");
     let stdout = String::from_utf8(output.stdout).expect("buf prints UTF-8");
@@ -214,4 +225,58 @@ fn metadata_go_both_ways() {
         assert!(outcome.came("X-Echo-A", "one"), "{wire:?}: {}", outcome.stderr);
         assert!(outcome.came(trailer, "two"), "{wire:?}: {}", outcome.stderr);
     }
+}
+
+const REFLECTIONS: [&str; 2] = ["grpc-v1", "grpc-v1alpha"];
+
+#[test]
+fn calls_of_every_kind_by_reflection() {
+    let numbers = [json!({"number": 1}), json!({"number": 2})];
+    let counted = [json!({"number": 1}), json!({"number": 2}), json!({"number": 3})];
+    let cases: [(&str, &[Value], &[Value]); 8] = [
+        ("Count", &[json!({"to": 3})], &counted),
+        ("CountBlocking", &[json!({"to": 3})], &counted),
+        ("Sum", &numbers, &[json!({"sum": "3", "count": 2})]),
+        ("SumBlocking", &numbers, &[json!({"sum": "3", "count": 2})]),
+        ("Running", &numbers, &[json!({"sum": "1", "count": 1}), json!({"sum": "3", "count": 2})]),
+        ("RunningBlocking", &numbers, &[json!({"sum": "1", "count": 1}), json!({"sum": "3", "count": 2})]),
+        ("Echo", &[json!({"text": "hi"})], &[json!({"text": "hi"})]),
+        ("EchoBlocking", &[json!({"text": "hi"})], &[json!({"text": "hi", "onScheduler": true})]),
+    ];
+    for reflection in REFLECTIONS {
+        for (method, requests, replies) in cases {
+            let Some(outcome) = call_reflected(reflection, Grpc, method, requests) else { return };
+            assert_eq!(outcome.ok(), replies, "{reflection} {method}");
+        }
+    }
+}
+
+#[test]
+fn reflection_over_connect() {
+    // Its streams go both ways, which Connect over HTTP/1.1 cannot.
+    for reflection in REFLECTIONS {
+        let request = [json!({"text": "hi"})];
+        let Some(outcome) = call_reflected(reflection, ConnectHttp2, "Echo", &request) else { return };
+        assert_eq!(outcome.ok(), [json!({"text": "hi"})], "{reflection}");
+    }
+}
+
+#[test]
+fn services_and_methods_are_listed_by_reflection() {
+    for (flag, line) in [("--list-services", "parity.v1.Parity"), ("--list-methods", "parity.v1.Parity/Echo")]
+    {
+        let Some(mut buf) = BUF.command() else { return };
+        buf.args(["curl", "--reflect", flag]).args(Grpc.flags());
+        let output = buf.arg(format!("http://{}", server::address())).output().expect("buf runs");
+        assert!(output.status.success(), "{}", program::shown(&output));
+        let listed = String::from_utf8(output.stdout).expect("buf prints UTF-8");
+        assert!(listed.lines().any(|listed| listed == line), "{listed}");
+    }
+}
+
+#[test]
+fn a_method_that_is_not_there_is_not_found_by_reflection() {
+    let Some(outcome) = call_reflected("grpc-v1", Grpc, "Nothing", &[json!({})]) else { return };
+    assert_ne!(outcome.exit_code, 0);
+    assert!(outcome.stderr.contains("Nothing"), "{}", outcome.stderr);
 }

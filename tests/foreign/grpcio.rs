@@ -1,26 +1,37 @@
 //! grpcio, the Python client on gRPC's C core: each module of `python/` is one test here.
 
+use std::net::SocketAddr;
+
 use crate::program::{self, Program, prints};
 use crate::server;
 
 static PYTHON: Program = Program::new("python3 with grpcio", &["./venv/bin/python", "python3"], |python| {
-    prints(python, &["-c", "import grpc, grpc_status, grpc_tools, google.rpc.error_details_pb2"]).is_some()
+    let packages =
+        "import grpc, grpc_status, grpc_tools, grpc_health.v1, grpc_reflection, google.rpc.error_details_pb2";
+    prints(python, &["-c", packages]).is_some()
 });
 
-/// Runs the tests of a module, and shows what it says where one fails.
+/// Runs the tests of a module against the server of all tests.
 #[track_caller]
 fn passes(module: &str) {
-    let Some(mut python) = PYTHON.command() else { return };
+    passes_with(module, server::address());
+}
+
+/// Runs the tests of a module, and shows what it says where one fails. False where they were skipped.
+#[track_caller]
+pub fn passes_with(module: &str, address: SocketAddr) -> bool {
+    let Some(mut python) = PYTHON.command() else { return false };
     let folder = program::root().join("tests/foreign/python");
     let output = python
         // Compiled modules would be left beside the sources.
         .args(["-B", "-m", "unittest", "--verbose", module])
         .current_dir(folder)
-        .env("PARITY_ADDRESS", server::address().to_string())
+        .env("PARITY_ADDRESS", address.to_string())
         .output()
         .expect("python runs");
     assert!(output.status.success(), "{module}: {}", program::shown(&output));
     print!("{}", program::shown(&output));
+    true
 }
 
 #[test]
@@ -66,4 +77,9 @@ fn load() {
 #[test]
 fn asyncio() {
     passes("test_asyncio");
+}
+
+#[test]
+fn reflection() {
+    passes("test_reflection");
 }

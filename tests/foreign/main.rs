@@ -1,5 +1,5 @@
-//! Clients written by others call the tests' own services: grpcio (Python), Connect's for Node.js and browsers,
-//! `buf curl` and curl.
+//! Clients written by others call the tests' own services: grpcio (Python), grpc-js, Connect's for Node.js and
+//! browsers, `buf curl` and curl.
 //!
 //! Our own client shares our reading of the protocols, mistakes included; these do not. They run as child
 //! processes against one server in this process, and every answer is checked, theirs to print and ours to give.
@@ -30,13 +30,16 @@ mod edge_v1 {
     ambidex::include_proto!("edge.v1");
 }
 
+mod node;
 mod program;
 mod server;
 
 mod buf;
 mod connect;
 mod curl;
+mod grpc_js;
 mod grpcio;
+mod health;
 
 mod grpc_by_hand;
 mod http_streams;

@@ -1,9 +1,10 @@
-//! The server that is called: the tests' own services with every default, on a port of the system's choice.
+//! The server that is called: the tests' own services with every default, health and reflection, on a port of the system's choice.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 
 use ambidex::Server;
+use ambidex::server::Health;
 use tokio::runtime::Runtime;
 
 use crate::edge_service::EdgeService;
@@ -19,7 +20,9 @@ pub fn address() -> SocketAddr {
         let runtime = Runtime::new().expect("a runtime");
         let builder = Server::builder()
             .service(ParityServer::new(ParityService::default()))
-            .service(EdgeServer::new(EdgeService));
+            .service(EdgeServer::new(EdgeService))
+            .health(Health::new())
+            .reflection();
         let server = runtime.block_on(builder.bind("127.0.0.1:0")).expect("a port");
         let address = server.address();
         // It has no end of its own: the test process takes it along.

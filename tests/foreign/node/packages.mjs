@@ -1,4 +1,4 @@
-// Connect's packages from npm, out of the folder that install.sh keeps them in: not among the sources, where an
+// The packages from npm, out of the folder that install.sh keeps them in: not among the sources, where an
 // import by name would look.
 
 import { createRequire } from "node:module";
@@ -10,3 +10,4 @@ export const connectNode = require("@connectrpc/connect-node");
 export const connectWeb = require("@connectrpc/connect-web");
 export const protobuf = require("@bufbuild/protobuf");
 export const wellKnown = require("@bufbuild/protobuf/wkt");
+export const grpc = require("@grpc/grpc-js");
