@@ -51,10 +51,17 @@ async fn a_call_that_does_not_end_is_cut_off_and_said() {
     let client = server.grpc().await;
     let plan = Some(Plan { sleep_ms: 3_600_000, ..Plan::default() });
     let call = tokio::spawn(async move { client.echo(EchoRequest { plan, ..EchoRequest::default() }).await });
+    let http = server.http.clone();
+    let over_http =
+        tokio::spawn(async move { http.post("/v1/blocking/echo", r#"{"plan": {"sleepMs": 3000}}"#).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let error = server.stopped().await.expect_err("a call was cut off");
-    assert!(matches!(error, Error::DrainTimeout { connections: 1, .. }), "{error}");
-    assert!(call.await.unwrap().is_err(), "the client sees the connection close");
+    let error = server.stopped().await.expect_err("two calls were cut off");
+    assert!(matches!(error, Error::DrainTimeout { connections: 2, .. }), "{error}");
+    // Told, and not only left with a connection that is closed.
+    let told = call.await.unwrap().unwrap_err();
+    assert_eq!((told.code(), told.message()), (Code::Unavailable, "the server is shutting down"));
+    let told = over_http.await.unwrap();
+    assert_eq!((told.status.as_u16(), &told.json()["error"]["status"]), (503, &json!("UNAVAILABLE")));
 }
 
 #[tokio::test]

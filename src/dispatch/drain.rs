@@ -42,11 +42,16 @@ impl Drain {
         self.0.over.is_cancelled()
     }
 
+    /// Resolves when the drain is over: whatever is left is to end.
+    pub(super) fn over(&self) -> Cancelled {
+        self.0.over.cancelled()
+    }
+
     /// What tells one stream when to end.
     pub(super) fn watch(&self) -> StreamDrain {
         StreamDrain {
             begun: Box::pin(self.0.begun.cancelled()),
-            over: Box::pin(self.0.over.cancelled()),
+            over: Box::pin(self.over()),
             silence: self.0.silence,
             silent_until: None,
             spoke: false,

@@ -11,11 +11,11 @@ use std::task::{Context as TaskContext, Poll};
 use tokio::time::Sleep;
 use tonic::Status;
 
-use super::drain::{Drain, StreamDrain};
+use super::drain::Drain;
 use super::in_flight::Place;
 use super::panic::caught;
 use super::stream::Streamed;
-use crate::call::{Body, CancelReason, Context, MethodSpec, Reply, Scoped, cancelled_status};
+use crate::call::{Body, CancelReason, Cancelled, Context, MethodSpec, Reply, Scoped, cancelled_status};
 use crate::handler::ReplyFuture;
 use crate::scheduler::Watched;
 
@@ -101,8 +101,8 @@ struct Running {
     work: Scoped<ReplyFuture>,
     place: Place,
     drain: Drain,
-    /// For a method whose client streams: it may be waiting for what will not come any more.
-    drained: Option<StreamDrain>,
+    /// The end of the drain, once the call has to wait for anything: nobody else pays for being told.
+    over: Option<Cancelled>,
 }
 
 impl Dispatched {
@@ -118,16 +118,15 @@ impl Dispatched {
         drain: Drain,
     ) -> Self {
         let method = context.method();
-        let drained = method.kind().client_streams().then(|| drain.watch());
         let work = Scoped::new(context.clone(), work);
-        let running = Running { watch: Watch::new(context, watched), work, place, drain, drained };
+        let running = Running { watch: Watch::new(context, watched), work, place, drain, over: None };
         Self { method, state: State::Running(running) }
     }
 }
 
 impl Running {
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Reply, Status>> {
-        let Self { watch, work, drained, .. } = self;
+        let Self { watch, work, drain, over, .. } = self;
         match watch.poll(|| Pin::new(work).poll(cx)) {
             Ok(Poll::Ready(result)) => return Poll::Ready(result),
             Ok(Poll::Pending) => {}
@@ -136,8 +135,7 @@ impl Running {
         if let Poll::Ready(late) = watch.poll_deadline(cx) {
             return Poll::Ready(Err(late));
         }
-        let Some(drained) = drained else { return Poll::Pending };
-        std::task::ready!(drained.poll_over(cx));
+        std::task::ready!(Pin::new(over.get_or_insert_with(|| drain.over())).poll(cx));
         Poll::Ready(Err(watch.give_up(CancelReason::Shutdown)))
     }
 
