@@ -13,7 +13,7 @@
 //! - [`interceptor`]: what runs before every call of every protocol.
 //! - [`client`]: calling services, over a connection or in the same process.
 //! - [`scheduler`]: the threads that run blocking code, usable without a server too.
-//! - `telemetry`, with the feature `prometheus`: the scheduler's figures for a registry of metrics.
+//! - [`telemetry`]: what a server counts of its calls, for a registry of metrics with the feature `prometheus`.
 //!
 //! # Without the attribute
 //!
@@ -65,7 +65,6 @@ mod http;
 mod local;
 pub mod scheduler;
 pub mod server;
-#[cfg(feature = "prometheus")]
 pub mod telemetry;
 
 pub use ambidex_macros::service;

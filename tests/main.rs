@@ -5,6 +5,7 @@
 
 mod support;
 
+mod admin;
 mod bad_input;
 mod by_hand;
 mod compile_errors;
@@ -16,6 +17,7 @@ mod house;
 mod http;
 mod interceptors;
 mod kinds;
+mod metrics;
 mod parity;
 mod placement;
 mod promises;

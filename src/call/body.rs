@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -35,7 +36,15 @@ pub(crate) fn encode(message: &impl prost::Message, mut wire: Vec<u8>) -> Vec<u8
 impl Body {
     /// A body of messages as they come.
     pub fn stream(messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static) -> Self {
-        Self::Stream(MessageStream(Box::pin(messages)))
+        Self::Stream(MessageStream::new(messages))
+    }
+
+    /// Has the messages counted: one that is here at once, others as they are read.
+    pub(crate) fn count(&mut self, counter: Arc<dyn CountMessages>) {
+        match self {
+            Self::Message(message) => counter.message(message.len()),
+            Self::Stream(messages) => messages.counter = Some(counter),
+        }
     }
 
     /// Reads the only message of a unary side.
@@ -61,20 +70,38 @@ impl Body {
     /// The messages as a stream, whichever form they have.
     pub fn into_stream(self) -> MessageStream {
         match self {
-            Self::Message(message) => MessageStream(Box::pin(tokio_stream::once(Ok(message)))),
+            Self::Message(message) => MessageStream::new(tokio_stream::once(Ok(message))),
             Self::Stream(messages) => messages,
         }
     }
 }
 
 /// A stream of messages as wire bytes; an `Err` ends it.
-pub struct MessageStream(Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>);
+pub struct MessageStream {
+    messages: Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>,
+    counter: Option<Arc<dyn CountMessages>>,
+}
+
+/// Is told of each message that is read.
+pub(crate) trait CountMessages: Send + Sync {
+    fn message(&self, bytes: usize);
+}
+
+impl MessageStream {
+    fn new(messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static) -> Self {
+        Self { messages: Box::pin(messages), counter: None }
+    }
+}
 
 impl Stream for MessageStream {
     type Item = Result<Bytes, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(cx)
+        let item = self.messages.as_mut().poll_next(cx);
+        if let (Some(counter), Poll::Ready(Some(Ok(message)))) = (&self.counter, &item) {
+            counter.message(message.len());
+        }
+        item
     }
 }
 

@@ -34,6 +34,9 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// Every protocol, each where its own number is.
+    pub(crate) const ALL: [Self; 4] = [Self::Grpc, Self::Rest, Self::Rpc, Self::Local];
+
     /// The name logs and metrics use.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@
 
 mod body;
 mod cancellation;
+mod code;
 mod context;
 mod deadline;
 mod http_words;
@@ -24,8 +25,9 @@ pub use reply::{Reply, Trailers};
 pub use request::Call;
 pub(crate) use request::Head;
 
-pub(crate) use body::{encode, encoded};
+pub(crate) use body::{CountMessages, encode, encoded};
 pub(crate) use cancellation::CancelListener;
+pub(crate) use code::code_name;
 pub(crate) use context::{Scoped, cancelled_status};
 pub(crate) use metadata::{
     RETRY_PUSHBACK_MS, incoming as incoming_metadata, is_metadata, outgoing as outgoing_metadata,

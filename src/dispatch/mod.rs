@@ -20,10 +20,12 @@ use tonic::Status;
 use crate::call::{Call, Deadline, MethodSpec, RETRY_PUSHBACK_MS, ServerState};
 use crate::handler::Method;
 use crate::scheduler::{Scheduler, Watched};
+use crate::telemetry::{Observer, Telemetry};
 use drain::Drain;
 use in_flight::InFlight;
 use interceptor::{CallService, Wrap};
 pub(crate) use watch::Dispatched;
+use watch::Watch;
 
 /// The bounds every call is held to, whatever its protocol.
 #[derive(Debug, Clone)]
@@ -46,6 +48,7 @@ pub(crate) struct Route {
     timeout: Option<Duration>,
     service: CallService,
     watched: Watched,
+    observer: Observer,
 }
 
 /// The registry of methods with everything that runs before them. Cheap to clone.
@@ -80,13 +83,15 @@ impl Dispatcher {
         limits: Limits,
         scheduler: &Scheduler,
         state: ServerState,
+        telemetry: &Telemetry,
     ) -> Self {
         let routes = methods.into_iter().map(|Method { spec, blocking, timeout, handler }| {
             let handler = CallService::new(handler);
             let service = interceptors.iter().rev().fold(handler, |inner, wrap| wrap(inner));
             let advice = if blocking { AROUND_BLOCKING } else { ASYNC };
             let watched = scheduler.watch_with_advice(spec.full_name(), advice);
-            (spec.path(), Arc::new(Route { spec, timeout, service, watched }))
+            let observer = telemetry.observer(spec);
+            (spec.path(), Arc::new(Route { spec, timeout, service, watched, observer }))
         });
         let in_flight = InFlight::new(limits.in_flight_max);
         let drain = Drain::new(limits.drain_silence);
@@ -127,15 +132,18 @@ impl Dispatcher {
 
     /// Calls a method. The future ends at the call's deadline at the latest, and a stream it replies with
     /// does too; dropping either gives the call up.
-    pub(crate) fn call(&self, route: &Route, call: Call) -> Dispatched {
+    pub(crate) fn call(&self, route: &Route, mut call: Call) -> Dispatched {
+        let mut observed = route.observer.begin(&mut call);
         let Some(place) = self.0.in_flight.enter() else {
             let message = "the server has as many calls under way as it takes; try again later";
             let mut status = Status::resource_exhausted(message);
             status.metadata_mut().insert(RETRY_PUSHBACK_MS, REFUSAL_PUSHBACK_MS.into());
+            observed.finish(call.context(), status.code());
             return Dispatched::refused(route.spec, status);
         };
         let context = call.context().clone();
         let watched = route.watched.clone();
-        Dispatched::new(route.service.invoke(call), context, watched, place, self.0.drain.clone())
+        let watch = Watch::new(context, watched, observed);
+        Dispatched::new(route.service.invoke(call), watch, place, self.0.drain.clone())
     }
 }

@@ -107,11 +107,17 @@ impl Stream for Streamed {
         let item = std::task::ready!(self.poll_item(cx));
         self.drained.spoke();
         Poll::Ready(match item {
-            Some(Ok(message)) => Some(Ok(message)),
+            Some(Ok(message)) => {
+                self.watch.reply(&message);
+                Some(Ok(message))
+            }
             end => {
                 self.ended = true;
-                self.watch.finish();
+                self.watch.settle();
                 self.let_go();
+                if end.is_none() {
+                    self.watch.succeed();
+                }
                 end.map(|failed| failed.map_err(|status| self.watch.fail(status)))
             }
         })

@@ -8,8 +8,9 @@
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
+use bytes::Bytes;
 use tokio::time::Sleep;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::drain::Drain;
 use super::in_flight::Place;
@@ -18,6 +19,7 @@ use super::stream::Streamed;
 use crate::call::{Body, CancelReason, Cancelled, Context, MethodSpec, Reply, Scoped, cancelled_status};
 use crate::handler::ReplyFuture;
 use crate::scheduler::Watched;
+use crate::telemetry::Observation;
 
 /// What is watched besides the call's own work.
 pub(super) struct Watch {
@@ -26,12 +28,13 @@ pub(super) struct Watch {
     /// Boxed, since it moves from the future to the stream; absent where there is no deadline to pay for.
     deadline: Option<Pin<Box<Sleep>>>,
     over: bool,
+    observed: Observation,
 }
 
 impl Watch {
-    fn new(context: Context, watched: Watched) -> Self {
+    pub(super) fn new(context: Context, watched: Watched, observed: Observation) -> Self {
         let deadline = context.deadline().map(|at| Box::pin(tokio::time::sleep_until(at.instant())));
-        Self { context, watched, deadline, over: false }
+        Self { context, watched, deadline, over: false, observed }
     }
 
     /// Makes one poll of the call's own work: under the watchdog's eyes, and with its panics caught.
@@ -49,19 +52,31 @@ impl Watch {
 
     /// Ends the call although its work has not ended, and tells whoever runs for it.
     pub(super) fn give_up(&mut self, reason: CancelReason) -> Status {
-        self.finish();
+        self.settle();
         self.context.cancellation().cancel(reason);
         cancelled_status(reason)
     }
 
     /// The call has its answer: a drop means nothing any more.
-    pub(super) fn finish(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.over = true;
+    }
+
+    /// A message of the reply goes out.
+    pub(super) fn reply(&self, message: &Bytes) {
+        self.observed.reply(message.len());
+    }
+
+    /// The call has ended well.
+    pub(super) fn succeed(&mut self) {
+        self.settle();
+        self.observed.finish(&self.context, Code::Ok);
     }
 
     /// The call has failed: its trailing metadata go with the status, as there is no reply to carry them.
     pub(super) fn fail(&mut self, mut status: Status) -> Status {
-        self.finish();
+        self.settle();
+        self.observed.finish(&self.context, status.code());
         for (name, value) in self.context.take_trailers().as_ref() {
             status.metadata_mut().as_mut().append(name.clone(), value.clone());
         }
@@ -79,7 +94,11 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         if !self.over {
-            self.context.cancellation().cancel(CancelReason::ClientGone);
+            let cancellation = self.context.cancellation();
+            cancellation.cancel(CancelReason::ClientGone);
+            // It may have been cancelled before, at a deadline that nobody was told of.
+            let reason = cancellation.reason().unwrap_or(CancelReason::ClientGone);
+            self.observed.finish(&self.context, cancelled_status(reason).code());
         }
     }
 }
@@ -110,16 +129,10 @@ impl Dispatched {
         Self { method, state: State::Refused(status) }
     }
 
-    pub(super) fn new(
-        work: ReplyFuture,
-        context: Context,
-        watched: Watched,
-        place: Place,
-        drain: Drain,
-    ) -> Self {
-        let method = context.method();
-        let work = Scoped::new(context.clone(), work);
-        let running = Running { watch: Watch::new(context, watched), work, place, drain, over: None };
+    pub(super) fn new(work: ReplyFuture, watch: Watch, place: Place, drain: Drain) -> Self {
+        let method = watch.method();
+        let work = Scoped::new(watch.context().clone(), work);
+        let running = Running { watch, work, place, drain, over: None };
         Self { method, state: State::Running(running) }
     }
 }
@@ -148,7 +161,8 @@ impl Running {
             Ok(mut reply) => {
                 reply.body = match reply.body {
                     Body::Message(message) => {
-                        watch.finish();
+                        watch.reply(&message);
+                        watch.succeed();
                         Body::Message(message)
                     }
                     Body::Stream(messages) => Body::stream(Streamed::new(messages, watch, place, &drain)),

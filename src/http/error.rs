@@ -15,7 +15,7 @@ use tonic::Status;
 use super::content::Encoding;
 use super::json_text::push_string;
 use super::{metadata, status};
-use crate::call::{HttpResponse, RETRY_PUSHBACK_MS};
+use crate::call::{HttpResponse, RETRY_PUSHBACK_MS, code_name};
 
 /// The answer to a call on a REST route that failed, in JSON, or for who reads only protobuf as `google.rpc.Status`.
 pub(super) fn aip_193(error: Status, encoding: Encoding, schema: &Schema) -> Response<Bytes> {
@@ -36,7 +36,7 @@ pub(super) fn aip_193(error: Status, encoding: Encoding, schema: &Schema) -> Res
     json.extend_from_slice(b",\"message\":");
     push_string(error.message(), &mut json);
     json.extend_from_slice(b",\"status\":\"");
-    json.extend_from_slice(status::code_name(error.code()).as_bytes());
+    json.extend_from_slice(code_name(error.code()).as_bytes());
     json.push(b'"');
     push_details(&error, schema, &mut json);
     json.extend_from_slice(b"}}");

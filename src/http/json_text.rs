@@ -1,7 +1,7 @@
 //! The few lines of JSON that an HTTP reply has around its messages. Messages themselves are the schema's.
 
 /// Appends `text` as a JSON string.
-pub(super) fn push_string(text: &str, json: &mut Vec<u8>) {
+pub(crate) fn push_string(text: &str, json: &mut Vec<u8>) {
     json.push(b'"');
     for byte in text.bytes() {
         match byte {

@@ -49,11 +49,13 @@ use content::Encoding;
 use endpoint::{Endpoint, RequestSpelling};
 use exchange::{Agreed, Exchange};
 use heads::Heads;
+pub(crate) use json_text::push_string as push_json_string;
 pub(crate) use routes::RouteError;
 use routes::{Found, Routes};
 pub(crate) use rules::RulesError;
 #[cfg(feature = "yaml")]
 pub(crate) use rules::from_yaml;
+pub(crate) use status::of_code as status_of_code;
 pub(crate) use websocket::{Held, WebSockets, is_asked_for as is_websocket};
 
 /// The bounds and options of the edge.

@@ -8,6 +8,7 @@
 //! A page of another origin may not open one unless the server allows it, and then without its user's cookies unless
 //! the server allows that too: browsers send them along and ask nobody.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -92,7 +93,7 @@ impl WebSockets {
 /// What a connection holds, handed on to what it becomes: its place among the connections of the server.
 #[derive(Debug, Clone)]
 pub(crate) struct Held(
-    #[expect(dead_code, reason = "it is held, not used")] pub(crate) Arc<OwnedSemaphorePermit>,
+    #[expect(dead_code, reason = "it is held, not used")] pub(crate) Arc<dyn Any + Send + Sync>,
 );
 
 /// Whether a request wants to become a WebSocket.

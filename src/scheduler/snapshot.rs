@@ -111,6 +111,19 @@ impl Refused {
         let Self { full, overloaded, deadline, infeasible, cancelled, draining } = *self;
         full + overloaded + deadline + infeasible + cancelled + draining
     }
+
+    /// Each reason by its name.
+    pub fn by_reason(&self) -> [(&'static str, u64); 6] {
+        let Self { full, overloaded, deadline, infeasible, cancelled, draining } = *self;
+        [
+            ("full", full),
+            ("overloaded", overloaded),
+            ("deadline", deadline),
+            ("infeasible", infeasible),
+            ("cancelled", cancelled),
+            ("draining", draining),
+        ]
+    }
 }
 
 /// Durations, counted in buckets each twice as wide as the one before: up to 1 µs, 2 µs, 4 µs, and so on to 67 s,

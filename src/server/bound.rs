@@ -7,13 +7,16 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::admin;
 use super::config::LAST_WORDS;
 use super::front::Front;
+use super::readiness::Readiness;
 use super::{Config, Error, Health, connections, shutdown};
 use crate::call::Deadline;
 use crate::http::WebSockets;
 use crate::local::Local;
 use crate::scheduler::Scheduler;
+use crate::telemetry::Connections;
 
 /// A server that listens and does not accept yet.
 pub struct BoundServer {
@@ -24,6 +27,9 @@ pub struct BoundServer {
     scheduler: Scheduler,
     websockets: WebSockets,
     health: Option<Health>,
+    readiness: Readiness,
+    admin: Option<(TcpListener, axum::Router)>,
+    connections: Connections,
     config: Config,
 }
 
@@ -40,7 +46,39 @@ impl BoundServer {
         let mut addresses = listeners.iter().map(|(listener, _)| listener.local_addr());
         let address = addresses.next().expect("a server has a main listener")?;
         let grpc_address = addresses.next_back().transpose()?.unwrap_or(address);
-        Ok(Self { listeners, address, grpc_address, local, scheduler, websockets, health, config })
+        Ok(Self {
+            listeners,
+            address,
+            grpc_address,
+            local,
+            scheduler,
+            websockets,
+            health,
+            readiness: Readiness::default(),
+            admin: None,
+            connections: Connections::default(),
+            config,
+        })
+    }
+
+    /// The same server, which says by this whether it wants calls.
+    pub(super) fn with_readiness(mut self, readiness: Readiness) -> Self {
+        self.readiness = readiness;
+        self
+    }
+
+    /// The same server, whose connections are counted there.
+    pub(super) fn counting(mut self, connections: Connections) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// The same server, which has its admin pages on an address of their own.
+    pub(super) async fn with_admin(mut self, address: String, pages: axum::Router) -> Result<Self, Error> {
+        let listener = TcpListener::bind(&address).await;
+        let listener = listener.map_err(|source| Error::Listen { address, source })?;
+        self.admin = Some((listener, pages));
+        Ok(self)
     }
 
     /// Where it listens.
@@ -51,6 +89,11 @@ impl BoundServer {
     /// Where it listens for gRPC: the same address, unless gRPC has a port of its own.
     pub fn grpc_address(&self) -> SocketAddr {
         self.grpc_address
+    }
+
+    /// Where its [`Admin`](super::Admin) pages are, if they have an address of their own.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
     /// The same server in-process: its handlers, interceptors and limits.
@@ -79,7 +122,10 @@ impl BoundServer {
     ///
     /// When calls had to be cut off at the end of the drain.
     pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { listeners, address, local, scheduler, websockets, health, config, .. } = self;
+        let Self { listeners, address, local, scheduler, websockets, health, .. } = self;
+        let Self { readiness, admin, connections: counted, config, .. } = self;
+        // Until this future ends, however it does.
+        let _admin = admin.map(|(listener, pages)| admin::Serving::start(listener, pages, &config));
         // However this future ends, its connections do.
         let _cut_off = CutOff(websockets.clone());
         let (tell, told) = watch::channel(false);
@@ -91,13 +137,16 @@ impl BoundServer {
                 listener,
                 front,
                 Arc::clone(&places),
+                counted.clone(),
                 told.clone(),
                 http.clone(),
                 config.header_read_timeout(),
             );
             accepting.push(tokio::spawn(accept));
         }
+        readiness.started();
         stop.await;
+        readiness.stopping();
         if let Some(health) = health {
             health.stop();
             tokio::time::sleep(config.drain_quiet()).await;

@@ -11,8 +11,10 @@ use tonic::Status;
 use tonic::metadata::{Ascii, MetadataKey};
 use tower::{Layer, Service as TowerService};
 
+use super::admin::{Admin, Facts};
 use super::bound::BoundServer;
 use super::front::{Front, Http};
+use super::readiness::Readiness;
 use super::reflection::Reflection;
 use super::{Config, Error, Health};
 use crate::call::{Call, Reply, ServerState};
@@ -24,6 +26,7 @@ use crate::handler::{MethodConfig, MethodConfigs, Methods, Service, Settings, Te
 use crate::http::{HttpEdge, ShapeError};
 use crate::local::Local;
 use crate::scheduler::{LaneConfig, Scheduler};
+use crate::telemetry::{Metrics, Telemetry};
 
 /// Serves services over gRPC and HTTP; made by [`Server::builder`].
 #[derive(Debug)]
@@ -47,6 +50,8 @@ impl Server {
             health: None,
             reflection: false,
             descriptors: Vec::new(),
+            admin: None,
+            telemetry: Telemetry::default(),
             config: Config::default(),
         }
     }
@@ -87,6 +92,8 @@ pub struct ServerBuilder {
     health: Option<Health>,
     reflection: bool,
     descriptors: Vec<Bytes>,
+    admin: Option<Admin>,
+    telemetry: Telemetry,
     config: Config,
 }
 
@@ -95,6 +102,7 @@ struct Core {
     dispatcher: Dispatcher,
     schema: Schema,
     scheduler: Scheduler,
+    readiness: Readiness,
 }
 
 impl ServerBuilder {
@@ -230,6 +238,22 @@ impl ServerBuilder {
         self
     }
 
+    /// Answers those who run the server: whether it is alive and ready, and what it does. On an address of its own, or
+    /// below a path of the HTTP port; see [`Admin`].
+    #[must_use]
+    pub fn admin(mut self, admin: Admin) -> Self {
+        self.admin = Some(admin);
+        self
+    }
+
+    /// Counts calls, messages and connections, for a registry of metrics or whoever looks. With the feature `prometheus`
+    /// an [`admin`](Self::admin) counts without it.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.telemetry.metrics = Some(metrics);
+        self
+    }
+
     /// Gives methods HTTP rules in place of those their protos have, for protos one cannot edit. The selector of a
     /// rule names its method, `bookshop.v1.Bookshop.GetBook`; the last rule for a method holds.
     ///
@@ -316,6 +340,7 @@ impl ServerBuilder {
     pub async fn bind(mut self, address: impl Into<String>) -> Result<BoundServer, Error> {
         let address = address.into();
         let core = self.core()?;
+        let admin = self.admin_router(&core)?;
         let grpc = GrpcEdge::new(core.dispatcher.clone(), self.config.grpc());
         let http = self.http_edge(&core)?;
         let websockets = http.websockets();
@@ -327,8 +352,43 @@ impl ServerBuilder {
             Some(own) => vec![(main, Front::http(http)), (listen(own).await?, Front::grpc(grpc))],
         };
         let local = Local::new(core.dispatcher);
-        BoundServer::new(listeners, local, core.scheduler, websockets, self.health, self.config)
-            .map_err(|source| Error::Listen { address, source })
+        let bound = BoundServer::new(listeners, local, core.scheduler, websockets, self.health, self.config)
+            .map_err(|source| Error::Listen { address, source })?;
+        let counted = self.telemetry.metrics.as_ref().map(Metrics::connections).cloned();
+        let bound = bound.with_readiness(core.readiness).counting(counted.unwrap_or_default());
+        match admin {
+            Some((address, router)) => bound.with_admin(address, router).await,
+            None => Ok(bound),
+        }
+    }
+
+    /// What is noted of this server's calls.
+    fn telemetry_of(&mut self, scheduler: &Scheduler) -> Telemetry {
+        if cfg!(feature = "prometheus") && self.admin.is_some() {
+            self.telemetry.metrics.get_or_insert_default();
+        }
+        if let Some(metrics) = &self.telemetry.metrics {
+            metrics.of(scheduler);
+        }
+        self.telemetry.clone()
+    }
+
+    /// The admin's pages with the address they have for their own; those that have none go into the router.
+    fn admin_router(&mut self, core: &Core) -> Result<Option<(String, axum::Router)>, Error> {
+        let Some(admin) = self.admin.take() else { return Ok(None) };
+        let facts = Facts {
+            readiness: core.readiness.clone(),
+            health: self.health.clone(),
+            scheduler: core.scheduler.clone(),
+            metrics: self.telemetry.metrics.clone().unwrap_or_default(),
+        };
+        let (address, prefix) = (admin.address().map(str::to_owned), admin.prefix()?.map(str::to_owned));
+        let pages = admin.router(facts);
+        if let Some(prefix) = prefix {
+            self.router = std::mem::take(&mut self.router).nest(&prefix, pages);
+            return Ok(None);
+        }
+        Ok(address.map(|address| (address, pages)))
     }
 
     /// The server's HTTP routes, with yours and every layer around them, as a router of axum: for tests that need no
@@ -353,7 +413,10 @@ impl ServerBuilder {
     /// Outside a tokio runtime.
     pub fn into_router(mut self) -> Result<axum::Router, Error> {
         let core = self.core()?;
+        self.admin_router(&core)?;
         let http = self.http_edge(&core)?;
+        // Nobody starts it up, and nobody stops it.
+        core.readiness.started();
         self.layered(http)
     }
 
@@ -429,8 +492,10 @@ impl ServerBuilder {
         let state = std::mem::take(&mut self.state).with(scheduler.clone());
         let methods = methods.into_methods().map_err(Error::UnknownMethods)?;
         let limits = self.config.dispatch();
-        let dispatcher = Dispatcher::new(methods, &self.interceptors, limits, &scheduler, state);
-        Ok(Core { dispatcher, schema: schema.build()?, scheduler })
+        let telemetry = self.telemetry_of(&scheduler);
+        let dispatcher = Dispatcher::new(methods, &self.interceptors, limits, &scheduler, state, &telemetry);
+        let readiness = Readiness::default();
+        Ok(Core { dispatcher, schema: schema.build()?, scheduler, readiness })
     }
 
     /// Reflection is of all services that there are by now.

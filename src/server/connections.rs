@@ -1,5 +1,6 @@
 //! Accepting connections on one port and serving each until it ends or is told to.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use super::front::Front;
 use super::glance::{Glances, Glancing};
 use super::preface::Timely;
 use crate::http::Held;
+use crate::telemetry::Connections;
 
 /// Accepts connections until `stop` says so, then stops listening and returns those that are still open, each
 /// told to finish.
@@ -26,6 +28,7 @@ pub(super) async fn accept(
     listener: TcpListener,
     front: Front,
     places: Arc<Semaphore>,
+    counted: Connections,
     mut stop: watch::Receiver<bool>,
     http: auto::Builder<TokioExecutor>,
     preface_timeout: Duration,
@@ -40,8 +43,9 @@ pub(super) async fn accept(
         };
         let Some((stream, peer, place)) = accepted else { continue };
         let (front, http, mut stop) = (front.clone(), http.clone(), stop.clone());
+        let counted = counted.accepted();
         open.spawn(async move {
-            let place = Arc::new(place);
+            let place: Arc<dyn Any + Send + Sync> = Arc::new((place, counted));
             let held = Held(Arc::clone(&place));
             let service = service_fn(move |request| front.serve(request, peer, &held));
             let connection = http

@@ -28,6 +28,9 @@ pub enum Error {
     /// The rules for pages of other origins contradict themselves, or name what is no origin.
     #[error("cors: {0}")]
     Cors(String),
+    /// What the admin pages are to be below is no path.
+    #[error("{0:?} is no path that pages can be below: write one like `/admin`")]
+    AdminPath(String),
     /// HTTP rules from elsewhere that cannot be read.
     #[error(transparent)]
     HttpRules(#[from] RulesError),

@@ -88,6 +88,11 @@ impl Health {
         });
     }
 
+    /// Whether the server as a whole takes calls.
+    pub(super) fn serves(&self) -> bool {
+        self.0.borrow().of(SERVER) == Some(ServingStatus::Serving)
+    }
+
     pub(super) fn stop(&self) {
         self.0.send_modify(|state| state.stopped = true);
     }

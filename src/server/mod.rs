@@ -2,6 +2,7 @@
 //!
 //! Everything is put together here once, at start-up; nothing below knows of configuration, ports or signals.
 
+mod admin;
 mod bound;
 mod builder;
 mod config;
@@ -12,11 +13,16 @@ mod front;
 mod glance;
 mod health;
 mod linger;
+#[cfg(feature = "prometheus")]
+mod metrics_page;
 mod preface;
+mod readiness;
 mod reflection;
+mod scheduler_json;
 mod shutdown;
 
 pub use crate::handler::MethodConfig;
+pub use admin::Admin;
 pub use bound::BoundServer;
 pub use builder::{Server, ServerBuilder};
 pub use config::Config;

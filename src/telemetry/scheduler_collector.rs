@@ -1,4 +1,4 @@
-//! Owns the names of metrics, and the way from a snapshot to a registry of them. With the feature `prometheus`.
+//! The names of the scheduler's metrics, and the way from its snapshot to a registry of them.
 //!
 //! Nothing is counted for this: a scrape takes the snapshot that anybody may take.
 
@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-use crate::scheduler::{Histogram, LaneSnapshot, Refused, Scheduler, Snapshot};
+use crate::scheduler::{Histogram, LaneSnapshot, Scheduler, Snapshot};
 
 /// The scheduler's figures, for a registry of [prometheus-client](prometheus_client). What to read from them stands in
 /// the guide "async fn or fn?".
@@ -88,22 +88,12 @@ const LANE_GAUGES: [Metric<LaneSnapshot, f64>; 4] = [
 ];
 
 type ReadTimes = fn(&LaneSnapshot) -> &Histogram;
-type ReadRefused = fn(&Refused) -> u64;
 
 /// How long jobs of a lane took.
 const LANE_TIMES: [(&str, &str, ReadTimes); 3] = [
     ("ambidex_scheduler_queue_time", "How long jobs waited that ran", |lane| &lane.queue_time),
     ("ambidex_scheduler_run_time", "How long jobs ran", |lane| &lane.run_time),
     ("ambidex_scheduler_cpu_time", "How long jobs computed, of a sample", |lane| &lane.cpu_time),
-];
-
-const REASONS: [(&str, ReadRefused); 6] = [
-    ("full", |refused| refused.full),
-    ("overloaded", |refused| refused.overloaded),
-    ("deadline", |refused| refused.deadline),
-    ("infeasible", |refused| refused.infeasible),
-    ("cancelled", |refused| refused.cancelled),
-    ("draining", |refused| refused.draining),
 ];
 
 impl Collector for SchedulerCollector {
@@ -128,9 +118,10 @@ impl Collector for SchedulerCollector {
             let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?;
             for lane in &now.lanes {
                 let times = read(lane);
-                // The last bucket has no bound, which this encoder takes to be the largest number.
-                let bound =
-                    |bound: Option<std::time::Duration>| bound.map_or(f64::MAX, |bound| bound.as_secs_f64());
+                // The last bucket has no bound; in numbers, an infinite one.
+                let bound = |bound: Option<std::time::Duration>| {
+                    bound.map_or(f64::INFINITY, |bound| bound.as_secs_f64())
+                };
                 let buckets: Vec<_> = times.buckets().map(|(upto, count)| (bound(upto), count)).collect();
                 let labels = [("lane", &*lane.name)];
                 let mut metric = family.encode_family(&labels)?;
@@ -153,10 +144,9 @@ impl Collector for SchedulerCollector {
         let mut family =
             encoder.encode_descriptor("ambidex_scheduler_jobs_refused", help, None, MetricType::Counter)?;
         for lane in &now.lanes {
-            for (reason, read) in REASONS {
+            for (reason, count) in lane.refused.by_reason() {
                 let labels = [("lane", &*lane.name), ("reason", reason)];
-                let metric = family.encode_family(&labels);
-                ConstCounter::new(read(&lane.refused)).encode(metric?)?;
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
         }
         let (help, unit) = ("Time that jobs ran whose caller was gone by the end", Some(&Unit::Seconds));

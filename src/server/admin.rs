@@ -1,0 +1,228 @@
+//! What those who run the server ask it, and not its callers: is it alive, is it ready, what does it do, what is it.
+//!
+//! On an address of its own it has its own connections, outside of every limit on calls, and answers until the last
+//! call is: an overloaded server that cannot say so helps nobody. Below a path of the main port it is part of the
+//! router, behind the application's own layers.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use http::{HeaderValue, Response, header};
+#[cfg(feature = "prometheus")]
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tonic::Code;
+
+use super::front::{Front, Http};
+#[cfg(feature = "prometheus")]
+use super::metrics_page;
+use super::readiness::{Readiness, Stage};
+use super::{Config, Error, Health, connections, scheduler_json};
+use crate::http::{push_json_string, status_of_code};
+use crate::scheduler::Scheduler;
+use crate::telemetry::{Connections, Metrics};
+
+/// Where and what a server tells those who run it; given to
+/// [`ServerBuilder::admin`](super::ServerBuilder::admin). Without one, nothing of it is served.
+///
+/// | path | what it says |
+/// |---|---|
+/// | `/livez` | 200 as long as the process answers |
+/// | `/readyz` | 200 while the server wants calls; 503 before it has started, from the moment it is told to stop, and while its [`Health`] says that the server as a whole does not serve |
+/// | `/buildinfo` | name and version, in JSON |
+/// | `/scheduler` | [`Scheduler::snapshot`] in JSON, times in seconds |
+/// | `/metrics` | with the feature `prometheus`: all that the server counts, as OpenMetrics text |
+///
+/// ```
+/// use ambidex::server::Admin;
+///
+/// let admin = Admin::at("127.0.0.1:9901").build_info("bookshop", env!("CARGO_PKG_VERSION"));
+/// let server = ambidex::Server::builder().admin(admin);
+/// ```
+///
+/// It asks nobody who they are: give it an address that only those reach who may know.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    place: Place,
+    name: String,
+    version: String,
+    #[cfg(feature = "prometheus")]
+    own_metrics: Arc<Registry>,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Address(String),
+    Prefix(String),
+}
+
+/// What there is to tell.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    pub(super) readiness: Readiness,
+    pub(super) health: Option<Health>,
+    pub(super) scheduler: Scheduler,
+    #[cfg_attr(
+        not(feature = "prometheus"),
+        expect(dead_code, reason = "only Prometheus has a page for them")
+    )]
+    pub(super) metrics: Metrics,
+}
+
+impl Admin {
+    /// On an address of its own, `127.0.0.1:9901`. It answers from the moment the server is bound until its last call
+    /// has ended.
+    pub fn at(address: impl Into<String>) -> Self {
+        Self::new(Place::Address(address.into()))
+    }
+
+    /// Below a path of the HTTP port, `/admin`, before all other routes. It is reached as they are: through the layers
+    /// of [`http_layer`](super::ServerBuilder::http_layer), which may ask who is there, and not by a new connection once
+    /// the server drains.
+    pub fn below(path: impl Into<String>) -> Self {
+        Self::new(Place::Prefix(path.into()))
+    }
+
+    fn new(place: Place) -> Self {
+        Self {
+            place,
+            name: "ambidex".to_owned(),
+            version: OWN_VERSION.to_owned(),
+            #[cfg(feature = "prometheus")]
+            own_metrics: Arc::default(),
+        }
+    }
+
+    /// What `/buildinfo` says the program is, in place of Ambidex itself.
+    #[must_use]
+    pub fn build_info(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
+        (self.name, self.version) = (name.into(), version.into());
+        self
+    }
+
+    /// Your own metrics, for `/metrics` to show beside the server's. With the feature `prometheus`.
+    #[cfg(feature = "prometheus")]
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.own_metrics = Arc::new(registry);
+        self
+    }
+
+    /// The address it wants for its own.
+    pub(super) fn address(&self) -> Option<&str> {
+        match &self.place {
+            Place::Address(address) => Some(address),
+            Place::Prefix(_) => None,
+        }
+    }
+
+    /// The path it wants on the main port.
+    ///
+    /// # Errors
+    ///
+    /// When no path can be below it.
+    pub(super) fn prefix(&self) -> Result<Option<&str>, Error> {
+        let Place::Prefix(prefix) = &self.place else { return Ok(None) };
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+        let is_segment = |segment: &str| !segment.is_empty() && segment.chars().all(is_plain);
+        let is_path = prefix.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment));
+        if is_path { Ok(Some(prefix)) } else { Err(Error::AdminPath(prefix.clone())) }
+    }
+
+    pub(super) fn router(self, facts: Facts) -> Router {
+        #[cfg(feature = "prometheus")]
+        let metrics = metrics_page::router(facts.metrics, self.own_metrics);
+        #[cfg(not(feature = "prometheus"))]
+        let metrics = Router::new();
+        let Self { name, version, .. } = self;
+        let Facts { readiness, health, scheduler, .. } = facts;
+        let build = json(|json| {
+            for (key, value) in [("name", &*name), ("version", &*version), ("ambidex", OWN_VERSION)] {
+                json.push(if json.is_empty() { b'{' } else { b',' });
+                push_json_string(key, json);
+                json.push(b':');
+                push_json_string(value, json);
+            }
+            json.push(b'}');
+        });
+        metrics
+            .route("/livez", get(|| async { answer(Code::Ok, TEXT, "alive\n") }))
+            .route("/readyz", get(|| async move { ready(&readiness, health.as_ref()) }))
+            .route("/buildinfo", get(|| async { answer(Code::Ok, JSON, build) }))
+            .route(
+                "/scheduler",
+                get(|| async move {
+                    let now = scheduler.snapshot();
+                    answer(Code::Ok, JSON, json(|json| scheduler_json::push(&now, json)))
+                }),
+            )
+    }
+}
+
+const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+fn json(push: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut json = Vec::new();
+    push(&mut json);
+    json.push(b'\n');
+    json
+}
+
+pub(super) fn answer(code: Code, content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status_of_code(code);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // What was true a second ago is no answer.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn ready(readiness: &Readiness, health: Option<&Health>) -> Response<Body> {
+    match readiness.stage() {
+        Stage::Starting => answer(Code::Unavailable, TEXT, "starting\n"),
+        Stage::Stopping => answer(Code::Unavailable, TEXT, "stopping\n"),
+        Stage::Ready if health.is_some_and(|health| !health.serves()) => {
+            answer(Code::Unavailable, TEXT, "not serving\n")
+        }
+        Stage::Ready => answer(Code::Ok, TEXT, "ready\n"),
+    }
+}
+
+/// Connections to the admin address at once: a handful of probes and scrapers, each of which may keep some open.
+const CONNECTIONS_MAX: usize = 64;
+
+/// The admin address while it answers; dropped, it ends with all its connections.
+pub(super) struct Serving {
+    accepting: JoinHandle<tokio::task::JoinSet<()>>,
+    /// Never told to stop: it is the last to go.
+    _tell: watch::Sender<bool>,
+}
+
+impl Serving {
+    pub(super) fn start(listener: TcpListener, router: Router, config: &Config) -> Self {
+        let (tell, told) = watch::channel(false);
+        let accepting = tokio::spawn(connections::accept(
+            listener,
+            Front::http(Http::Router(router)),
+            Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            Connections::default(),
+            told,
+            connections::http(config),
+            config.header_read_timeout(),
+        ));
+        Self { accepting, _tell: tell }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}

@@ -1,0 +1,181 @@
+//! The admin pages: on an address of their own and below a path, before, during and after the server's life.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ambidex::server::{Admin, Config, Health};
+use ambidex::{Error, Server};
+use http::{Method, StatusCode};
+
+use crate::support::http_client::HttpClient;
+use crate::support::running::{Running, parity_builder, run, start};
+
+/// The server of the tests with its admin pages at a port of the system's choice.
+async fn with_admin(change: impl FnOnce(&mut Config)) -> (Running, HttpClient) {
+    let mut config = Config::default();
+    change(&mut config);
+    let bound = parity_builder().config(config).admin(Admin::at("127.0.0.1:0")).bind("127.0.0.1:0").await;
+    let bound = bound.expect("two ports");
+    let admin = HttpClient::new(bound.admin_address().expect("its own address"));
+    (run(bound), admin)
+}
+
+async fn said(admin: &HttpClient, path: &str) -> (StatusCode, String) {
+    let answer = admin.get(path).await;
+    (answer.status, String::from_utf8(answer.body.to_vec()).expect("text"))
+}
+
+fn ok(text: &str) -> (StatusCode, String) {
+    (StatusCode::OK, text.to_owned())
+}
+
+fn unavailable(text: &str) -> (StatusCode, String) {
+    (StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
+}
+
+#[tokio::test]
+async fn the_pages_are_on_their_own_address_alone() {
+    let (server, admin) = with_admin(|_| {}).await;
+    assert_eq!(said(&admin, "/livez").await, ok("alive\n"));
+    assert_eq!(said(&admin, "/readyz").await, ok("ready\n"));
+    assert_eq!(admin.get("/v1/echo/x").await.status, StatusCode::NOT_FOUND, "calls are not served there");
+    assert_eq!(admin.send(Method::POST, "/livez", &[], "").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(admin.send(Method::HEAD, "/livez", &[], "").await.status, StatusCode::OK);
+    assert_eq!(server.http.get("/livez").await.status, StatusCode::NOT_FOUND);
+    let plain = start(parity_builder()).await;
+    assert_eq!(plain.http.get("/livez").await.status, StatusCode::NOT_FOUND, "nobody asked for them");
+}
+
+#[tokio::test]
+async fn below_a_path_they_stand_beside_the_calls() {
+    let server = start(parity_builder().admin(Admin::below("/internal/admin"))).await;
+    assert_eq!(said(&server.http, "/internal/admin/livez").await, ok("alive\n"));
+    assert_eq!(said(&server.http, "/internal/admin/readyz").await, ok("ready\n"));
+    assert_eq!(server.http.get("/internal/admin/nothing").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(server.http.get("/livez").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(server.http.get("/v1/echo/x").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_path_that_is_none_is_refused_at_start_up() {
+    for wrong in ["", "/", "admin", "/admin/", "//", "/{admin}", "/a b"] {
+        let bound = parity_builder().admin(Admin::below(wrong)).bind("127.0.0.1:0").await;
+        let error = bound.expect_err("no path");
+        assert!(matches!(&error, Error::AdminPath(path) if path == wrong), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let holder = std::net::TcpListener::bind(taken).unwrap();
+    let bound = Server::builder().admin(Admin::at(taken.to_string())).bind("127.0.0.1:0").await;
+    let error = bound.expect_err("somebody listens there").to_string();
+    assert!(error.contains(&taken.to_string()), "{error}");
+    drop(holder);
+}
+
+#[tokio::test]
+async fn a_server_is_ready_while_its_health_says_so() {
+    let health = Health::new();
+    let server = start(parity_builder().health(health.clone()).admin(Admin::below("/admin"))).await;
+    assert_eq!(said(&server.http, "/admin/readyz").await, ok("ready\n"));
+    health.set_serving("parity.v1.Parity", false);
+    assert_eq!(said(&server.http, "/admin/readyz").await, ok("ready\n"), "one service is not the server");
+    health.set_serving("", false);
+    assert_eq!(said(&server.http, "/admin/readyz").await, unavailable("not serving\n"));
+    assert_eq!(said(&server.http, "/admin/livez").await, ok("alive\n"));
+    health.set_serving("", true);
+    assert_eq!(said(&server.http, "/admin/readyz").await, ok("ready\n"));
+}
+
+#[tokio::test]
+async fn the_pages_answer_until_the_last_call_has_ended() {
+    let bound =
+        parity_builder().admin(Admin::at("127.0.0.1:0")).bind("127.0.0.1:0").await.expect("two ports");
+    let pages = bound.admin_address().expect("its own address");
+    let (mut server, admin) = (run(bound), HttpClient::new(pages));
+    let call = tokio::spawn({
+        let http = server.http.clone();
+        async move { http.post("/v1/blocking/echo", r#"{"plan": {"sleepMs": 1500}}"#).await }
+    });
+    running(&admin, 1).await;
+    server.tell_to_stop();
+    until(&admin, unavailable("stopping\n")).await;
+    // The call is still there, the port for new ones is not.
+    closed(server.address).await;
+    assert_eq!(said(&admin, "/livez").await, ok("alive\n"));
+    assert_eq!(call.await.unwrap().status, StatusCode::OK);
+    server.stopped().await.expect("nothing was cut off");
+    closed(pages).await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_more_calls_still_answers_its_admin() {
+    let (server, admin) = with_admin(|config| {
+        config.in_flight_max = 1;
+        config.connections_max = 1;
+    })
+    .await;
+    let call = tokio::spawn({
+        let http = server.http.clone();
+        async move { http.post("/v1/blocking/echo", r#"{"plan": {"sleepMs": 400}}"#).await }
+    });
+    running(&admin, 1).await;
+    assert_eq!(said(&admin, "/readyz").await, ok("ready\n"));
+    assert_eq!(call.await.unwrap().status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_scheduler_shows_its_lanes() {
+    let (server, admin) = with_admin(|_| {}).await;
+    server.http.post("/v1/blocking/echo", "{}").await;
+    let answer = admin.get("/scheduler").await;
+    assert_eq!(answer.headers["content-type"], "application/json");
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    let page = answer.json();
+    let lanes = page["lanes"].as_array().expect("lanes");
+    let lane = lanes.iter().find(|lane| lane["name"] == "parity.v1.Parity/EchoBlocking");
+    let lane = lane.unwrap_or_else(|| panic!("{page}"));
+    assert_eq!(lane["completed"], 1);
+    assert_eq!(lane["run_time"]["count"], 1);
+    assert!(lane["run_time"]["p99"].as_f64().is_some_and(|seconds| seconds > 0.0));
+    assert_eq!(lane["refused"]["full"], 0);
+    assert_eq!(lane["overloaded"], false);
+    assert_eq!(page["totals"]["completed"], 1);
+}
+
+#[tokio::test]
+async fn the_build_has_the_name_it_was_given() {
+    let (_server, admin) = with_admin(|_| {}).await;
+    let own = admin.get("/buildinfo").await.json();
+    assert_eq!(own["name"], "ambidex");
+    assert_eq!(own["version"], own["ambidex"]);
+    let named = Admin::below("/admin").build_info("book\"shop", "1.2.3");
+    let server = start(parity_builder().admin(named)).await;
+    let given = server.http.get("/admin/buildinfo").await.json();
+    assert_eq!((&given["name"], &given["version"]), (&"book\"shop".into(), &"1.2.3".into()));
+    assert_eq!(given["ambidex"], own["ambidex"]);
+}
+
+/// Waits until nobody listens there any more.
+async fn closed(address: SocketAddr) {
+    let closed = async {
+        while tokio::net::TcpStream::connect(address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), closed).await.expect("the port closes");
+}
+
+/// Waits until the scheduler runs that many jobs.
+async fn running(admin: &HttpClient, jobs: u64) {
+    let running = async { while admin.get("/scheduler").await.json()["running"] != jobs {} };
+    tokio::time::timeout(Duration::from_secs(10), running).await.expect("the call is under way");
+}
+
+/// Waits until the server says this of its readiness.
+async fn until(admin: &HttpClient, wanted: (StatusCode, String)) {
+    let told = async { while said(admin, "/readyz").await != wanted {} };
+    tokio::time::timeout(Duration::from_secs(10), told).await.expect("the server says so");
+}
