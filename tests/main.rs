@@ -17,6 +17,8 @@ mod house;
 mod http;
 mod interceptors;
 mod kinds;
+#[cfg(unix)]
+mod listeners;
 mod metrics;
 mod parity;
 mod placement;

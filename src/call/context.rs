@@ -8,7 +8,6 @@ use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
@@ -17,7 +16,7 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 use tonic::metadata::MetadataMap;
 
-use super::{CancelReason, Cancellation, Deadline, HttpRoute, MethodSpec};
+use super::{CancelReason, Cancellation, Deadline, HttpRoute, MethodSpec, Peer};
 
 /// The wire a call came in on. Handlers may ask; nothing between the edges may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,26 +44,6 @@ impl Protocol {
             Self::Rpc => "rpc",
             Self::Local => "local",
         }
-    }
-}
-
-/// Who called: the far end of the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Peer {
-    /// The caller's address; none for a call that came over no socket.
-    pub address: Option<SocketAddr>,
-}
-
-impl Peer {
-    /// The far end of a socket.
-    pub const fn socket(address: SocketAddr) -> Self {
-        Self { address: Some(address) }
-    }
-
-    /// A caller in the same process.
-    pub const fn local() -> Self {
-        Self { address: None }
     }
 }
 
@@ -159,8 +138,8 @@ impl Context {
     }
 
     /// Who called.
-    pub fn peer(&self) -> Peer {
-        self.0.peer
+    pub fn peer(&self) -> &Peer {
+        &self.0.peer
     }
 
     /// When the caller stops waiting; none when the caller would wait for ever.

@@ -27,7 +27,7 @@ pub trait RequestExt {
     }
 
     /// Who called.
-    fn peer(&self) -> Peer {
+    fn peer(&self) -> &Peer {
         self.call().peer()
     }
 

@@ -151,7 +151,10 @@ impl HttpEdge {
         let edge = self.0;
         match edge.begin(request, peer) {
             Begun::Answered(response) => response,
-            Begun::WebSocket(request) => Box::pin(websocket::open(edge, *request, peer)).await,
+            Begun::WebSocket(asked) => {
+                let (request, peer) = *asked;
+                Box::pin(websocket::open(edge, request, peer)).await
+            }
             Begun::Call(call, exchange) => {
                 let reply = call.await;
                 match exchange.answer(reply, &edge) {
@@ -167,7 +170,7 @@ impl HttpEdge {
 enum Begun {
     Answered(Response<Body>),
     Call(Dispatched, Exchange),
-    WebSocket(Box<Request<Body>>),
+    WebSocket(Box<(Request<Body>, Peer)>),
 }
 
 /// The same head, with the length of the body it would have had.
@@ -198,7 +201,7 @@ impl Shared {
     /// Finds out what a request is, and if it is a call, begins it.
     fn begin(self: &Arc<Self>, request: Request<Body>, peer: Peer) -> Begun {
         if websocket::is_asked_for(&request) {
-            return Begun::WebSocket(Box::new(request));
+            return Begun::WebSocket(Box::new((request, peer)));
         }
         let is_head = *request.method() == Method::HEAD;
         let answer = match self.routes.find(request.method(), request.uri().path()) {
@@ -241,7 +244,7 @@ impl Shared {
         body: Body,
         peer: Peer,
     ) -> Result<(Dispatched, Agreed), Status> {
-        origin::check_form(&parts.method, heads, &parts.uri, &self.config.origins)?;
+        origin::check_form(&parts.method, heads, &parts.uri, &self.config.origins, peer.tls)?;
         let spelling = endpoint.negotiate(&parts.method, heads, parts.uri.query(), &self.config)?;
         let head = self.head(endpoint, heads, peer)?;
         let content_type = match spelling.request {
@@ -268,8 +271,11 @@ impl Shared {
     }
 }
 
-/// Who called, as the front of the port left it for axum's extractors and for us.
+/// Who called, as the front of the port left it for us, or axum for its own extractors where it serves the router.
 fn peer(extensions: &http::Extensions) -> Peer {
+    if let Some(peer) = extensions.get::<Peer>() {
+        return peer.clone();
+    }
     let address = extensions.get::<ConnectInfo<SocketAddr>>();
     address.map_or(Peer::local(), |ConnectInfo(address)| Peer::socket(*address))
 }

@@ -19,8 +19,9 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    /// `host` is the authority of an HTTP/2 request, which has it in its target.
-    pub(super) fn of(heads: &Heads, target: &Uri, allowed: &[String]) -> Self {
+    /// `target` has the authority of an HTTP/2 request. Where TLS ends here, a page that came without it is another's: who
+    /// wrote it need not be who it says. Where it does not, a proxy may have ended it, and the scheme says nothing.
+    pub(super) fn of(heads: &Heads, target: &Uri, allowed: &[String], tls: bool) -> Self {
         let Some(origin) = &heads.origin else { return Self::Own };
         let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_ascii_lowercase();
         let origin = text(origin);
@@ -32,7 +33,11 @@ impl Origin {
             .as_ref()
             .map(text)
             .or_else(|| target.authority().map(|host| host.as_str().to_lowercase()));
-        let of_page = origin.parse::<Uri>().ok().and_then(|page| Some(page.authority()?.as_str().to_owned()));
+        let Ok(page) = origin.parse::<Uri>() else { return Self::Foreign };
+        if tls && page.scheme_str() != Some("https") {
+            return Self::Foreign;
+        }
+        let of_page = page.authority().map(|authority| authority.as_str().to_owned());
         if host.is_some() && of_page == host { Self::Own } else { Self::Foreign }
     }
 }
@@ -43,8 +48,12 @@ pub(super) fn check_form(
     heads: &Heads,
     target: &Uri,
     allowed: &[String],
+    tls: bool,
 ) -> Result<(), Status> {
-    if heads.origin.is_none() || method.is_safe() || Origin::of(heads, target, allowed) != Origin::Foreign {
+    if heads.origin.is_none() || method.is_safe() {
+        return Ok(());
+    }
+    if Origin::of(heads, target, allowed, tls) != Origin::Foreign {
         return Ok(());
     }
     let content_type = heads.content_type.as_ref().map(|value| value.to_str().unwrap_or_default());
@@ -88,16 +97,29 @@ mod tests {
             (&[("origin", "null")], Origin::Foreign),
         ];
         for (pairs, expected) in cases {
-            assert_eq!(Origin::of(&heads(pairs), &Uri::from_static("/"), &allowed()), expected, "{pairs:?}");
+            let origin = Origin::of(&heads(pairs), &Uri::from_static("/"), &allowed(), false);
+            assert_eq!(origin, expected, "{pairs:?}");
         }
         let target = Uri::from_static("http://a.example/x");
-        assert_eq!(Origin::of(&heads(&[("origin", "http://a.example")]), &target, &allowed()), Origin::Own);
+        let own = heads(&[("origin", "http://a.example")]);
+        assert_eq!(Origin::of(&own, &target, &allowed(), false), Origin::Own);
+    }
+
+    #[test]
+    fn over_tls_a_page_without_it_is_anothers() {
+        let of = |origin| {
+            let heads = heads(&[("host", "a.example"), ("origin", origin)]);
+            Origin::of(&heads, &Uri::from_static("/"), &allowed(), true)
+        };
+        assert_eq!(of("https://a.example"), Origin::Own);
+        assert_eq!(of("http://a.example"), Origin::Foreign);
+        assert_eq!(of("https://trusted.example"), Origin::Allowed);
     }
 
     #[test]
     fn what_a_form_could_send_is_refused_from_foreign_pages() {
         let check = |method, pairs: &[(&'static str, &'static str)]| {
-            check_form(&method, &heads(pairs), &Uri::from_static("/"), &allowed()).is_ok()
+            check_form(&method, &heads(pairs), &Uri::from_static("/"), &allowed(), false).is_ok()
         };
         let evil = ("origin", "https://evil.example");
         assert!(!check(Method::POST, &[evil]));

@@ -118,7 +118,7 @@ pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Pe
     };
     let heads = Heads::of(&parts.headers);
     let refused = |status| Exchange::new(&endpoint, &heads, false, &edge.config).failed(status, &edge);
-    match Origin::of(&heads, &parts.uri, &edge.config.origins) {
+    match Origin::of(&heads, &parts.uri, &edge.config.origins, peer.tls) {
         Origin::Foreign => {
             let message = "a page of this origin may not open a WebSocket here";
             return refused(Status::permission_denied(message));

@@ -21,6 +21,7 @@ use super::front::{Front, Http};
 #[cfg(feature = "prometheus")]
 use super::metrics_page;
 use super::readiness::{Readiness, Stage};
+use super::socket::Socket;
 use super::{Config, Error, Health, connections, scheduler_json};
 use crate::http::{push_json_string, status_of_code};
 use crate::scheduler::Scheduler;
@@ -209,7 +210,7 @@ impl Serving {
     pub(super) fn start(listener: TcpListener, router: Router, config: &Config) -> Self {
         let (tell, told) = watch::channel(false);
         let accepting = tokio::spawn(connections::accept(
-            listener,
+            Socket::Tcp(listener),
             Front::http(Http::Router(router)),
             Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             Connections::default(),

@@ -10,7 +10,9 @@ use tokio::task::JoinSet;
 use super::admin;
 use super::config::LAST_WORDS;
 use super::front::Front;
+use super::listener::{Address, Serves};
 use super::readiness::Readiness;
+use super::socket::Socket;
 use super::{Config, Error, Health, connections, shutdown};
 use crate::call::Deadline;
 use crate::http::WebSockets;
@@ -20,9 +22,8 @@ use crate::telemetry::Connections;
 
 /// A server that listens and does not accept yet.
 pub struct BoundServer {
-    listeners: Vec<(TcpListener, Front)>,
-    address: SocketAddr,
-    grpc_address: SocketAddr,
+    listeners: Vec<Listening>,
+    addresses: Vec<Address>,
     local: Local,
     scheduler: Scheduler,
     websockets: WebSockets,
@@ -33,32 +34,37 @@ pub struct BoundServer {
     config: Config,
 }
 
+/// A socket that listens, and what it serves.
+pub(super) struct Listening {
+    pub(super) socket: Socket,
+    pub(super) address: Address,
+    pub(super) serves: Serves,
+    pub(super) front: Front,
+}
+
 impl BoundServer {
-    /// The first listener is the main one; the last one serves gRPC.
     pub(super) fn new(
-        listeners: Vec<(TcpListener, Front)>,
+        listeners: Vec<Listening>,
         local: Local,
         scheduler: Scheduler,
         websockets: WebSockets,
         health: Option<Health>,
         config: Config,
-    ) -> std::io::Result<Self> {
-        let mut addresses = listeners.iter().map(|(listener, _)| listener.local_addr());
-        let address = addresses.next().expect("a server has a main listener")?;
-        let grpc_address = addresses.next_back().transpose()?.unwrap_or(address);
-        Ok(Self {
+    ) -> Self {
+        let addresses = listeners.iter().map(|listening| listening.address.clone()).collect();
+        let (readiness, connections) = (Readiness::default(), Connections::default());
+        Self {
             listeners,
-            address,
-            grpc_address,
+            addresses,
             local,
             scheduler,
             websockets,
             health,
-            readiness: Readiness::default(),
+            readiness,
             admin: None,
-            connections: Connections::default(),
+            connections,
             config,
-        })
+        }
     }
 
     /// The same server, which says by this whether it wants calls.
@@ -81,14 +87,34 @@ impl BoundServer {
         Ok(self)
     }
 
-    /// Where it listens.
+    /// Where it listens: the address it was bound to, or, if that is no address of TCP, that of the first listener
+    /// that has one.
+    ///
+    /// # Panics
+    ///
+    /// When it listens on Unix sockets alone: [`addresses`](Self::addresses) knows those, too.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.tcp(|_| true).expect("a server with a listener on TCP; `addresses` has the others")
     }
 
-    /// Where it listens for gRPC: the same address, unless gRPC has a port of its own.
+    /// Where it listens for gRPC: the same address, or, if that serves only HTTP, that of the first listener that
+    /// serves gRPC.
+    ///
+    /// # Panics
+    ///
+    /// As [`address`](Self::address) does.
     pub fn grpc_address(&self) -> SocketAddr {
-        self.grpc_address
+        self.tcp(|serves| serves != Serves::Http).unwrap_or_else(|| self.address())
+    }
+
+    /// Where each listener listens: first the one that the server was bound to, then those that were added, in their
+    /// order, and last that of [`grpc_address`](super::ServerBuilder::grpc_address).
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    fn tcp(&self, fits: impl Fn(Serves) -> bool) -> Option<SocketAddr> {
+        self.listeners.iter().filter(|listening| fits(listening.serves)).find_map(|it| it.address.as_tcp())
     }
 
     /// Where its [`Admin`](super::Admin) pages are, if they have an address of their own.
@@ -122,7 +148,7 @@ impl BoundServer {
     ///
     /// When calls had to be cut off at the end of the drain.
     pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { listeners, address, local, scheduler, websockets, health, .. } = self;
+        let Self { listeners, mut addresses, local, scheduler, websockets, health, .. } = self;
         let Self { readiness, admin, connections: counted, config, .. } = self;
         // Until this future ends, however it does.
         let _admin = admin.map(|(listener, pages)| admin::Serving::start(listener, pages, &config));
@@ -132,9 +158,9 @@ impl BoundServer {
         let places = Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS)));
         let http = connections::http(&config);
         let mut accepting = Vec::new();
-        for (listener, front) in listeners {
+        for Listening { socket, front, .. } in listeners {
             let accept = connections::accept(
-                listener,
+                socket,
                 front,
                 Arc::clone(&places),
                 counted.clone(),
@@ -174,7 +200,7 @@ impl BoundServer {
         // Last, since calls in flight may still have been offloading.
         scheduler.drain(deadline).await;
         if cut > 0 {
-            return Err(Error::DrainTimeout { connections: cut, address });
+            return Err(Error::DrainTimeout { connections: cut, address: addresses.swap_remove(0) });
         }
         Ok(())
     }
@@ -197,9 +223,6 @@ async fn ended(open: &mut JoinSet<()>, deadline: Deadline) -> bool {
 
 impl std::fmt::Debug for BoundServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BoundServer")
-            .field("address", &self.address)
-            .field("grpc_address", &self.grpc_address)
-            .finish_non_exhaustive()
+        f.debug_struct("BoundServer").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }

@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use ambidex_schema::Schema;
 use bytes::Bytes;
-use tokio::net::TcpListener;
 use tonic::Status;
 use tonic::metadata::{Ascii, MetadataKey};
 use tower::{Layer, Service as TowerService};
 
 use super::admin::{Admin, Facts};
-use super::bound::BoundServer;
+use super::bound::{BoundServer, Listening};
 use super::front::{Front, Http};
+use super::listener::Serves;
 use super::readiness::Readiness;
 use super::reflection::Reflection;
-use super::{Config, Error, Health};
+use super::socket::Socket;
+use super::{Config, Error, Health, Listener};
 use crate::call::{Call, Reply, ServerState};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::interceptor::{self, CallService, Wrap};
@@ -40,6 +41,7 @@ impl Server {
             interceptors: Vec::new(),
             router: axum::Router::new(),
             http_layers: Vec::new(),
+            listeners: Vec::new(),
             grpc_address: None,
             state: ServerState::default(),
             methods: Vec::new(),
@@ -82,7 +84,8 @@ pub struct ServerBuilder {
     interceptors: Vec<Wrap>,
     router: axum::Router,
     http_layers: Vec<HttpLayer>,
-    grpc_address: Option<String>,
+    listeners: Vec<Listener>,
+    grpc_address: Option<Listener>,
     state: ServerState,
     methods: Vec<(String, MethodConfig)>,
     lanes: Vec<LaneConfig>,
@@ -307,14 +310,21 @@ impl ServerBuilder {
         self
     }
 
-    /// Serves gRPC on a port of its own, and only HTTP on the other.
+    /// Serves gRPC on a port of its own, and only HTTP where [`serve`](Self::serve) or [`bind`](Self::bind) says.
     #[must_use]
-    pub fn grpc_address(mut self, address: impl Into<String>) -> Self {
+    pub fn grpc_address(mut self, address: impl Into<Listener>) -> Self {
         self.grpc_address = Some(address.into());
         self
     }
 
-    /// Serves on `address` until SIGTERM or Ctrl-C, then drains: stops accepting, lets calls in flight end
+    /// Listens there, too: one server may have any number of listeners, each with what it serves.
+    #[must_use]
+    pub fn listen(mut self, listener: impl Into<Listener>) -> Self {
+        self.listeners.push(listener.into());
+        self
+    }
+
+    /// Serves on `address`, which is `host:port`, `unix:/path` or a [`Listener`], until SIGTERM or Ctrl-C, then drains: stops accepting, lets calls in flight end
     /// within the drain timeout, and returns.
     ///
     /// # Errors
@@ -324,11 +334,24 @@ impl ServerBuilder {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub async fn serve(self, address: impl Into<String>) -> Result<(), Error> {
+    pub async fn serve(self, address: impl Into<Listener>) -> Result<(), Error> {
         self.bind(address).await?.serve().await
     }
 
-    /// Listens on `address` (port 0 lets the system choose) without accepting yet.
+    /// The same on the listeners that were added with [`listen`](Self::listen), and no other.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Self::serve), and when no listener was added.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn serve_all(self) -> Result<(), Error> {
+        self.bind_all().await?.serve().await
+    }
+
+    /// Listens on `address` (port 0 lets the system choose), and on the listeners that were added, without accepting yet.
     ///
     /// # Errors
     ///
@@ -337,8 +360,23 @@ impl ServerBuilder {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub async fn bind(mut self, address: impl Into<String>) -> Result<BoundServer, Error> {
+    pub async fn bind(mut self, address: impl Into<Listener>) -> Result<BoundServer, Error> {
         let address = address.into();
+        let main = if self.grpc_address.is_some() { address.http_only() } else { address };
+        self.listeners.insert(0, main);
+        self.bind_all().await
+    }
+
+    /// Listens on the listeners that were added with [`listen`](Self::listen), and no other, without accepting yet.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot start, and when no listener was added.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn bind_all(mut self) -> Result<BoundServer, Error> {
         let core = self.core()?;
         let admin = self.admin_router(&core)?;
         let grpc = GrpcEdge::new(core.dispatcher.clone(), self.config.grpc());
@@ -346,14 +384,15 @@ impl ServerBuilder {
         let websockets = http.websockets();
         let is_bare = self.http_layers.is_empty() && !self.router.has_routes() && self.config.cors.is_none();
         let http = if is_bare { Http::Edge(http) } else { Http::Router(self.layered(http)?) };
-        let main = listen(address.clone()).await?;
-        let listeners = match self.grpc_address.take() {
-            None => vec![(main, Front::both(grpc, http))],
-            Some(own) => vec![(main, Front::http(http)), (listen(own).await?, Front::grpc(grpc))],
-        };
+        let mut listening = Vec::new();
+        for listener in self.listeners.drain(..).chain(self.grpc_address.take().map(Listener::grpc_only)) {
+            listening.push(listen(listener, &grpc, &http).await?);
+        }
+        if listening.is_empty() {
+            return Err(Error::NoListener);
+        }
         let local = Local::new(core.dispatcher);
-        let bound = BoundServer::new(listeners, local, core.scheduler, websockets, self.health, self.config)
-            .map_err(|source| Error::Listen { address, source })?;
+        let bound = BoundServer::new(listening, local, core.scheduler, websockets, self.health, self.config);
         let counted = self.telemetry.metrics.as_ref().map(Metrics::connections).cloned();
         let bound = bound.with_readiness(core.readiness).counting(counted.unwrap_or_default());
         match admin {
@@ -517,6 +556,7 @@ impl std::fmt::Debug for ServerBuilder {
         f.debug_struct("ServerBuilder")
             .field("services", &self.services.iter().map(|service| service.name).collect::<Vec<_>>())
             .field("interceptors", &self.interceptors.len())
+            .field("listeners", &self.listeners)
             .field("grpc_address", &self.grpc_address)
             .field("config", &self.config)
             .finish_non_exhaustive()
@@ -536,6 +576,18 @@ fn hash_of<K: Hash + ?Sized>(key: &K) -> u64 {
     hasher.finish()
 }
 
-async fn listen(address: String) -> Result<TcpListener, Error> {
-    TcpListener::bind(&address).await.map_err(|source| Error::Listen { address, source })
+/// Begins to listen as `listener` wishes, for the edges that it serves.
+async fn listen(listener: Listener, grpc: &GrpcEdge, http: &Http) -> Result<Listening, Error> {
+    let (name, serves) = (listener.name(), listener.serves);
+    let front = match serves {
+        Serves::All => Front::both(grpc.clone(), http.clone()),
+        Serves::Grpc => Front::grpc(grpc.clone()),
+        Serves::Http => Front::http(http.clone()),
+    };
+    let open = async {
+        let socket = Socket::open(listener).await?;
+        let address = socket.address()?;
+        Ok(Listening { socket, address, serves, front })
+    };
+    open.await.map_err(|source| Error::Listen { address: name, source })
 }

@@ -1,7 +1,6 @@
-//! Accepting connections on one port and serving each until it ends or is told to.
+//! Accepting connections on one socket and serving each until it ends or is told to.
 
 use std::any::Any;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,7 +9,6 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -19,13 +17,15 @@ use super::config::{ACCEPT_PAUSE, HTTP1_BUFFER_MIN_BYTES};
 use super::front::Front;
 use super::glance::{Glances, Glancing};
 use super::preface::Timely;
+use super::socket::{Socket, Stream};
+use crate::call::Peer;
 use crate::http::Held;
 use crate::telemetry::Connections;
 
 /// Accepts connections until `stop` says so, then stops listening and returns those that are still open, each
 /// told to finish.
 pub(super) async fn accept(
-    listener: TcpListener,
+    socket: Socket,
     front: Front,
     places: Arc<Semaphore>,
     counted: Connections,
@@ -39,7 +39,7 @@ pub(super) async fn accept(
             () = stopped(&mut stop) => break,
             // Joined as they end, so that the set holds only what is open.
             Some(_) = open.join_next() => continue,
-            accepted = accept_one(&listener, &places) => accepted,
+            accepted = accept_one(&socket, &places) => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
         let (front, http, mut stop) = (front.clone(), http.clone(), stop.clone());
@@ -47,7 +47,8 @@ pub(super) async fn accept(
         open.spawn(async move {
             let place: Arc<dyn Any + Send + Sync> = Arc::new((place, counted));
             let held = Held(Arc::clone(&place));
-            let service = service_fn(move |request| front.serve(request, peer, &held));
+            let from = peer.clone();
+            let service = service_fn(move |request| front.serve(request, &from, &held));
             let connection = http
                 .serve_connection_with_upgrades(TokioIo::new(Timely::new(stream, preface_timeout)), service);
             let mut connection = std::pin::pin!(Glancing::new(connection, preface_timeout));
@@ -61,7 +62,7 @@ pub(super) async fn accept(
             };
             if let Err(error) = result {
                 // A client that resets its connection is no event; whoever wonders can turn this on.
-                tracing::debug!(%peer, error, "a connection ended with an error");
+                tracing::debug!(?peer, error, "a connection ended with an error");
             }
             drop(place);
         });
@@ -107,18 +108,12 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 async fn accept_one(
-    listener: &TcpListener,
+    socket: &Socket,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(Stream, Peer, tokio::sync::OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => {
-            // Replies are written whole; waiting to fill a packet only delays them.
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
-            }
-            Some((stream, peer, place))
-        }
+    match socket.accept().await {
+        Ok((stream, peer)) => Some((stream, peer, place)),
         Err(error) => {
             tracing::warn!(%error, "cannot accept a connection");
             tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -1,7 +1,6 @@
 //! Why a server could not start, or did not end well.
 
-use std::net::SocketAddr;
-
+use super::Address;
 use crate::http::{RouteError, RulesError};
 
 /// Why a server could not start, or did not end well.
@@ -45,6 +44,9 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Nobody said where to listen.
+    #[error("there is nothing to listen on: give the server an address, or a listener with `listen`")]
+    NoListener,
     /// The signals that end a server could not be listened for.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
@@ -53,8 +55,8 @@ pub enum Error {
     DrainTimeout {
         /// Connections that were closed with calls on them.
         connections: usize,
-        /// Where the server listened.
-        address: SocketAddr,
+        /// Where the server listened first of all.
+        address: Address,
     },
 }
 

@@ -9,7 +9,6 @@ use http::{Request, Response, header};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use std::net::SocketAddr;
 use tower::Service;
 
 use super::linger::Lingering;
@@ -52,7 +51,7 @@ impl Front {
     ///
     /// Boxed: a connection's task holds a future of this for every stream, and should not be as large as the largest
     /// edge.
-    pub(super) fn serve(&self, request: Request<Incoming>, peer: SocketAddr, held: &Held) -> ResponseFuture {
+    pub(super) fn serve(&self, request: Request<Incoming>, peer: &Peer, held: &Held) -> ResponseFuture {
         let version = request.version();
         let mut request = request.map(|body| Lingering::new(body, version));
         if is_websocket(&request) {
@@ -61,17 +60,20 @@ impl Front {
         let is_grpc = is_grpc(request.headers().get(header::CONTENT_TYPE));
         match (&self.grpc, &self.http) {
             (Some(grpc), http) if is_grpc || http.is_none() => {
-                let response = grpc.clone().serve(request, Peer::socket(peer));
+                let response = grpc.clone().serve(request, peer.clone());
                 Box::pin(Answer { response, into: |response: Response<_>| Ok(response.map(Either::Left)) })
             }
             (_, Some(Http::Edge(edge))) => {
                 let request = request.map(axum::body::Body::new);
-                let response = edge.clone().serve(request, Peer::socket(peer));
+                let response = edge.clone().serve(request, peer.clone());
                 Box::pin(Answer { response, into: |response: Response<_>| Ok(response.map(Either::Right)) })
             }
             (_, Some(Http::Router(http))) => {
-                // Where axum's own extractors look for it, and our edge.
-                request.extensions_mut().insert(ConnectInfo(peer));
+                // Where axum's own extractors look for it, and our edge and whoever wants to know more.
+                if let Some(address) = peer.address {
+                    request.extensions_mut().insert(ConnectInfo(address));
+                }
+                request.extensions_mut().insert(peer.clone());
                 let response = http.clone().call(request.map(axum::body::Body::new));
                 let into =
                     |response: Result<Response<_>, _>| response.map(|response| response.map(Either::Right));

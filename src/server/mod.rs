@@ -13,6 +13,7 @@ mod front;
 mod glance;
 mod health;
 mod linger;
+mod listener;
 #[cfg(feature = "prometheus")]
 mod metrics_page;
 mod preface;
@@ -20,6 +21,9 @@ mod readiness;
 mod reflection;
 mod scheduler_json;
 mod shutdown;
+mod socket;
+#[cfg(unix)]
+mod unix_socket;
 
 pub use crate::handler::MethodConfig;
 pub use admin::Admin;
@@ -29,3 +33,4 @@ pub use config::Config;
 pub use cors::Cors;
 pub use error::Error;
 pub use health::Health;
+pub use listener::{Address, Listener};

@@ -9,20 +9,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
+
+use super::socket::Stream;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A connection whose first bytes must come in time.
 pub(super) struct Timely {
-    stream: TcpStream,
+    stream: Stream,
     /// Bytes of the preface that have come, and how long the rest may take; none once the version is clear.
     waiting: Option<(usize, Pin<Box<Sleep>>)>,
 }
 
 impl Timely {
-    pub(super) fn new(stream: TcpStream, timeout: Duration) -> Self {
+    pub(super) fn new(stream: Stream, timeout: Duration) -> Self {
         Self { stream, waiting: Some((0, Box::pin(tokio::time::sleep(timeout)))) }
     }
 }

@@ -1,0 +1,191 @@
+//! Sockets: from a wish to listen to one that does, and from a connection to a stream with a [`Peer`].
+//!
+//! What is above reads and writes bytes, and does not know whether they go over TCP or a Unix socket.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use super::listener::{Address, Listener, Place};
+#[cfg(unix)]
+use super::unix_socket::UnixSocket;
+use crate::call::Peer;
+
+/// Connections that wait to be accepted; as many as tokio asks for where it opens the socket.
+pub(super) const BACKLOG: u32 = 1024;
+
+/// A socket that listens.
+pub(super) enum Socket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixSocket),
+}
+
+impl Socket {
+    /// Begins to listen as `listener` wishes.
+    pub(super) async fn open(listener: Listener) -> io::Result<Self> {
+        let Listener { place, reuse_port, mode, .. } = listener;
+        let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what);
+        if mode.is_some() && !is_unix(&place) {
+            return Err(invalid(
+                "only a Unix socket that the server makes, `unix:/path`, has a file with a mode",
+            ));
+        }
+        if reuse_port && !matches!(&place, Place::Named(address) if path_of(address).is_none()) {
+            return Err(invalid("a port can be shared only where the server opens it: give `host:port`"));
+        }
+        match place {
+            Place::Named(address) => match path_of(&address) {
+                #[cfg(unix)]
+                Some(path) => UnixSocket::at(path, mode).await.map(Self::Unix),
+                #[cfg(not(unix))]
+                Some(_) => Err(invalid("this system has no Unix sockets")),
+                None if reuse_port => open_shared(&address).await.map(Self::Tcp),
+                None => TcpListener::bind(&address).await.map(Self::Tcp),
+            },
+            Place::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                TcpListener::from_std(socket).map(Self::Tcp)
+            }
+            Place::TokioTcp(socket) => Ok(Self::Tcp(socket)),
+            #[cfg(unix)]
+            Place::Unix(socket) => UnixSocket::passed_on(socket).map(Self::Unix),
+        }
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> io::Result<Address> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().map(Address::Tcp),
+            #[cfg(unix)]
+            Self::Unix(socket) => Ok(Address::Unix(socket.path())),
+        }
+    }
+
+    /// The next connection.
+    pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match self {
+            Self::Tcp(socket) => {
+                let (stream, address) = socket.accept().await?;
+                // Replies are written whole; waiting to fill a packet only delays them.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%address, %error, "cannot set TCP_NODELAY");
+                }
+                Ok((Stream::Tcp(stream), Peer::socket(address)))
+            }
+            #[cfg(unix)]
+            Self::Unix(socket) => {
+                let (stream, peer) = socket.accept().await?;
+                Ok((Stream::Unix(stream), peer))
+            }
+        }
+    }
+}
+
+/// The path of `unix:/path`, which may have the slashes of a URI.
+fn path_of(address: &str) -> Option<&str> {
+    let path = address.strip_prefix("unix:")?;
+    Some(path.strip_prefix("//").unwrap_or(path))
+}
+
+fn is_unix(place: &Place) -> bool {
+    matches!(place, Place::Named(address) if path_of(address).is_some())
+}
+
+/// Listens on a port that others may listen on too. As tokio does without: the first address that can be had.
+async fn open_shared(address: &str) -> io::Result<TcpListener> {
+    let mut last = None;
+    for address in tokio::net::lookup_host(address).await? {
+        match share(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name has no address")))
+}
+
+fn share(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
+    socket.set_reuseport(true)?;
+    #[cfg(not(all(unix, not(any(target_os = "solaris", target_os = "illumos")))))]
+    return Err(io::Error::new(io::ErrorKind::Unsupported, "this system does not share ports"));
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// The bytes of a connection.
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+}
+
+macro_rules! each {
+    ($stream:expr, $inner:ident => $what:expr) => {
+        match $stream {
+            Stream::Tcp($inner) => $what,
+            #[cfg(unix)]
+            Stream::Unix($inner) => $what,
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        each!(&mut *self, stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        each!(&mut *self, stream => Pin::new(stream).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(&mut *self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        each!(self, stream => stream.is_write_vectored())
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(&mut *self, stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(&mut *self, stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unix_socket_is_named_by_its_path() {
+        for (address, path) in [
+            ("unix:/run/a.sock", Some("/run/a.sock")),
+            ("unix:///run/a.sock", Some("/run/a.sock")),
+            ("unix:a.sock", Some("a.sock")),
+            ("127.0.0.1:80", None),
+            ("unix.example:80", None),
+        ] {
+            assert_eq!(path_of(address), path, "{address}");
+        }
+    }
+}

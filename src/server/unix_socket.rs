@@ -1,0 +1,110 @@
+//! Unix sockets: a file that is there while its server is, and clients whom the kernel knows.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use tokio::net::{UnixListener, UnixStream};
+
+use super::socket::BACKLOG;
+use crate::call::Peer;
+
+/// A Unix socket that listens.
+pub(super) struct UnixSocket {
+    listener: UnixListener,
+    /// Removed with the socket; none where it came from elsewhere.
+    file: Option<SocketFile>,
+}
+
+impl UnixSocket {
+    /// Listens at `path`, in place of what a dead server left there.
+    pub(super) async fn at(path: &str, mode: Option<u32>) -> io::Result<Self> {
+        let path = Path::new(path);
+        let socket = tokio::net::UnixSocket::new_stream()?;
+        match socket.bind(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                remove_stale(path).await?;
+                socket.bind(path)?;
+            }
+            Err(error) => return Err(error),
+        }
+        let file = SocketFile::new(path)?;
+        // Before it listens: until then nobody can connect.
+        if let Some(mode) = mode {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+        }
+        Ok(Self { listener: socket.listen(BACKLOG)?, file: Some(file) })
+    }
+
+    /// Uses a socket that listens already.
+    pub(super) fn passed_on(socket: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self { listener: UnixListener::from_std(socket)?, file: None })
+    }
+
+    /// Its file; empty for a socket without one.
+    pub(super) fn path(&self) -> PathBuf {
+        if let Some(file) = &self.file {
+            return file.path.clone();
+        }
+        let address = self.listener.local_addr().ok();
+        address.and_then(|address| address.as_pathname().map(Path::to_owned)).unwrap_or_default()
+    }
+
+    /// The next connection. One of nobody knows whom is an error: handlers may decide by who it is.
+    pub(super) async fn accept(&self) -> io::Result<(UnixStream, Peer)> {
+        let (stream, _) = self.listener.accept().await?;
+        let who = stream.peer_cred()?;
+        let peer = Peer::unix(who.pid(), who.uid(), who.gid());
+        Ok((stream, peer))
+    }
+}
+
+/// Removes the file of a server that is gone.
+async fn remove_stale(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        let what = "there is a file that is no socket: remove it, or listen elsewhere";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+    }
+    let error = match UnixStream::connect(path).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return fs::remove_file(path),
+        // One whose queue of connections is full lives as well.
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => error,
+        Ok(_) | Err(_) => io::Error::new(io::ErrorKind::AddrInUse, "another server listens there"),
+    };
+    Err(error)
+}
+
+/// The file of a socket of ours, by what cannot be another's.
+struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl SocketFile {
+    fn new(path: &Path) -> io::Result<Self> {
+        // Whoever changes the folder meanwhile must not make us look for it elsewhere.
+        let path = std::path::absolute(path)?;
+        let metadata = fs::symlink_metadata(&path)?;
+        Ok(Self { path, device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    fn is_ours(&self) -> bool {
+        fs::symlink_metadata(&self.path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // A successor may have replaced it.
+        if self.is_ours()
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove the file of a Unix socket");
+        }
+    }
+}
