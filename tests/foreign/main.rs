@@ -33,17 +33,25 @@ mod edge_v1 {
 mod node;
 mod program;
 mod server;
+#[cfg(target_os = "linux")]
+mod server_process;
 
 mod buf;
 mod connect;
 mod curl;
 mod grpc_js;
 mod grpcio;
+#[cfg(target_os = "linux")]
+mod haproxy;
 mod health;
 
 mod grpc_by_hand;
 mod http_streams;
+#[cfg(target_os = "linux")]
+mod load;
 mod raw_bodies;
 mod refusals;
 mod rest;
+#[cfg(target_os = "linux")]
+mod restarts;
 mod rpc_routes;

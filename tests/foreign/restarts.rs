@@ -1,0 +1,118 @@
+//! Servers that are stopped by SIGTERM under load: behind HAProxy nobody notices, and without it every call that was
+//! begun is answered.
+
+use std::time::{Duration, Instant};
+
+use ambidex::Code;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::haproxy::Haproxy;
+use crate::load::{AfterFailure, Load};
+use crate::parity_v1::{EchoRequest, ParityClient, Plan};
+use crate::server_process::{PATIENCE, ServerProcess, Settings, own_address};
+
+const ROUNDS: usize = 3;
+
+fn settings(name: &str, number: u8) -> Settings {
+    Settings {
+        name: name.to_owned(),
+        address: own_address(number),
+        // Fifteen times as long as the balancer waits between two checks.
+        drain_quiet_ms: 1_500,
+        drain_timeout_ms: 20_000,
+    }
+}
+
+/// Waits until something has come about.
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_notices_a_rolling_restart_behind_a_balancer() {
+    let mut servers: Vec<_> = [("a0", 81), ("b0", 82)].map(|(name, number)| settings(name, number)).into();
+    let mut running: Vec<_> = servers.iter().map(ServerProcess::start).collect();
+    for (settings, process) in servers.iter_mut().zip(&running) {
+        // To come back to the same place.
+        settings.address = process.address;
+    }
+    let addresses: Vec<_> = servers.iter().map(|settings| settings.address).collect();
+    let Some(balancer) = Haproxy::start(&addresses) else { return };
+    until("the balancer listens", || std::net::TcpStream::connect(balancer.address).is_ok()).await;
+    // HAProxy takes a server for well until its first check says otherwise.
+    let load = Load::begin(balancer.address, 4, 5, AfterFailure::GoOn);
+    until("both servers have calls", || ["a0", "b0"].iter().all(|name| load.tally().knows(name))).await;
+    let mut stopped = 0;
+    for round in 1..=ROUNDS {
+        for (place, letter) in ["a", "b"].into_iter().enumerate() {
+            let process = running.remove(place);
+            process.terminate();
+            let ended = tokio::task::spawn_blocking(|| process.ended()).await.expect("it ends");
+            assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+            assert_eq!(ended.begun, ended.answered, "{ended:?}");
+            stopped += 1;
+            servers[place].name = format!("{letter}{round}");
+            running.insert(place, ServerProcess::start(&servers[place]));
+            let name = servers[place].name.clone();
+            until("the server that came back has calls", || load.tally().knows(&name)).await;
+        }
+    }
+    let tally = load.end().await;
+    println!("{} calls answered over {stopped} restarts, {} failed", tally.answers(), tally.failed.len());
+    assert!(tally.failed.is_empty(), "{:#?}\n{}", tally.failed, balancer.log());
+    assert_eq!(stopped, 2 * ROUNDS);
+    // A load that is none would prove nothing.
+    assert!(tally.answers() > 500, "only {} calls", tally.answers());
+    for process in running {
+        process.terminate();
+        let ended = tokio::task::spawn_blocking(|| process.ended()).await.expect("it ends");
+        assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_that_was_begun_is_answered() {
+    for round in 0..3 {
+        let server = ServerProcess::start(&Settings { drain_quiet_ms: 0, ..settings("alone", 83) });
+        let load = Load::begin(server.address, 8, 30, AfterFailure::End);
+        until("there are calls", || load.tally().answers() > 100 && load.tally().knows("alone")).await;
+        server.terminate();
+        let ended = tokio::task::spawn_blocking(|| server.ended()).await.expect("it ends");
+        let tally = load.ended().await;
+        println!("{} calls begun, {} answers arrived, then {:?}", ended.begun, tally.answers(), tally.failed);
+        assert_eq!(ended.exit_code, Some(0), "round {round}: {ended:?}");
+        assert_eq!(ended.answered, ended.begun, "round {round}: the server answers what it has begun");
+        assert_eq!(tally.answers(), ended.begun, "round {round}: and its clients have every answer");
+    }
+}
+
+#[tokio::test]
+async fn calls_that_outlast_the_drain_are_told_so_and_the_exit_code_tells() {
+    let settings = Settings { drain_quiet_ms: 0, drain_timeout_ms: 300, ..settings("short", 84) };
+    let server = ServerProcess::start(&settings);
+    let client = ParityClient::connect(format!("http://{}", server.address)).await.unwrap();
+    let plan = Plan { sleep_ms: 3_600_000, ..Plan::default() };
+    let request = EchoRequest { plan: Some(plan), ..EchoRequest::default() };
+    let over_grpc = tokio::spawn(async move { client.echo_blocking(request).await });
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let over_http = tokio::spawn(async move {
+        let body = r#"{"plan": {"sleepMs": 3600000}}"#.to_owned();
+        sender.send_request(http::Request::post("/v1/echo").header("host", "a").body(body).unwrap()).await
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    server.terminate();
+    let told = over_grpc.await.unwrap().unwrap_err();
+    assert_eq!((told.code(), told.message()), (Code::Unavailable, "the server is shutting down"));
+    assert_eq!(over_http.await.unwrap().expect("an answer").status(), 503);
+    let ended = tokio::task::spawn_blocking(|| server.ended()).await.unwrap();
+    assert_eq!((ended.exit_code, ended.begun, ended.answered), (Some(1), 2, 0), "{ended:?}");
+    let why = "Error: 2 connections still had calls under way when the time to drain was over";
+    assert!(ended.stderr.contains(why), "{ended:?}");
+}
