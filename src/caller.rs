@@ -9,7 +9,9 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 
 use crate::call::timeout::{GRPC_TIMEOUT, parse_grpc};
-use crate::call::{Body, Call, Deadline, Head, Peer, Protocol, Reply, ServerState, encoded};
+use crate::call::{
+    Body, Call, Deadline, Head, Peer, Protocol, Reply, ServerState, encoded, go_on_with_trace,
+};
 use crate::handler::{ReplyFuture, Rpc, Streaming};
 
 /// Carries calls to a server.
@@ -108,6 +110,7 @@ impl<T: Transport> Caller<T> {
 
     async fn call<R: Rpc>(&self, request: Request<Body>) -> Result<Reply, Status> {
         let (mut metadata, extensions, body) = request.into_parts();
+        go_on_with_trace(&mut metadata);
         // `Request::set_timeout` leaves the timeout in the metadata; the call has a place for it.
         let deadline = match metadata.remove(GRPC_TIMEOUT) {
             None => None,

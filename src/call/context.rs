@@ -16,7 +16,7 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 use tonic::metadata::MetadataMap;
 
-use super::{CancelReason, Cancellation, Deadline, HttpRoute, MethodSpec, Peer};
+use super::{CancelReason, Cancellation, Deadline, HttpRoute, MethodSpec, Peer, TraceContext};
 
 /// The wire a call came in on. Handlers may ask; nothing between the edges may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,6 +91,7 @@ struct Shared {
     http_route: Option<Arc<HttpRoute>>,
     metadata: OnceLock<MetadataMap>,
     trailers: Mutex<MetadataMap>,
+    trace: OnceLock<Box<TraceContext>>,
 }
 
 impl Context {
@@ -112,6 +113,7 @@ impl Context {
             http_route: None,
             metadata: OnceLock::new(),
             trailers: Mutex::default(),
+            trace: OnceLock::new(),
         }))
     }
 
@@ -177,6 +179,24 @@ impl Context {
     pub fn metadata(&self) -> &MetadataMap {
         static EMPTY: OnceLock<MetadataMap> = OnceLock::new();
         self.0.metadata.get().unwrap_or_else(|| EMPTY.get_or_init(MetadataMap::new))
+    }
+
+    /// The trace the call belongs to, and its own place in it: as its caller's `traceparent` says, or where the call has a
+    /// span, in a trace that begins with it. Generated clients pass it on to what they call.
+    ///
+    /// Where the call has no span, nobody reads that header before the handler does: an interceptor can read it from the
+    /// [metadata](TraceContext::from_metadata) itself.
+    pub fn trace(&self) -> Option<&TraceContext> {
+        if let Some(trace) = self.0.trace.get() {
+            return Some(trace);
+        }
+        let caller = TraceContext::from_metadata(self.0.metadata.get()?)?;
+        Some(self.0.trace.get_or_init(|| Box::new(caller.child())))
+    }
+
+    /// Says which it is. Only the first word counts.
+    pub(crate) fn set_trace(&self, trace: TraceContext) {
+        self.0.trace.get_or_init(|| Box::new(trace));
     }
 
     /// A value the server was given at start-up, by its type.

@@ -11,10 +11,13 @@ mod deadline;
 mod http_words;
 mod metadata;
 mod method;
+#[cfg(feature = "opentelemetry")]
+mod otel;
 mod peer;
 mod reply;
 mod request;
 pub mod timeout;
+mod trace;
 
 pub use body::{Body, MessageStream};
 pub use cancellation::{CancelReason, Cancellation, Cancelled, OnCancel};
@@ -26,6 +29,7 @@ pub use peer::{Peer, PeerIdentity, UnixPeer};
 pub use reply::{Reply, Trailers};
 pub use request::Call;
 pub(crate) use request::Head;
+pub use trace::TraceContext;
 
 pub(crate) use body::{CountMessages, encode, encoded};
 pub(crate) use cancellation::CancelListener;
@@ -34,3 +38,6 @@ pub(crate) use context::{Scoped, cancelled_status};
 pub(crate) use metadata::{
     RETRY_PUSHBACK_MS, incoming as incoming_metadata, is_metadata, outgoing as outgoing_metadata,
 };
+#[cfg(feature = "opentelemetry")]
+pub(crate) use otel::adopt as adopt_span;
+pub(crate) use trace::go_on as go_on_with_trace;

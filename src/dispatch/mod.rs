@@ -20,7 +20,7 @@ use tonic::Status;
 use crate::call::{Call, Deadline, MethodSpec, RETRY_PUSHBACK_MS, ServerState};
 use crate::handler::Method;
 use crate::scheduler::{Scheduler, Watched};
-use crate::telemetry::{Observer, Telemetry};
+use crate::telemetry::{End, Observer, Telemetry};
 use drain::Drain;
 use in_flight::InFlight;
 use interceptor::{CallService, Wrap};
@@ -138,12 +138,15 @@ impl Dispatcher {
             let message = "the server has as many calls under way as it takes; try again later";
             let mut status = Status::resource_exhausted(message);
             status.metadata_mut().insert(RETRY_PUSHBACK_MS, REFUSAL_PUSHBACK_MS.into());
-            observed.finish(call.context(), status.code());
+            observed.finish(call.context(), End::Failed(&status));
             return Dispatched::refused(route.spec, status);
         };
         let context = call.context().clone();
         let watched = route.watched.clone();
-        let watch = Watch::new(context, watched, observed);
-        Dispatched::new(route.service.invoke(call), watch, place, self.0.drain.clone())
+        let work = {
+            let _inside = observed.enter();
+            route.service.invoke(call)
+        };
+        Dispatched::new(work, Watch::new(context, watched, observed), place, self.0.drain.clone())
     }
 }

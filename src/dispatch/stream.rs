@@ -68,7 +68,7 @@ impl Streamed {
             }
             Ok(Poll::Pending) => self.put(held),
             Err(panicked) => {
-                let _ = caught(self.watch.method(), || drop(held));
+                let _ = self.watch.drop(held);
                 return Poll::Ready(Some(Err(panicked)));
             }
         }
@@ -79,7 +79,7 @@ impl Streamed {
     /// Drops what the stream holds; a panic of the handler's destructors is logged and ends there.
     fn let_go(&mut self) {
         let held = self.take();
-        let _ = caught(self.watch.method(), || drop(held));
+        let _ = self.watch.drop(held);
     }
 }
 
@@ -116,9 +116,9 @@ impl Stream for Streamed {
                 self.watch.settle();
                 self.let_go();
                 if end.is_none() {
-                    self.watch.succeed();
+                    self.watch.succeed(None);
                 }
-                end.map(|failed| failed.map_err(|status| self.watch.fail(status)))
+                end.map(|failed| failed.map_err(|status| self.watch.break_off(status)))
             }
         })
     }

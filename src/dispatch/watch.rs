@@ -9,17 +9,20 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
+use http::StatusCode;
 use tokio::time::Sleep;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::drain::Drain;
 use super::in_flight::Place;
 use super::panic::caught;
 use super::stream::Streamed;
-use crate::call::{Body, CancelReason, Cancelled, Context, MethodSpec, Reply, Scoped, cancelled_status};
+use crate::call::{
+    Body, CancelReason, Cancelled, Context, HttpResponse, MethodSpec, Reply, Scoped, cancelled_status,
+};
 use crate::handler::ReplyFuture;
 use crate::scheduler::Watched;
-use crate::telemetry::Observation;
+use crate::telemetry::{End, Observation};
 
 /// What is watched besides the call's own work.
 pub(super) struct Watch {
@@ -39,7 +42,14 @@ impl Watch {
 
     /// Makes one poll of the call's own work: under the watchdog's eyes, and with its panics caught.
     pub(super) fn poll<T>(&self, poll: impl FnOnce() -> T) -> Result<T, Status> {
+        let _inside = self.observed.enter();
         caught(self.method(), || self.watched.during(poll))
+    }
+
+    /// Drops what was held for the call, where it ran; a panic in that is logged and goes no further.
+    pub(super) fn drop<T>(&self, held: T) -> Result<(), Status> {
+        let _inside = self.observed.enter();
+        caught(self.method(), || drop(held))
     }
 
     pub(super) fn context(&self) -> &Context {
@@ -63,20 +73,31 @@ impl Watch {
     }
 
     /// A message of the reply goes out.
-    pub(super) fn reply(&self, message: &Bytes) {
+    pub(super) fn reply(&mut self, message: &Bytes) {
         self.observed.reply(message.len());
     }
 
-    /// The call has ended well.
-    pub(super) fn succeed(&mut self) {
+    /// The call has ended well; its handler may have chosen an HTTP status.
+    pub(super) fn succeed(&mut self, chosen: Option<StatusCode>) {
         self.settle();
-        self.observed.finish(&self.context, Code::Ok);
+        self.observed.finish(&self.context, End::Well(chosen));
     }
 
     /// The call has failed: its trailing metadata go with the status, as there is no reply to carry them.
-    pub(super) fn fail(&mut self, mut status: Status) -> Status {
+    pub(super) fn fail(&mut self, status: Status) -> Status {
         self.settle();
-        self.observed.finish(&self.context, status.code());
+        self.observed.finish(&self.context, End::Failed(&status));
+        self.with_trailers(status)
+    }
+
+    /// The same after the reply had begun.
+    pub(super) fn break_off(&mut self, status: Status) -> Status {
+        self.settle();
+        self.observed.finish(&self.context, End::Broke(&status));
+        self.with_trailers(status)
+    }
+
+    fn with_trailers(&self, mut status: Status) -> Status {
         for (name, value) in self.context.take_trailers().as_ref() {
             status.metadata_mut().as_mut().append(name.clone(), value.clone());
         }
@@ -98,7 +119,7 @@ impl Drop for Watch {
             cancellation.cancel(CancelReason::ClientGone);
             // It may have been cancelled before, at a deadline that nobody was told of.
             let reason = cancellation.reason().unwrap_or(CancelReason::ClientGone);
-            self.observed.finish(&self.context, cancelled_status(reason).code());
+            self.observed.finish(&self.context, End::Broke(&cancelled_status(reason)));
         }
     }
 }
@@ -155,14 +176,15 @@ impl Running {
     /// What the caller gets. The work is dropped first: what an interceptor or handler held is free by then.
     fn end(self, result: Result<Reply, Status>) -> Result<Reply, Status> {
         let Self { mut watch, work, place, drain, .. } = self;
-        let dropped = caught(watch.method(), || drop(work));
+        let dropped = watch.drop(work);
         match result.and_then(|reply| dropped.map(|()| reply)) {
             Err(status) => Err(watch.fail(status)),
             Ok(mut reply) => {
                 reply.body = match reply.body {
                     Body::Message(message) => {
                         watch.reply(&message);
-                        watch.succeed();
+                        let chosen = reply.extensions.get::<HttpResponse>();
+                        watch.succeed(chosen.and_then(HttpResponse::status));
                         Body::Message(message)
                     }
                     Body::Stream(messages) => Body::stream(Streamed::new(messages, watch, place, &drain)),

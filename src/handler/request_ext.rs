@@ -2,7 +2,7 @@
 
 use tonic::Request;
 
-use crate::call::{self, Cancellation, Deadline, MethodSpec, Peer, Protocol};
+use crate::call::{self, Cancellation, Deadline, MethodSpec, Peer, Protocol, TraceContext};
 use crate::scheduler::Scheduler;
 
 /// What a handler may ask its [`Request`] about the call.
@@ -39,6 +39,11 @@ pub trait RequestExt {
     /// Set when the client has gone or the deadline has passed.
     fn cancellation(&self) -> &Cancellation {
         self.call().cancellation()
+    }
+
+    /// The trace the call belongs to, if it does; see [`Context::trace`](call::Context::trace).
+    fn trace(&self) -> Option<&TraceContext> {
+        self.call().trace()
     }
 
     /// The scheduler of the server, for `run_blocking` from async code.

@@ -55,7 +55,7 @@ use routes::{Found, Routes};
 pub(crate) use rules::RulesError;
 #[cfg(feature = "yaml")]
 pub(crate) use rules::from_yaml;
-pub(crate) use status::of_code as status_of_code;
+pub(crate) use status::{of_code as status_of_code, of_failed_call as status_of_failed_call};
 pub(crate) use websocket::{Held, WebSockets, is_asked_for as is_websocket};
 
 /// The bounds and options of the edge.

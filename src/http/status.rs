@@ -7,7 +7,7 @@
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tonic::{Code, Status};
 
-use crate::call::HttpResponse;
+use crate::call::{Context, HttpResponse, MethodKind, Protocol};
 
 /// Says of an error what HTTP has a word of its own for and no gRPC code has, such as 415.
 fn in_own_words(error: Status, status: StatusCode, header: Option<(HeaderName, HeaderValue)>) -> Status {
@@ -70,6 +70,16 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// The HTTP status an error is answered with.
 pub(super) fn of_status(error: &Status) -> StatusCode {
     HttpResponse::of(error).and_then(HttpResponse::status).unwrap_or_else(|| of_code(error.code()))
+}
+
+/// The HTTP status a call that failed was answered with, where that is known of it: an error of a Connect stream is in
+/// its last envelope, or not, as its client has it.
+pub(crate) fn of_failed_call(error: &Status, call: &Context) -> Option<StatusCode> {
+    match call.protocol() {
+        Protocol::Rest => Some(of_status(error)),
+        Protocol::Rpc if call.method().kind() == MethodKind::Unary => Some(of_connect_status(error)),
+        _ => None,
+    }
 }
 
 /// The same for a Connect client, which takes no handler's word for it: what is not 200 is an error there.

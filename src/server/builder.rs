@@ -24,7 +24,7 @@ use crate::dispatch::interceptor::{self, CallService, Wrap};
 use crate::google::{self, api::HttpRule};
 use crate::grpc::GrpcEdge;
 use crate::handler::{MethodConfig, MethodConfigs, Methods, Service, Settings, TenantKey};
-use crate::http::{HttpEdge, ShapeError};
+use crate::http::{HttpEdge, ShapeError, status_of_failed_call};
 use crate::local::Local;
 use crate::scheduler::{LaneConfig, Scheduler};
 use crate::telemetry::{Metrics, Telemetry};
@@ -53,7 +53,7 @@ impl Server {
             reflection: false,
             descriptors: Vec::new(),
             admin: None,
-            telemetry: Telemetry::default(),
+            metrics: None,
             config: Config::default(),
         }
     }
@@ -96,7 +96,7 @@ pub struct ServerBuilder {
     reflection: bool,
     descriptors: Vec<Bytes>,
     admin: Option<Admin>,
-    telemetry: Telemetry,
+    metrics: Option<Metrics>,
     config: Config,
 }
 
@@ -253,7 +253,7 @@ impl ServerBuilder {
     /// an [`admin`](Self::admin) counts without it.
     #[must_use]
     pub fn metrics(mut self, metrics: Metrics) -> Self {
-        self.telemetry.metrics = Some(metrics);
+        self.metrics = Some(metrics);
         self
     }
 
@@ -393,7 +393,7 @@ impl ServerBuilder {
         }
         let local = Local::new(core.dispatcher);
         let bound = BoundServer::new(listening, local, core.scheduler, websockets, self.health, self.config);
-        let counted = self.telemetry.metrics.as_ref().map(Metrics::connections).cloned();
+        let counted = self.metrics.as_ref().map(Metrics::connections).cloned();
         let bound = bound.with_readiness(core.readiness).counting(counted.unwrap_or_default());
         match admin {
             Some((address, router)) => bound.with_admin(address, router).await,
@@ -404,12 +404,17 @@ impl ServerBuilder {
     /// What is noted of this server's calls.
     fn telemetry_of(&mut self, scheduler: &Scheduler) -> Telemetry {
         if cfg!(feature = "prometheus") && self.admin.is_some() {
-            self.telemetry.metrics.get_or_insert_default();
+            self.metrics.get_or_insert_default();
         }
-        if let Some(metrics) = &self.telemetry.metrics {
+        if let Some(metrics) = &self.metrics {
             metrics.of(scheduler);
         }
-        self.telemetry.clone()
+        Telemetry {
+            metrics: self.metrics.clone(),
+            spans: self.config.call_spans,
+            access_log: self.config.access_log,
+            http_status_of: Some(status_of_failed_call),
+        }
     }
 
     /// The admin's pages with the address they have for their own; those that have none go into the router.
@@ -419,7 +424,7 @@ impl ServerBuilder {
             readiness: core.readiness.clone(),
             health: self.health.clone(),
             scheduler: core.scheduler.clone(),
-            metrics: self.telemetry.metrics.clone().unwrap_or_default(),
+            metrics: self.metrics.clone().unwrap_or_default(),
         };
         let (address, prefix) = (admin.address().map(str::to_owned), admin.prefix()?.map(str::to_owned));
         let pages = admin.router(facts);

@@ -117,6 +117,11 @@ pub struct Config {
     ///
     /// [`ServerBuilder::tenant_key`]: crate::server::ServerBuilder::tenant_key
     pub tenant_metadata: Option<String>,
+    /// Whether each call is a span of `tracing`, with the target `ambidex::call` and the level INFO. Where no subscriber
+    /// wants it, it costs a look.
+    pub call_spans: bool,
+    /// Whether each call that has ended is an event of `tracing`, with the target `ambidex::access` and the level INFO.
+    pub access_log: bool,
     /// The scheduler's own limits, and its lanes.
     pub scheduler: SchedulerConfig,
 }
@@ -175,6 +180,9 @@ impl Default for Config {
             methods: BTreeMap::new(),
             // Only the user knows who is whose.
             tenant_metadata: None,
+            // Both cost more than a small call does itself, and a log of every call is a choice.
+            call_spans: false,
+            access_log: false,
             scheduler: SchedulerConfig::default(),
         }
     }

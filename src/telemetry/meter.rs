@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tonic::Code;
 
-use super::metrics::{Calls, Distribution};
+use super::metrics::{Calls, Distribution, Exported};
 use crate::call::{CountMessages, MethodSpec, Protocol};
 
 /// Bounds of the buckets of a call's duration: those that OpenTelemetry advises, from 5 ms to 10 s, with finer ones
@@ -79,21 +79,31 @@ impl<const N: usize> Buckets<N> {
     }
 }
 
+/// The bounds of the buckets of a call's duration, in seconds.
+#[cfg(feature = "opentelemetry")]
+pub(super) fn duration_bounds_seconds() -> impl Iterator<Item = f64> {
+    DURATION_BOUNDS_NANOS.iter().map(|nanos| *nanos as f64 / 1e9)
+}
+
 /// What is counted of one method over one protocol.
 #[derive(Debug)]
 pub(super) struct Meter {
+    method: &'static MethodSpec,
     protocol: Protocol,
     started: AtomicU64,
     /// How long the calls took that ended with each code.
     finished: [OnceLock<Box<Buckets<DURATION_BUCKETS>>>; CODES],
     requests: Buckets<SIZE_BUCKETS>,
     replies: Buckets<SIZE_BUCKETS>,
+    exported: Exported,
 }
 
 impl Meter {
-    fn new(protocol: Protocol) -> Self {
+    fn new(method: &'static MethodSpec, protocol: Protocol, exported: Exported) -> Self {
         Self {
+            method,
             protocol,
+            exported,
             started: AtomicU64::new(0),
             finished: [const { OnceLock::new() }; CODES],
             requests: Buckets::new(),
@@ -109,13 +119,14 @@ impl Meter {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let buckets = self.finished[code as usize].get_or_init(|| Box::new(Buckets::new()));
         buckets.record(&DURATION_BOUNDS_NANOS, nanos, nanos / DURATION_UNIT_NANOS);
+        self.exported.finish(self.method, self.protocol, code, took);
     }
 
     pub(super) fn reply(&self, bytes: usize) {
         self.replies.record(&SIZE_BOUNDS_BYTES, bytes as u64, bytes as u64);
     }
 
-    fn read(&self, method: &'static MethodSpec) -> Calls {
+    fn read(&self) -> Calls {
         let seconds = (1e9, 1e9 / DURATION_UNIT_NANOS as f64);
         let finished = self.finished.iter().enumerate().filter_map(|(code, buckets)| {
             let durations = buckets.get()?.read(&DURATION_BOUNDS_NANOS, seconds);
@@ -126,7 +137,7 @@ impl Meter {
         let ended: u64 = finished.iter().map(|(_, durations)| durations.count()).sum();
         let started = self.started.load(Ordering::Relaxed);
         Calls {
-            method,
+            method: self.method,
             protocol: self.protocol,
             started,
             in_flight: started.saturating_sub(ended),
@@ -147,21 +158,23 @@ impl CountMessages for Meter {
 #[derive(Debug)]
 pub(super) struct MethodMeters {
     method: &'static MethodSpec,
+    exported: Exported,
     by_protocol: [OnceLock<Arc<Meter>>; Protocol::ALL.len()],
 }
 
 impl MethodMeters {
-    pub(super) fn new(method: &'static MethodSpec) -> Self {
-        Self { method, by_protocol: [const { OnceLock::new() }; Protocol::ALL.len()] }
+    pub(super) fn new(method: &'static MethodSpec, exported: Exported) -> Self {
+        Self { method, exported, by_protocol: [const { OnceLock::new() }; Protocol::ALL.len()] }
     }
 
     pub(super) fn over(&self, protocol: Protocol) -> &Arc<Meter> {
-        self.by_protocol[protocol as usize].get_or_init(|| Arc::new(Meter::new(protocol)))
+        self.by_protocol[protocol as usize]
+            .get_or_init(|| Arc::new(Meter::new(self.method, protocol, self.exported.clone())))
     }
 
     /// The protocols it was called over.
     pub(super) fn read(&self) -> impl Iterator<Item = Calls> {
-        self.by_protocol.iter().filter_map(OnceLock::get).map(|meter| meter.read(self.method))
+        self.by_protocol.iter().filter_map(OnceLock::get).map(|meter| meter.read())
     }
 }
 
@@ -171,7 +184,8 @@ mod tests {
 
     #[test]
     fn what_is_recorded_is_read_in_seconds_and_bytes() {
-        let meter = Meter::new(Protocol::Grpc);
+        static METHOD: MethodSpec = MethodSpec::new("a.B", "C", "/a.B/C", crate::call::MethodKind::Unary);
+        let meter = Meter::new(&METHOD, Protocol::Grpc, Exported::default());
         let micros = Duration::from_micros;
         for took in [micros(100), micros(101), micros(64_000), Duration::from_secs(1000)] {
             meter.start();
@@ -181,8 +195,7 @@ mod tests {
         meter.message(64);
         meter.message(65);
         meter.reply(100_000_000);
-        static METHOD: MethodSpec = MethodSpec::new("a.B", "C", "/a.B/C", crate::call::MethodKind::Unary);
-        let calls = meter.read(&METHOD);
+        let calls = meter.read();
         assert_eq!((calls.started, calls.in_flight), (5, 1));
         let [(Code::NotFound, durations)] = &calls.finished[..] else { panic!("one code: {calls:?}") };
         let buckets: Vec<_> = durations.buckets().filter(|(_, count)| *count > 0).collect();

@@ -1,10 +1,15 @@
 //! What a server counts, and the plain numbers that anybody may take of it.
 
+#[cfg(feature = "opentelemetry")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tonic::Code;
 
+#[cfg(feature = "opentelemetry")]
+use super::instruments::Instruments;
 use super::meter::MethodMeters;
 use crate::call::{MethodSpec, Protocol};
 use crate::scheduler::Scheduler;
@@ -33,6 +38,7 @@ pub struct Metrics(Arc<Shared>);
 struct Shared {
     server: Mutex<Server>,
     connections: Connections,
+    exported: Exported,
 }
 
 /// What there is to read from: nothing, until there is a server.
@@ -71,7 +77,7 @@ impl Metrics {
     }
 
     pub(super) fn register(&self, method: &'static MethodSpec) -> Arc<MethodMeters> {
-        let meters = Arc::new(MethodMeters::new(method));
+        let meters = Arc::new(MethodMeters::new(method, self.0.exported.clone()));
         self.server().methods.push(Arc::clone(&meters));
         meters
     }
@@ -88,6 +94,12 @@ impl Metrics {
     #[cfg(feature = "prometheus")]
     pub(super) fn runtime(&self) -> Option<tokio::runtime::RuntimeMetrics> {
         self.server().runtime.as_ref().map(tokio::runtime::Handle::metrics)
+    }
+
+    /// Tells those of each call as well; false if others are told already.
+    #[cfg(feature = "opentelemetry")]
+    pub(super) fn export_by(&self, instruments: Instruments) -> bool {
+        self.0.exported.0.set(instruments).is_ok()
     }
 
     fn server(&self) -> MutexGuard<'_, Server> {
@@ -155,6 +167,22 @@ impl Distribution {
         let bounds = self.bounds.iter().copied().map(Some).chain([None]);
         bounds.zip(self.counts.iter().copied())
     }
+}
+
+/// Who else is told of each call: OpenTelemetry, from the moment it wants to be.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Exported(#[cfg(feature = "opentelemetry")] Arc<OnceLock<Instruments>>);
+
+impl Exported {
+    #[cfg(feature = "opentelemetry")]
+    pub(super) fn finish(&self, method: &'static MethodSpec, protocol: Protocol, code: Code, took: Duration) {
+        if let Some(instruments) = self.0.get() {
+            instruments.finish(method, protocol, code, took);
+        }
+    }
+
+    #[cfg(not(feature = "opentelemetry"))]
+    pub(super) fn finish(&self, _: &'static MethodSpec, _: Protocol, _: Code, _: Duration) {}
 }
 
 /// Counts connections as they come and go.

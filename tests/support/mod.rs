@@ -1,6 +1,7 @@
 //! What the tests share: the service they call, a server to call it on, and a client for each wire.
 
 pub mod allocations;
+pub mod captured;
 pub mod dialed;
 pub mod edge_service;
 pub mod envelopes;
