@@ -20,6 +20,7 @@ mod kinds;
 #[cfg(unix)]
 mod listeners;
 mod metrics;
+mod otel;
 mod parity;
 mod placement;
 mod promises;
@@ -29,6 +30,7 @@ mod rest;
 mod scheduling;
 mod shutdown;
 mod streams;
+mod telemetry;
 mod traps;
 mod vanishing;
 mod watchdog;
