@@ -1,14 +1,16 @@
 //! Interceptors: one chain, seen by every protocol and every kind of method, before a message is decoded.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ambidex::call::{self, Call, Reply};
-use ambidex::interceptor::{self, Next};
-use ambidex::{Code, Scheduler, Status};
+use ambidex::interceptor::{self, Check, Next};
+use ambidex::server::Health;
+use ambidex::{Code, Error, Scheduler, Status};
 use serde_json::json;
 
+use crate::support::every_kind::every_kind;
 use crate::support::parity_service::User;
 use crate::support::parity_v1::{DescribeRequest, SumRequest};
 use crate::support::running::{Running, parity_builder, start};
@@ -127,4 +129,141 @@ async fn a_layer_of_the_tower_ecosystem_is_an_interceptor() {
         assert_eq!(server.call(wire, &Case::new("Echo", "/v1/echo", json!({}))).await.end, Ok(()));
     }
     assert_eq!(calls.load(Ordering::Relaxed), ALL.len());
+}
+
+/// Notes each method it is passed for, and its own name.
+#[derive(Clone)]
+struct Note {
+    name: &'static str,
+    passed: Arc<Mutex<Vec<(String, &'static str)>>>,
+}
+
+impl Check for Note {
+    async fn check(&self, call: &mut Call) -> Result<(), Status> {
+        tokio::task::yield_now().await;
+        self.passed.lock().unwrap().push((call.method().method().to_owned(), self.name));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_servers_come_before_the_services_and_those_before_the_methods() {
+    let passed = Arc::new(Mutex::new(Vec::new()));
+    let note = |name| interceptor::check(Note { name, passed: Arc::clone(&passed) });
+    let mut builder = parity_builder().health(Health::new());
+    for (case, _) in every_kind(&json!({})) {
+        // Added in the wrong order of groups, and in the right one within each.
+        let method = format!("parity.v1.Parity/{}", case.method);
+        builder =
+            builder.interceptor_for(&method, note("method 1")).interceptor_for(&method, note("method 2"));
+    }
+    let builder = builder
+        .interceptor_for("parity.v1.Parity", note("service 1"))
+        .interceptor(note("server 1"))
+        .interceptor_for("/parity.v1.Parity", note("service 2"))
+        .interceptor(note("server 2"));
+    let server = start(builder).await;
+    let chain = ["server 1", "server 2", "service 1", "service 2", "method 1", "method 2"];
+    for (case, wires) in every_kind(&json!({})) {
+        for &wire in wires {
+            assert_eq!(server.call(wire, &case).await.end, Ok(()), "{wire:?} {}", case.method);
+            let expected: Vec<_> = chain.iter().map(|&name| (case.method.to_owned(), name)).collect();
+            assert_eq!(std::mem::take(&mut *passed.lock().unwrap()), expected, "{wire:?} {}", case.method);
+        }
+    }
+    // Another method of the service has no chain of its own, and another service only the server's.
+    server.http.get("/v1/describe").await;
+    let names: Vec<_> =
+        std::mem::take(&mut *passed.lock().unwrap()).into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names, chain[..4]);
+    server.http.post("/grpc.health.v1.Health/Check", "{}").await;
+    let names: Vec<_> = passed.lock().unwrap().iter().map(|&(_, name)| name).collect();
+    assert_eq!(names, chain[..2]);
+}
+
+#[tokio::test]
+async fn an_interceptor_for_nobody_is_an_error_at_start_up() {
+    let pass = || interceptor::from_fn(|call: Call, next: Next| next.run(call));
+    let builder = parity_builder()
+        .interceptor_for("parity.v1.Parity/Ecko", pass())
+        .interceptor_for("parity.v1.Party", pass())
+        .interceptor_for("parity.v1.Parity/Echo", pass());
+    let error = builder.local().expect_err("two names are wrong");
+    let Error::UnknownMethods(names) = error else { panic!("{error}") };
+    assert_eq!(names, ["parity.v1.Parity/Ecko", "parity.v1.Party"]);
+}
+
+async fn known(call: &mut Call) -> Result<(), Status> {
+    let name = call.metadata.get("x-friend").and_then(|name| name.to_str().ok()).map(str::to_owned);
+    let name = name.ok_or_else(|| Status::unauthenticated("friends only"))?;
+    call.extensions.insert(User(name));
+    Ok(())
+}
+
+fn known_blocking(call: &mut Call) -> Result<(), Status> {
+    assert!(Scheduler::is_scheduler_thread());
+    let name = call.metadata.get("x-friend").and_then(|name| name.to_str().ok()).map(str::to_owned);
+    let name = name.ok_or_else(|| Status::unauthenticated("friends only"))?;
+    call.extensions.insert(User(name));
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_way_to_make_one_refuses_and_lets_pass_on_every_wire_and_kind() {
+    let with = |call: Call, next: Next| async move {
+        let mut call = call;
+        known(&mut call).await?;
+        next.run(call).await
+    };
+    let service = "parity.v1.Parity";
+    for (name, builder) in [
+        ("check", parity_builder().interceptor_for(service, interceptor::check(known))),
+        ("blocking", parity_builder().interceptor_for(service, interceptor::blocking(known_blocking))),
+        ("from_fn", parity_builder().interceptor_for(service, interceptor::from_fn(with))),
+    ] {
+        let server = start(builder).await;
+        // Only code deep below the handler looks at the value here, and while a stream is read.
+        for (case, wires) in every_kind(&json!({"onlyFor": "ada"})) {
+            for &wire in wires {
+                let place = format!("{name} {wire:?} {}", case.method);
+                let refused = server.call(wire, &case).await.end.expect_err(&place);
+                assert_eq!((refused.code, refused.message.as_str()), (Code::Unauthenticated, "friends only"));
+                let ada = server.call(wire, &case.clone().metadata("x-friend", "ada")).await;
+                assert_eq!(ada.end, Ok(()), "{place}");
+                let eve = server.call(wire, &case.clone().metadata("x-friend", "eve")).await;
+                assert_eq!(eve.end.expect_err(&place).code, Code::PermissionDenied, "{place}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_nobody_has_left_is_the_servers_fault() {
+    let server = start(parity_builder()).await;
+    for (case, wires) in every_kind(&json!({"onlyFor": "ada"})) {
+        for &wire in wires {
+            let failure = server.call(wire, &case).await.end.expect_err("nobody has left a value");
+            assert_eq!((failure.code, failure.message.as_str()), (Code::Internal, "internal error"));
+        }
+    }
+    assert_eq!(call::value::<User>().unwrap_err().code(), Code::Internal, "outside of a call");
+}
+
+#[tokio::test]
+async fn the_request_and_the_context_know_the_value_too() {
+    let look = |call: Call, next: Next| async move {
+        assert!(call.context().value::<User>().is_none(), "only the handler's side has it there");
+        let context = call.context().clone();
+        let reply = next.run(call).await?;
+        assert_eq!(context.value::<User>().map(|user| user.0.as_str()), Some("ada"));
+        Ok(reply)
+    };
+    let server = start(
+        parity_builder().interceptor(interceptor::check(known)).interceptor(interceptor::from_fn(look)),
+    )
+    .await;
+    for path in ["/v1/describe", "/v1/blocking/describe"] {
+        let answer = server.http.send(http::Method::GET, path, &[("x-friend", "ada")], "").await;
+        assert_eq!(answer.json()["user"], "ada");
+    }
 }

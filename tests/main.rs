@@ -24,6 +24,7 @@ mod otel;
 mod parity;
 mod placement;
 mod promises;
+mod rate_limit;
 mod readme;
 mod reflection;
 mod rest;

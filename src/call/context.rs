@@ -15,6 +15,7 @@ use std::task::Poll;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Status};
 
 use super::{CancelReason, Cancellation, Deadline, HttpRoute, MethodSpec, Peer, TraceContext};
 
@@ -90,6 +91,7 @@ struct Shared {
     state: ServerState,
     http_route: Option<Arc<HttpRoute>>,
     metadata: OnceLock<MetadataMap>,
+    values: OnceLock<Extensions>,
     trailers: Mutex<MetadataMap>,
     trace: OnceLock<Box<TraceContext>>,
 }
@@ -112,6 +114,7 @@ impl Context {
             state,
             http_route: None,
             metadata: OnceLock::new(),
+            values: OnceLock::new(),
             trailers: Mutex::default(),
             trace: OnceLock::new(),
         }))
@@ -202,6 +205,37 @@ impl Context {
     /// A value the server was given at start-up, by its type.
     pub fn state<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.0.state.get()
+    }
+
+    /// A value that an interceptor put among the call's extensions, by its type, for code that has no request at hand.
+    /// Nothing for code that runs before the handler does: an interceptor looks at [`Call::extensions`].
+    ///
+    /// [`Call::extensions`]: super::Call::extensions
+    pub fn value<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.0.values.get()?.get()
+    }
+
+    /// The same for who cannot do without it.
+    pub(crate) fn needed_value<T: Clone + Send + Sync + 'static>(&self) -> Result<&T, Status> {
+        self.value().ok_or_else(|| self.no_value::<T>())
+    }
+
+    /// It is the server that is put together wrongly, which its owner should read and its caller need not.
+    fn no_value<T>(&self) -> Status {
+        let (method, missing) = (self.method().full_name(), std::any::type_name::<T>());
+        tracing::error!(
+            method,
+            missing,
+            "no interceptor of the method has put this value among the call's extensions"
+        );
+        Status::internal("internal error")
+    }
+
+    /// Keeps what interceptors left for the handler. Only the first call counts.
+    pub(crate) fn keep_values(&self, values: &Extensions) {
+        if !values.is_empty() {
+            self.0.values.get_or_init(|| values.clone());
+        }
     }
 
     /// Adds to the trailing metadata of the reply, also after a stream has begun.
@@ -299,6 +333,37 @@ pub fn current() -> Option<Context> {
 /// As [`Context::check`].
 pub fn check() -> Result<(), tonic::Status> {
     CURRENT.with_borrow(|call| call.as_ref().map_or(Ok(()), Context::check))
+}
+
+/// A value that an interceptor put among the extensions of the call that this thread runs for, by its type.
+///
+/// A handler that has its request at hand asks [`RequestExt::value`](crate::RequestExt::value), which does not clone.
+///
+/// ```
+/// use ambidex::{Status, call};
+///
+/// #[derive(Clone)]
+/// struct User(String);
+///
+/// fn deep_in_the_code() -> Result<String, Status> {
+///     let User(name) = call::value()?;
+///     Ok(format!("asked for by {name}"))
+/// }
+/// # assert_eq!(deep_in_the_code().unwrap_err().code(), ambidex::Code::Internal);
+/// ```
+///
+/// # Errors
+///
+/// INTERNAL where no interceptor has put one there, and outside of a call. The log names the type.
+pub fn value<T: Clone + Send + Sync + 'static>() -> Result<T, Status> {
+    let Some(call) = current() else {
+        tracing::error!(
+            missing = std::any::type_name::<T>(),
+            "a call's value was asked for outside of a call"
+        );
+        return Err(Status::internal("internal error"));
+    };
+    call.needed_value().cloned()
 }
 
 pin_project! {

@@ -21,7 +21,7 @@ mod trace;
 
 pub use body::{Body, MessageStream};
 pub use cancellation::{CancelReason, Cancellation, Cancelled, OnCancel};
-pub use context::{Context, Protocol, ServerState, check, current};
+pub use context::{Context, Protocol, ServerState, check, current, value};
 pub use deadline::Deadline;
 pub use http_words::{HttpResponse, HttpRoute};
 pub use method::{Idempotency, MethodKind, MethodSpec};

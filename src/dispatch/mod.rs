@@ -23,7 +23,7 @@ use crate::scheduler::{Scheduler, Watched};
 use crate::telemetry::{End, Observer, Telemetry};
 use drain::Drain;
 use in_flight::InFlight;
-use interceptor::{CallService, Wrap};
+use interceptor::{CallService, Interceptors};
 pub(crate) use watch::Dispatched;
 use watch::Watch;
 
@@ -76,18 +76,17 @@ const AROUND_BLOCKING: &str = "the method itself runs elsewhere: make what block
                                the call in run_blocking";
 
 impl Dispatcher {
-    /// Freezes the methods behind their interceptors; the first interceptor is the outermost.
+    /// Freezes the methods behind their interceptors.
     pub(crate) fn new(
         methods: Vec<Method>,
-        interceptors: &[Wrap],
+        interceptors: &Interceptors,
         limits: Limits,
         scheduler: &Scheduler,
         state: ServerState,
         telemetry: &Telemetry,
     ) -> Self {
         let routes = methods.into_iter().map(|Method { spec, blocking, timeout, handler }| {
-            let handler = CallService::new(handler);
-            let service = interceptors.iter().rev().fold(handler, |inner, wrap| wrap(inner));
+            let service = interceptors.around(spec, CallService::new(handler));
             let advice = if blocking { AROUND_BLOCKING } else { ASYNC };
             let watched = scheduler.watch_with_advice(spec.full_name(), advice);
             let observer = telemetry.observer(spec);

@@ -97,6 +97,7 @@ pub(super) fn request<I: Input>(
     body: Body,
 ) -> Result<Request<I>, Status> {
     let input = I::from_body(body, &call)?;
+    call.keep_values(&extensions);
     extensions.insert(call);
     Ok(Request::from_parts(metadata, extensions, input))
 }

@@ -1,6 +1,6 @@
 //! What a handler may ask its request about the call.
 
-use tonic::Request;
+use tonic::{Request, Status};
 
 use crate::call::{self, Cancellation, Deadline, MethodSpec, Peer, Protocol, TraceContext};
 use crate::scheduler::Scheduler;
@@ -15,6 +15,33 @@ pub trait RequestExt {
     ///
     /// For a request that no server made, such as one built by a test: use the local edge there.
     fn call(&self) -> &call::Context;
+
+    /// What an interceptor put among the call's extensions, by its type. Code without the request at hand asks
+    /// [`call::value`].
+    ///
+    /// ```
+    /// use ambidex::{Request, RequestExt, Response, Status};
+    ///
+    /// #[derive(Clone)]
+    /// struct User(String);
+    ///
+    /// fn greet(request: Request<()>) -> Result<Response<String>, Status> {
+    ///     let User(name) = request.value()?;
+    ///     Ok(Response::new(format!("Hello, {name}")))
+    /// }
+    /// # let _ = greet;
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// INTERNAL where no interceptor has put one there. The log names the type.
+    ///
+    /// # Panics
+    ///
+    /// As [`call`](Self::call) does.
+    fn value<T: Clone + Send + Sync + 'static>(&self) -> Result<&T, Status> {
+        self.call().needed_value()
+    }
 
     /// The method that was called.
     fn method_spec(&self) -> &'static MethodSpec {

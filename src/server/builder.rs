@@ -38,7 +38,7 @@ impl Server {
     pub fn builder() -> ServerBuilder {
         ServerBuilder {
             services: Vec::new(),
-            interceptors: Vec::new(),
+            interceptors: Interceptors::default(),
             router: axum::Router::new(),
             http_layers: Vec::new(),
             listeners: Vec::new(),
@@ -81,7 +81,7 @@ impl Registration {
 /// A server that is being put together.
 pub struct ServerBuilder {
     services: Vec<Registration>,
-    interceptors: Vec<Wrap>,
+    interceptors: Interceptors,
     router: axum::Router,
     http_layers: Vec<HttpLayer>,
     listeners: Vec<Listener>,
@@ -119,13 +119,30 @@ impl ServerBuilder {
     /// Adds an interceptor: a tower layer that sees every call of every protocol. The first one added sees a
     /// call first. See [`interceptor`](crate::interceptor) for making one from a function.
     #[must_use]
-    pub fn interceptor<L>(mut self, layer: L) -> Self
-    where
-        L: Layer<CallService> + Send + Sync + 'static,
-        L::Service: TowerService<Call, Response = Reply, Error = Status> + Clone + Send + Sync + 'static,
-        <L::Service as TowerService<Call>>::Future: Send + 'static,
-    {
-        self.interceptors.push(interceptor::erase(layer));
+    pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
+        self.interceptors.add(interceptor.erase());
+        self
+    }
+
+    /// Adds an interceptor for the calls of one method (`bookshop.v1.Bookshop/PlaceOrder`), or of every method of a
+    /// service (`bookshop.v1.Bookshop`). Those of the server see a call first, then those of its service, then those
+    /// of its method; of each, the first one added. A name that nobody has is an error at start-up.
+    ///
+    /// ```
+    /// use ambidex::interceptor;
+    /// use ambidex::{Status, call::Call};
+    ///
+    /// async fn only_staff(call: &mut Call) -> Result<(), Status> {
+    ///     let role = call.metadata.get("x-role").ok_or_else(|| Status::unauthenticated("say who you are"))?;
+    ///     if role == "staff" { Ok(()) } else { Err(Status::permission_denied("for staff only")) }
+    /// }
+    ///
+    /// let server = ambidex::Server::builder()
+    ///     .interceptor_for("bookshop.v1.Bookshop/DeleteBook", interceptor::check(only_staff));
+    /// ```
+    #[must_use]
+    pub fn interceptor_for(mut self, name: impl AsRef<str>, interceptor: impl Interceptor) -> Self {
+        self.interceptors.add_for(name.as_ref(), interceptor.erase());
         self
     }
 
@@ -535,6 +552,10 @@ impl ServerBuilder {
         }
         let state = std::mem::take(&mut self.state).with(scheduler.clone());
         let methods = methods.into_methods().map_err(Error::UnknownMethods)?;
+        let strangers = self.interceptors.strangers(methods.iter().map(|method| method.spec));
+        if !strangers.is_empty() {
+            return Err(Error::UnknownMethods(strangers));
+        }
         let limits = self.config.dispatch();
         let telemetry = self.telemetry_of(&scheduler);
         let dispatcher = Dispatcher::new(methods, &self.interceptors, limits, &scheduler, state, &telemetry);

@@ -5,6 +5,7 @@ pub mod captured;
 pub mod dialed;
 pub mod edge_service;
 pub mod envelopes;
+pub mod every_kind;
 pub mod http_client;
 pub mod parity_service;
 pub mod running;

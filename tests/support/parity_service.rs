@@ -77,6 +77,9 @@ impl ParityService {
         if plan.panic {
             panic!("the test asked for it: secret");
         }
+        if !plan.only_for.is_empty() && call::value::<User>()?.0 != plan.only_for {
+            return Err(Status::permission_denied("someone else calls"));
+        }
         if plan.fail_code == 0 {
             return Ok(());
         }
@@ -126,7 +129,7 @@ fn describe(on: &Request<DescribeRequest>) -> DescribeResponse {
         has_peer: on.peer().address.is_some(),
         deep_metadata: deep_in_the_code(),
         on_scheduler: Scheduler::is_scheduler_thread(),
-        user: on.extensions().get::<User>().map(|user| user.0.clone()).unwrap_or_default(),
+        user: on.value::<User>().map(|user| user.0.clone()).unwrap_or_default(),
     }
 }
 
