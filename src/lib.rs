@@ -10,7 +10,8 @@
 //!   written with, beside tonic's own [`Request`], [`Response`] and [`Status`].
 //! - [`call`]: what a handler, an interceptor or deep code may ask of the call it runs for.
 //! - [`Server`] and [`server::Config`]: putting a server together, with every limit and its default.
-//! - [`interceptor`]: what runs before every call of every protocol.
+//! - [`interceptor`]: what runs before every call of every protocol; [`lifespan`]: what runs before the first and
+//!   after the last.
 //! - [`client`]: calling services, over a connection or in the same process.
 //! - [`scheduler`]: the threads that run blocking code, usable without a server too.
 //! - [`telemetry`]: what a server counts of its calls, for a registry of metrics with the feature `prometheus`.
@@ -76,7 +77,7 @@ pub use dispatch::interceptor;
 pub use handler::{BlockingStreaming, Execution, RequestExt, Service, Streaming};
 pub use local::Local;
 pub use scheduler::Scheduler;
-pub use server::{Error, Server};
+pub use server::{Error, Server, lifespan};
 pub use tokio_stream::Stream;
 
 /// Calling services: over a gRPC connection, or in the same process.

@@ -9,6 +9,7 @@ mod admin;
 mod bad_input;
 mod by_hand;
 mod compile_errors;
+mod configuration;
 mod connect;
 mod deadlines;
 mod grpc;
@@ -17,6 +18,7 @@ mod house;
 mod http;
 mod interceptors;
 mod kinds;
+mod lifespan;
 #[cfg(unix)]
 mod listeners;
 mod metrics;

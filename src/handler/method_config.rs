@@ -22,6 +22,11 @@ use crate::scheduler::Criticality;
 ///     .method("bookshop.v1.Bookshop/ExportBooks", MethodConfig::new().criticality(Criticality::Sheddable));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "config",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct MethodConfig {
     /// Whether it runs on scheduler threads rather than on the runtime. An `async fn` may be moved to where it can

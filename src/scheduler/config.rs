@@ -17,6 +17,11 @@ use super::lane::LaneConfig;
 /// assert_eq!(config.queue_max, 8192);
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "config",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct SchedulerConfig {
     /// Processors that jobs may keep busy between them; `None` for as many as the system grants this process.
     /// A job counts for the share of its time that it computes, as its lane was measured, so that jobs which

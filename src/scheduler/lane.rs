@@ -15,6 +15,7 @@ pub struct Lane(Arc<LaneShared>);
 
 /// How a lane is made; see [`Scheduler::lane_with`](super::Scheduler::lane_with).
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct LaneConfig {
     /// The lane's name, unique within its scheduler.
     pub name: Arc<str>,
@@ -22,19 +23,34 @@ pub struct LaneConfig {
     ///
     /// A job that waits in `block_on` still counts. So a job that waits for another of the same lane needs a
     /// bound that holds both; one that does not is refused when its queue wait runs out.
+    #[cfg_attr(feature = "config", serde(default))]
     pub max_concurrency: Option<usize>,
     /// How large its part of the machine is beside other lanes that want more than there is; 1 unless said
     /// otherwise. What a lane does not use is anybody's.
+    #[cfg_attr(feature = "config", serde(default = "weight"))]
     pub weight: u32,
     /// Whether its jobs run one at a time, in the order they came, whatever the load.
+    #[cfg_attr(feature = "config", serde(default))]
     pub ordered: bool,
     /// How much its jobs matter, unless they say so themselves.
+    #[cfg_attr(feature = "config", serde(default))]
     pub criticality: Criticality,
+}
+
+/// What a lane weighs of which nothing was said.
+#[cfg(feature = "config")]
+fn weight() -> u32 {
+    1
 }
 
 /// How long a job is worth waiting for once its lane is overloaded. It never changes whose turn it is, so it
 /// starves nobody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "config",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Criticality {
     /// Refused after a quarter of its time.
     Sheddable,

@@ -9,12 +9,14 @@ use tokio::task::JoinSet;
 
 use super::admin;
 use super::config::LAST_WORDS;
-use super::front::Front;
+use super::front::{Front, Http};
+use super::lifespan::{Hooks, Lifespan, Start, StopHooks};
 use super::listener::{Address, Serves};
 use super::readiness::Readiness;
 use super::socket::Socket;
-use super::{Config, Error, Health, connections, shutdown};
+use super::{Config, Error, Health, Listener, connections, shutdown};
 use crate::call::Deadline;
+use crate::grpc::GrpcEdge;
 use crate::http::WebSockets;
 use crate::local::Local;
 use crate::scheduler::Scheduler;
@@ -31,6 +33,7 @@ pub struct BoundServer {
     readiness: Readiness,
     admin: Option<(TcpListener, axum::Router)>,
     connections: Connections,
+    hooks: Hooks,
     config: Config,
 }
 
@@ -40,6 +43,24 @@ pub(super) struct Listening {
     pub(super) address: Address,
     pub(super) serves: Serves,
     pub(super) front: Front,
+}
+
+impl Listening {
+    /// Begins to listen as `listener` wishes, for the edges that it serves.
+    pub(super) async fn open(listener: Listener, grpc: &GrpcEdge, http: &Http) -> Result<Self, Error> {
+        let (name, serves) = (listener.name(), listener.serves);
+        let front = match serves {
+            Serves::All => Front::both(grpc.clone(), http.clone()),
+            Serves::Grpc => Front::grpc(grpc.clone()),
+            Serves::Http => Front::http(http.clone()),
+        };
+        let open = async {
+            let socket = Socket::open(listener).await?;
+            let address = socket.address()?;
+            Ok(Self { socket, address, serves, front })
+        };
+        open.await.map_err(|source| Error::Listen { address: name, source })
+    }
 }
 
 impl BoundServer {
@@ -60,11 +81,18 @@ impl BoundServer {
             scheduler,
             websockets,
             health,
+            hooks: Hooks::default(),
             readiness,
             admin: None,
             connections,
             config,
         }
+    }
+
+    /// The same server, with what runs before its first call and after its last.
+    pub(super) fn with_hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = hooks;
+        self
     }
 
     /// The same server, which says by this whether it wants calls.
@@ -136,24 +164,41 @@ impl BoundServer {
     ///
     /// # Errors
     ///
-    /// When calls had to be cut off at the end of the drain.
+    /// When calls had to be cut off at the end of the drain, or a hook failed.
     pub async fn serve(self) -> Result<(), Error> {
         let signal = shutdown::signal()?;
         self.serve_until(signal).await
     }
 
-    /// Serves until `stop` resolves, then drains.
+    /// Runs the start hooks, serves until `stop` resolves, drains, and runs the stop hooks.
     ///
     /// # Errors
     ///
-    /// When calls had to be cut off at the end of the drain.
+    /// When calls had to be cut off at the end of the drain, or a hook failed.
     pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { listeners, mut addresses, local, scheduler, websockets, health, .. } = self;
+        let server = self.lifespan();
+        let Self { listeners, mut addresses, local, scheduler, websockets, health, hooks, .. } = self;
         let Self { readiness, admin, connections: counted, config, .. } = self;
         // Until this future ends, however it does.
         let _admin = admin.map(|(listener, pages)| admin::Serving::start(listener, pages, &config));
         // However this future ends, its connections do.
         let _cut_off = CutOff(websockets.clone());
+        let mut stop = std::pin::pin!(stop);
+        let (stop_hooks, start) = hooks.start(&server, stop.as_mut()).await;
+        let failed = match start {
+            Start::Done => None,
+            Start::Stopped => Some(Vec::new()),
+            Start::Failed(error) => Some(vec![Error::StartHook(error)]),
+        };
+        if let Some(mut errors) = failed {
+            readiness.stopping();
+            scheduler.drain(Deadline::after(config.drain_timeout())).await;
+            errors.extend(ended_by(stop_hooks, server, &config).await);
+            return Error::all(errors);
+        }
+        if let Some(health) = &health {
+            health.starting(false);
+        }
         let (tell, told) = watch::channel(false);
         let places = Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS)));
         let http = connections::http(&config);
@@ -199,11 +244,34 @@ impl BoundServer {
         }
         // Last, since calls in flight may still have been offloading.
         scheduler.drain(deadline).await;
-        if cut > 0 {
-            return Err(Error::DrainTimeout { connections: cut, address: addresses.swap_remove(0) });
-        }
-        Ok(())
+        let address = addresses.swap_remove(0);
+        let cut_off = (cut > 0).then_some(Error::DrainTimeout { connections: cut, address });
+        let mut errors: Vec<_> = cut_off.into_iter().collect();
+        errors.extend(ended_by(stop_hooks, server, &config).await);
+        Error::all(errors)
     }
+
+    /// The server as its hooks see it.
+    fn lifespan(&self) -> Lifespan {
+        Lifespan {
+            address: self.tcp(|_| true),
+            grpc_address: self.tcp(|serves| serves != Serves::Http),
+            addresses: self.addresses.clone(),
+            local: self.local(),
+            state: self.local.dispatcher().state(),
+            scheduler: self.scheduler.clone(),
+        }
+    }
+}
+
+/// Runs the stop hooks of a server whose scheduler has closed: those that block have one of their own.
+async fn ended_by(hooks: StopHooks, mut server: Lifespan, config: &Config) -> Vec<Error> {
+    if hooks.is_empty() {
+        return Vec::new();
+    }
+    server.scheduler = Scheduler::new(config.scheduler.clone(), tokio::runtime::Handle::current());
+    let failed = hooks.stop(&server, config.stop_hook_timeout()).await;
+    failed.into_iter().map(Error::StopHook).collect()
 }
 
 /// Cuts off the WebSockets that are left: nobody else would.

@@ -1,26 +1,24 @@
 //! Putting a server together.
 
 use std::any::Any;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use ambidex_schema::Schema;
 use bytes::Bytes;
 use tonic::Status;
-use tonic::metadata::{Ascii, MetadataKey};
 use tower::{Layer, Service as TowerService};
 
 use super::admin::{Admin, Facts};
 use super::bound::{BoundServer, Listening};
-use super::front::{Front, Http};
-use super::listener::Serves;
+use super::front::Http;
+use super::lifespan::Hooks;
 use super::readiness::Readiness;
 use super::reflection::Reflection;
-use super::socket::Socket;
-use super::{Config, Error, Health, Listener};
-use crate::call::{Call, Reply, ServerState};
+use super::{Config, Error, Health, Listener, tenant};
+use crate::call::{Call, ServerState};
 use crate::dispatch::Dispatcher;
-use crate::dispatch::interceptor::{self, CallService, Wrap};
+use crate::dispatch::interceptor::Interceptors;
 use crate::google::{self, api::HttpRule};
 use crate::grpc::GrpcEdge;
 use crate::handler::{MethodConfig, MethodConfigs, Methods, Service, Settings, TenantKey};
@@ -54,6 +52,7 @@ impl Server {
             descriptors: Vec::new(),
             admin: None,
             metrics: None,
+            hooks: Hooks::default(),
             config: Config::default(),
         }
     }
@@ -81,7 +80,7 @@ impl Registration {
 /// A server that is being put together.
 pub struct ServerBuilder {
     services: Vec<Registration>,
-    interceptors: Interceptors,
+    pub(super) interceptors: Interceptors,
     router: axum::Router,
     http_layers: Vec<HttpLayer>,
     listeners: Vec<Listener>,
@@ -97,6 +96,7 @@ pub struct ServerBuilder {
     descriptors: Vec<Bytes>,
     admin: Option<Admin>,
     metrics: Option<Metrics>,
+    pub(super) hooks: Hooks,
     config: Config,
 }
 
@@ -113,36 +113,6 @@ impl ServerBuilder {
     #[must_use]
     pub fn service<S: Service + Send + 'static>(mut self, service: S) -> Self {
         self.services.push(Registration::new(service));
-        self
-    }
-
-    /// Adds an interceptor: a tower layer that sees every call of every protocol. The first one added sees a
-    /// call first. See [`interceptor`](crate::interceptor) for making one from a function.
-    #[must_use]
-    pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
-        self.interceptors.add(interceptor.erase());
-        self
-    }
-
-    /// Adds an interceptor for the calls of one method (`bookshop.v1.Bookshop/PlaceOrder`), or of every method of a
-    /// service (`bookshop.v1.Bookshop`). Those of the server see a call first, then those of its service, then those
-    /// of its method; of each, the first one added. A name that nobody has is an error at start-up.
-    ///
-    /// ```
-    /// use ambidex::interceptor;
-    /// use ambidex::{Status, call::Call};
-    ///
-    /// async fn only_staff(call: &mut Call) -> Result<(), Status> {
-    ///     let role = call.metadata.get("x-role").ok_or_else(|| Status::unauthenticated("say who you are"))?;
-    ///     if role == "staff" { Ok(()) } else { Err(Status::permission_denied("for staff only")) }
-    /// }
-    ///
-    /// let server = ambidex::Server::builder()
-    ///     .interceptor_for("bookshop.v1.Bookshop/DeleteBook", interceptor::check(only_staff));
-    /// ```
-    #[must_use]
-    pub fn interceptor_for(mut self, name: impl AsRef<str>, interceptor: impl Interceptor) -> Self {
-        self.interceptors.add_for(name.as_ref(), interceptor.erase());
         self
     }
 
@@ -228,7 +198,7 @@ impl ServerBuilder {
     /// [`Criticality`]: crate::scheduler::Criticality
     #[must_use]
     pub fn tenant_key<K: Hash>(mut self, key: impl Fn(&Call) -> Option<K> + Send + Sync + 'static) -> Self {
-        self.tenant_key = Some(Arc::new(move |call| key(call).map(|key| hash_of(&key))));
+        self.tenant_key = Some(Arc::new(move |call| key(call).map(|key| tenant::hash_of(&key))));
         self
     }
 
@@ -341,12 +311,14 @@ impl ServerBuilder {
         self
     }
 
-    /// Serves on `address`, which is `host:port`, `unix:/path` or a [`Listener`], until SIGTERM or Ctrl-C, then drains: stops accepting, lets calls in flight end
-    /// within the drain timeout, and returns.
+    /// Serves on `address`, which is `host:port`, `unix:/path` or a [`Listener`], until SIGTERM or Ctrl-C, then drains:
+    /// stops accepting, lets calls in flight end within the drain timeout, runs the stop hooks, and returns. `Ok` means
+    /// that nothing was cut off and nothing failed: a `main` that returns the result exits with 0 then, and with 1
+    /// otherwise.
     ///
     /// # Errors
     ///
-    /// When the server cannot start, or had to cut calls off at the end of the drain.
+    /// When the server cannot start, had to cut calls off at the end of the drain, or a hook failed.
     ///
     /// # Panics
     ///
@@ -396,6 +368,10 @@ impl ServerBuilder {
     pub async fn bind_all(mut self) -> Result<BoundServer, Error> {
         let core = self.core()?;
         let admin = self.admin_router(&core)?;
+        #[cfg(feature = "config")]
+        if self.config.print_config {
+            eprint!("{}", self.config.effective());
+        }
         let grpc = GrpcEdge::new(core.dispatcher.clone(), self.config.grpc());
         let http = self.http_edge(&core)?;
         let websockets = http.websockets();
@@ -403,15 +379,19 @@ impl ServerBuilder {
         let http = if is_bare { Http::Edge(http) } else { Http::Router(self.layered(http)?) };
         let mut listening = Vec::new();
         for listener in self.listeners.drain(..).chain(self.grpc_address.take().map(Listener::grpc_only)) {
-            listening.push(listen(listener, &grpc, &http).await?);
+            listening.push(Listening::open(listener, &grpc, &http).await?);
         }
         if listening.is_empty() {
             return Err(Error::NoListener);
         }
         let local = Local::new(core.dispatcher);
+        if let Some(health) = &self.health {
+            health.starting(true);
+        }
         let bound = BoundServer::new(listening, local, core.scheduler, websockets, self.health, self.config);
         let counted = self.metrics.as_ref().map(Metrics::connections).cloned();
-        let bound = bound.with_readiness(core.readiness).counting(counted.unwrap_or_default());
+        let bound =
+            bound.with_readiness(core.readiness).counting(counted.unwrap_or_default()).with_hooks(self.hooks);
         match admin {
             Some((address, router)) => bound.with_admin(address, router).await,
             None => Ok(bound),
@@ -534,7 +514,7 @@ impl ServerBuilder {
         let in_config = self.config.methods.iter().map(|(name, config)| (name.clone(), config.clone()));
         in_config.chain(self.methods.drain(..)).for_each(|(name, config)| said.add(&name, config));
         let lanes = self.config.scheduler.lanes.clone();
-        let configured = self.config.tenant_metadata.as_deref().map(tenant_by_metadata).transpose()?;
+        let configured = self.config.tenant_metadata.as_deref().map(tenant::by_metadata).transpose()?;
         let settings = Settings { methods: said, lanes, tenant_key: self.tenant_key.take().or(configured) };
         let mut methods = Methods::new(scheduler.clone(), settings);
         // Handlers send error details, and REST shows them as JSON, whether or not a service names their types.
@@ -587,33 +567,4 @@ impl std::fmt::Debug for ServerBuilder {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
-}
-
-/// Tells callers apart by what their metadata says under `key`.
-fn tenant_by_metadata(key: &str) -> Result<TenantKey, Error> {
-    let wrong = || Error::MetadataKey { setting: "tenant_metadata", key: key.to_owned() };
-    let key = MetadataKey::<Ascii>::from_bytes(key.to_ascii_lowercase().as_bytes()).map_err(|_| wrong())?;
-    Ok(Arc::new(move |call| call.metadata.get(&key).map(|value| hash_of(value.as_encoded_bytes()))))
-}
-
-fn hash_of<K: Hash + ?Sized>(key: &K) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Begins to listen as `listener` wishes, for the edges that it serves.
-async fn listen(listener: Listener, grpc: &GrpcEdge, http: &Http) -> Result<Listening, Error> {
-    let (name, serves) = (listener.name(), listener.serves);
-    let front = match serves {
-        Serves::All => Front::both(grpc.clone(), http.clone()),
-        Serves::Grpc => Front::grpc(grpc.clone()),
-        Serves::Http => Front::http(http.clone()),
-    };
-    let open = async {
-        let socket = Socket::open(listener).await?;
-        let address = socket.address()?;
-        Ok(Listening { socket, address, serves, front })
-    };
-    open.await.map_err(|source| Error::Listen { address: name, source })
 }

@@ -33,6 +33,11 @@ pub(super) const HTTP1_BUFFER_MIN_BYTES: usize = 8192;
 /// let server = ambidex::Server::builder().config(config);
 /// ```
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    feature = "config",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Config {
     /// Connections open at once, over all ports; the next one waits to be accepted.
@@ -71,6 +76,8 @@ pub struct Config {
     pub drain_quiet_ms: u64,
     /// How long a stream may be silent after the server was told to stop, before it ends with UNAVAILABLE.
     pub drain_silence_ms: u64,
+    /// How long each stop hook may take after the drain; then the next one's turn has come.
+    pub stop_hook_timeout_ms: u64,
     /// How long the head of a server stream waits for its first message, so that an early error has its own
     /// HTTP status, and over gRPC is trailers-only; a later one comes as the last record.
     pub first_message_wait_ms: u64,
@@ -124,6 +131,12 @@ pub struct Config {
     pub access_log: bool,
     /// The scheduler's own limits, and its lanes.
     pub scheduler: SchedulerConfig,
+    /// Whether every setting, with its value and where that comes from, is written to standard error at start-up.
+    #[cfg(feature = "config")]
+    pub print_config: bool,
+    #[cfg(feature = "config")]
+    #[serde(skip)]
+    pub(super) origins: super::settings::Origins,
 }
 
 impl Default for Config {
@@ -155,6 +168,8 @@ impl Default for Config {
             drain_quiet_ms: 0,
             // Long enough for whoever is at work on the next message, short enough for a Ctrl-C.
             drain_silence_ms: 1_000,
+            // Two fit between the end of the drain and Kubernetes' 30 s.
+            stop_hook_timeout_ms: 2_000,
             // Most errors are known at once; an EventSource should not look dead for longer.
             first_message_wait_ms: 250,
             json_in: DecodeOptions::default(),
@@ -184,6 +199,11 @@ impl Default for Config {
             call_spans: false,
             access_log: false,
             scheduler: SchedulerConfig::default(),
+            // Logs should not begin with a page.
+            #[cfg(feature = "config")]
+            print_config: false,
+            #[cfg(feature = "config")]
+            origins: Default::default(),
         }
     }
 }
@@ -199,6 +219,10 @@ impl Config {
 
     pub(crate) fn drain_quiet(&self) -> Duration {
         Duration::from_millis(self.drain_quiet_ms)
+    }
+
+    pub(crate) fn stop_hook_timeout(&self) -> Duration {
+        Duration::from_millis(self.stop_hook_timeout_ms)
     }
 
     pub(crate) fn dispatch(&self) -> dispatch::Limits {

@@ -19,20 +19,29 @@ use super::Error;
 /// config.cors = Some(Cors::origins(["https://shop.example"]).credentials());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Cors {
     /// The origins, as browsers spell them: scheme, host and port. `*` is every one.
     pub origins: Vec<String>,
     /// Whether a page may send the cookies and passwords its user has for this server. Not for every origin.
+    #[cfg_attr(feature = "config", serde(default))]
     pub credentials: bool,
     /// Headers of replies that a page may read beside the usual ones. Without credentials it may read all.
+    #[cfg_attr(feature = "config", serde(default))]
     pub expose_headers: Vec<String>,
     /// For how long a browser need not ask again.
+    #[cfg_attr(feature = "config", serde(default = "max_age_secs"))]
     pub max_age_secs: u64,
 }
 
 /// What browsers keep at most: Firefox a day, Chromium two hours.
 const MAX_AGE_SECS: u64 = 7200;
+
+#[cfg(feature = "config")]
+fn max_age_secs() -> u64 {
+    MAX_AGE_SECS
+}
 
 /// What a client of gRPC-Web, Connect or REST reads beside what every page may read anyhow.
 const EXPOSED: [&str; 9] = [

@@ -1,6 +1,7 @@
 //! Why a server could not start, or did not end well.
 
 use super::Address;
+use super::lifespan::HookError;
 use crate::http::{RouteError, RulesError};
 
 /// Why a server could not start, or did not end well.
@@ -24,6 +25,10 @@ pub enum Error {
         /// What it says.
         key: String,
     },
+    /// Settings from outside that cannot be used.
+    #[cfg(feature = "config")]
+    #[error(transparent)]
+    Config(#[from] super::ConfigError),
     /// The rules for pages of other origins contradict themselves, or name what is no origin.
     #[error("cors: {0}")]
     Cors(String),
@@ -50,6 +55,15 @@ pub enum Error {
     /// The signals that end a server could not be listened for.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
+    /// A start hook failed, so the server did not accept a single call.
+    #[error("the start hook {0}")]
+    StartHook(HookError),
+    /// A stop hook failed. The others have run.
+    #[error("the stop hook {0}")]
+    StopHook(HookError),
+    /// More than one thing did not end well.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Several(Vec<Error>),
     /// The drain ran out of time with calls still under way; they were cut off.
     #[error("{connections} connections still had calls under way when the time to drain was over")]
     DrainTimeout {
@@ -58,6 +72,17 @@ pub enum Error {
         /// Where the server listened first of all.
         address: Address,
     },
+}
+
+impl Error {
+    /// All that did not end well, as one.
+    pub(super) fn all(mut errors: Vec<Self>) -> Result<(), Self> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(Self::Several(errors)),
+        }
+    }
 }
 
 /// As it is displayed: `main` prints errors it returns with `Debug`.

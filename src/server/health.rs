@@ -32,7 +32,7 @@ const SERVER: &str = "";
 /// What a server says of its health; given to [`ServerBuilder::health`](super::ServerBuilder::health). Every clone
 /// speaks of the same server.
 ///
-/// The server and each of its services are SERVING from the start, until it is told to stop.
+/// The server and each of its services are SERVING once its start hooks are done, until it is told to stop.
 ///
 /// ```
 /// use ambidex::server::Health;
@@ -50,12 +50,18 @@ struct State {
     serving: BTreeMap<String, bool>,
     /// Nothing serves any more, whatever is said of it.
     stopped: bool,
+    /// Nothing serves yet.
+    starting: bool,
 }
 
 impl State {
     fn of(&self, service: &str) -> Option<ServingStatus> {
         let serving = *self.serving.get(service)?;
-        Some(if serving && !self.stopped { ServingStatus::Serving } else { ServingStatus::NotServing })
+        Some(if serving && !self.stopped && !self.starting {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        })
     }
 }
 
@@ -68,7 +74,7 @@ impl Default for Health {
 impl Health {
     /// A server that serves, and knows no services yet.
     pub fn new() -> Self {
-        let state = State { serving: BTreeMap::from([(SERVER.to_owned(), true)]), stopped: false };
+        let state = State { serving: BTreeMap::from([(SERVER.to_owned(), true)]), ..State::default() };
         Self(Arc::new(watch::Sender::new(state)))
     }
 
@@ -91,6 +97,11 @@ impl Health {
     /// Whether the server as a whole takes calls.
     pub(super) fn serves(&self) -> bool {
         self.0.borrow().of(SERVER) == Some(ServingStatus::Serving)
+    }
+
+    /// Whether the server's start hooks have yet to run.
+    pub(super) fn starting(&self, starting: bool) {
+        self.0.send_modify(|state| state.starting = starting);
     }
 
     pub(super) fn stop(&self) {

@@ -12,6 +12,8 @@ mod error;
 mod front;
 mod glance;
 mod health;
+mod interceptors;
+pub mod lifespan;
 mod linger;
 mod listener;
 #[cfg(feature = "prometheus")]
@@ -20,8 +22,11 @@ mod preface;
 mod readiness;
 mod reflection;
 mod scheduler_json;
+#[cfg(feature = "config")]
+mod settings;
 mod shutdown;
 mod socket;
+mod tenant;
 #[cfg(unix)]
 mod unix_socket;
 
@@ -34,3 +39,5 @@ pub use cors::Cors;
 pub use error::Error;
 pub use health::Health;
 pub use listener::{Address, Listener};
+#[cfg(feature = "config")]
+pub use settings::{ConfigError, ConfigProblem, ConfigSources, EffectiveConfig};

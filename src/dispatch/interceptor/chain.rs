@@ -29,7 +29,7 @@ impl Interceptors {
     }
 
     /// The names that belong to none of `methods` and to no service of theirs.
-    pub(crate) fn strangers<'a>(&'a self, methods: impl Iterator<Item = &'static MethodSpec>) -> Vec<String> {
+    pub(crate) fn strangers(&self, methods: impl Iterator<Item = &'static MethodSpec>) -> Vec<String> {
         let known: Vec<_> = methods.flat_map(|method| [method.full_name(), method.service()]).collect();
         let names = self.named.iter().map(|(name, _)| name.as_str());
         let mut strangers: Vec<_> = names.filter(|name| !known.contains(name)).map(str::to_owned).collect();

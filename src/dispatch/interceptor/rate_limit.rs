@@ -101,11 +101,16 @@ impl RateLimit {
         self.apart()
     }
 
-    /// Counts the calls of each address by itself; of IPv6 each network of 64 bits, as one subscriber has them all.
-    /// Behind a proxy all calls come from its address. Calls in the same process, which have none, share a bucket.
+    /// Counts the calls of each address by itself; of IPv6 each network of 64 bits, as one subscriber has them all; on a
+    /// Unix socket each user. Behind a proxy all calls come from its address. Calls in the same process, which have
+    /// none, share a bucket.
     #[must_use]
     pub fn per_peer(self) -> Self {
-        self.per(|call| call.context().peer().address.map(|address| network(address.ip())))
+        self.per(|call| {
+            let peer = call.context().peer();
+            let user = || peer.unix.as_ref().map(|peer| Far::User(peer.uid));
+            peer.address.map(|address| Far::Network(network(address.ip()))).or_else(user)
+        })
     }
 
     /// Counts the calls of each value of a metadata key by itself, which over HTTP is a header. Name one that was
@@ -156,6 +161,12 @@ impl RateLimit {
 }
 
 /// What a peer is known by.
+#[derive(Hash)]
+enum Far {
+    Network(IpAddr),
+    User(u32),
+}
+
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

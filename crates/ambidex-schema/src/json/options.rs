@@ -12,6 +12,11 @@ pub(crate) const DEPTH_CEILING: usize = 256;
 /// assert!(options.ignore_unknown_fields);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct DecodeOptions {
     /// Skip members and enum names that the schema does not know instead of refusing them. Default: `false`.
     pub ignore_unknown_fields: bool,
@@ -95,6 +100,11 @@ impl DecodeOptions {
 /// assert!(!options.emit_unset_fields);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct EncodeOptions {
     /// Write `proto_name` instead of `protoName`. Default: `false`.
     pub original_field_names: bool,
