@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ambidex::server::{Config, Health};
+use ambidex::server::{Admin, Config, Health};
 use http::{Method, StatusCode};
 use serde_json::json;
 
@@ -79,4 +79,18 @@ async fn a_server_that_is_to_stop_says_so_while_it_still_serves() {
         told.iter().map(|(_, message)| String::from_utf8_lossy(message).into_owned()).collect();
     assert_eq!(told, [r#"{"status":"SERVING"}"#, r#"{"status":"NOT_SERVING"}"#]);
     assert_eq!(end["error"]["code"], "unavailable");
+}
+
+/// Whoever asks for readiness by HTTP needs the same time to notice.
+#[tokio::test]
+async fn a_server_without_the_service_is_quiet_before_it_drains_too() {
+    let mut config = Config::default();
+    config.drain_quiet_ms = 400;
+    let mut server = start(parity_builder().config(config).admin(Admin::below("/admin"))).await;
+    server.tell_to_stop();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(server.http.get("/admin/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let new_connection = crate::support::http_client::HttpClient::new(server.address);
+    assert_eq!(new_connection.get("/v1/echo/x").await.status, StatusCode::OK);
+    server.stopped().await.expect("nothing was cut off");
 }

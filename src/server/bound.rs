@@ -220,8 +220,8 @@ impl BoundServer {
         readiness.stopping();
         if let Some(health) = health {
             health.stop();
-            tokio::time::sleep(config.drain_quiet()).await;
         }
+        tokio::time::sleep(config.drain_quiet()).await;
         tell.send_replace(true);
         local.dispatcher().begin_drain();
         let deadline = Deadline::after(config.drain_timeout());

@@ -69,10 +69,11 @@ pub struct Config {
     pub stream_chunk_max_bytes: usize,
     /// How long calls in flight may go on after the server was told to stop.
     pub drain_timeout_ms: u64,
-    /// How long the server goes on as before after it was told to stop, but for its health, which is NOT_SERVING: for
-    /// balancers to notice. Only with [`ServerBuilder::health`], and before the time to drain begins.
+    /// How long the server goes on as before after it was told to stop, but for its [health] and its [readiness], which
+    /// say no: for balancers to notice. The time to drain begins after it.
     ///
-    /// [`ServerBuilder::health`]: crate::server::ServerBuilder::health
+    /// [health]: crate::server::ServerBuilder::health
+    /// [readiness]: crate::server::Admin
     pub drain_quiet_ms: u64,
     /// How long a stream may be silent after the server was told to stop, before it ends with UNAVAILABLE.
     pub drain_silence_ms: u64,
