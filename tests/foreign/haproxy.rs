@@ -80,7 +80,7 @@ defaults
     timeout server 60s
     timeout check 10s
     option httpchk
-    default-server check inter 100ms fall 1 rise 1
+    default-server check check-proto h1 inter 250ms fall 2 rise 1
 frontend all
     bind fd@0
     use_backend grpc if {{ req.hdr(content-type) -m beg application/grpc }}

@@ -18,8 +18,8 @@ fn settings(name: &str, number: u8) -> Settings {
     Settings {
         name: name.to_owned(),
         address: own_address(number),
-        // Fifteen times as long as the balancer waits between two checks.
-        drain_quiet_ms: 1_500,
+        // Four times as long as the balancer takes to notice.
+        drain_quiet_ms: 2_000,
         drain_timeout_ms: 20_000,
     }
 }
