@@ -69,11 +69,8 @@ pub struct Config {
     pub stream_chunk_max_bytes: usize,
     /// How long calls in flight may go on after the server was told to stop.
     pub drain_timeout_ms: u64,
-    /// How long the server goes on as before after it was told to stop, but for its [health] and its [readiness], which
-    /// say no: for balancers to notice. The time to drain begins after it.
-    ///
-    /// [health]: crate::server::ServerBuilder::health
-    /// [readiness]: crate::server::Admin
+    /// How long the server goes on as before after it was told to stop, but for its health and readiness, which say no:
+    /// for balancers to notice. The time to drain begins after it.
     pub drain_quiet_ms: u64,
     /// How long a stream may be silent after the server was told to stop, before it ends with UNAVAILABLE.
     pub drain_silence_ms: u64,
