@@ -58,6 +58,7 @@ extern crate self as ambidex;
 
 pub mod call;
 mod caller;
+mod coding;
 mod dispatch;
 pub mod google;
 mod grpc;

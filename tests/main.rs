@@ -13,6 +13,7 @@ mod configuration;
 mod connect;
 mod deadlines;
 mod grpc;
+mod grpc_web;
 mod health;
 mod house;
 mod http;
@@ -22,6 +23,7 @@ mod lifespan;
 #[cfg(unix)]
 mod listeners;
 mod metrics;
+mod mounted;
 mod otel;
 mod parity;
 mod placement;

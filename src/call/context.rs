@@ -25,6 +25,8 @@ use super::{CancelReason, Cancellation, Deadline, HttpRoute, MethodSpec, Peer, T
 pub enum Protocol {
     /// gRPC over HTTP/2.
     Grpc,
+    /// gRPC-Web, over any version of HTTP.
+    GrpcWeb,
     /// A REST route of `google.api.http`.
     Rest,
     /// `POST /package.Service/Method` with JSON or protobuf.
@@ -35,12 +37,13 @@ pub enum Protocol {
 
 impl Protocol {
     /// Every protocol, each where its own number is.
-    pub(crate) const ALL: [Self; 4] = [Self::Grpc, Self::Rest, Self::Rpc, Self::Local];
+    pub(crate) const ALL: [Self; 5] = [Self::Grpc, Self::GrpcWeb, Self::Rest, Self::Rpc, Self::Local];
 
     /// The name logs and metrics use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
+            Self::GrpcWeb => "grpc_web",
             Self::Rest => "rest",
             Self::Rpc => "rpc",
             Self::Local => "local",

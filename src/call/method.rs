@@ -13,6 +13,9 @@ pub struct MethodSpec {
 }
 
 impl MethodSpec {
+    /// The name of a method that stands for all of its service.
+    pub(crate) const ANY: &'static str = "*";
+
     /// Describes a method: `service` is the full proto name (`bookshop.v1.Bookshop`), `method` the proto
     /// name (`GetBook`), and `path` both of them as gRPC spells them (`/bookshop.v1.Bookshop/GetBook`).
     pub const fn new(

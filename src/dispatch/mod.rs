@@ -4,6 +4,7 @@
 //! calls in flight are applied, the interceptors run, then the handler. The registry and the chain of
 //! interceptors are put together once, at start-up, and frozen.
 
+mod at_once;
 mod drain;
 mod in_flight;
 pub mod interceptor;
@@ -11,16 +12,18 @@ mod panic;
 mod stream;
 mod watch;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fnv::FnvHashMap;
 use tonic::Status;
 
 use crate::call::{Call, Deadline, MethodSpec, RETRY_PUSHBACK_MS, ServerState};
-use crate::handler::Method;
+use crate::handler::{MessageLimits, Method};
 use crate::scheduler::{Scheduler, Watched};
 use crate::telemetry::{End, Observer, Telemetry};
+use at_once::Promptness;
+pub(crate) use at_once::is_at_once;
 use drain::Drain;
 use in_flight::InFlight;
 use interceptor::{CallService, Interceptors};
@@ -46,9 +49,18 @@ pub(crate) struct Route {
     pub(crate) spec: &'static MethodSpec,
     /// The longest a call may take.
     timeout: Option<Duration>,
+    pub(crate) message_limits: MessageLimits,
     service: CallService,
     watched: Watched,
     observer: Observer,
+    promptness: Arc<Promptness>,
+}
+
+impl Route {
+    /// Whether it stands for every method of a service that was not written for us.
+    pub(crate) fn is_mounted(&self) -> bool {
+        self.spec.method() == MethodSpec::ANY
+    }
 }
 
 /// The registry of methods with everything that runs before them. Cheap to clone.
@@ -57,7 +69,9 @@ pub(crate) struct Dispatcher(Arc<Registry>);
 
 #[derive(Debug)]
 struct Registry {
-    routes: HashMap<&'static str, Arc<Route>>,
+    routes: FnvHashMap<&'static str, Arc<Route>>,
+    /// Services of which nobody says what methods they have, by their names.
+    mounted: FnvHashMap<&'static str, Arc<Route>>,
     limits: Limits,
     in_flight: InFlight,
     state: ServerState,
@@ -85,21 +99,34 @@ impl Dispatcher {
         state: ServerState,
         telemetry: &Telemetry,
     ) -> Self {
-        let routes = methods.into_iter().map(|Method { spec, blocking, timeout, handler }| {
-            let service = interceptors.around(spec, CallService::new(handler));
-            let advice = if blocking { AROUND_BLOCKING } else { ASYNC };
-            let watched = scheduler.watch_with_advice(spec.full_name(), advice);
-            let observer = telemetry.observer(spec);
-            (spec.path(), Arc::new(Route { spec, timeout, service, watched, observer }))
-        });
+        let routes =
+            methods.into_iter().map(|Method { spec, blocking, timeout, message_limits, handler }| {
+                let service = interceptors.around(spec, CallService::new(handler));
+                let advice = if blocking { AROUND_BLOCKING } else { ASYNC };
+                let watched = scheduler.watch_with_advice(spec.full_name(), advice);
+                let observer = telemetry.observer(spec);
+                let promptness = Arc::new(Promptness::new(blocking));
+                Arc::new(Route { spec, timeout, message_limits, service, watched, observer, promptness })
+            });
+        let (mounted, routes): (Vec<_>, Vec<_>) = routes.partition(|route| route.is_mounted());
+        let routes = routes.into_iter().map(|route| (route.spec.path(), route)).collect();
+        let mounted = mounted.into_iter().map(|route| (route.spec.service(), route)).collect();
         let in_flight = InFlight::new(limits.in_flight_max);
         let drain = Drain::new(limits.drain_silence);
-        Self(Arc::new(Registry { routes: routes.collect(), limits, in_flight, state, drain }))
+        Self(Arc::new(Registry { routes, mounted, limits, in_flight, state, drain }))
     }
 
     /// The method at `/package.Service/Method`.
     pub(crate) fn route(&self, path: &str) -> Option<&Arc<Route>> {
         self.0.routes.get(path)
+    }
+
+    /// The method at that path over gRPC, where a whole service may have one route.
+    pub(crate) fn grpc_route(&self, path: &str) -> Option<&Arc<Route>> {
+        self.route(path).or_else(|| {
+            let (service, _) = path.strip_prefix('/')?.split_once('/')?;
+            self.0.mounted.get(service)
+        })
     }
 
     /// Every method there is, in no order.
@@ -146,6 +173,8 @@ impl Dispatcher {
             let _inside = observed.enter();
             route.service.invoke(call)
         };
-        Dispatched::new(work, Watch::new(context, watched, observed), place, self.0.drain.clone())
+        let watch = Watch::new(context, watched, observed);
+        let promptness = Arc::clone(&route.promptness);
+        Dispatched::new(work, watch, place, self.0.drain.clone(), promptness)
     }
 }

@@ -6,13 +6,16 @@
 //! it. A call that has its answer, good or bad, is cancelled by nothing any more.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::StatusCode;
 use tokio::time::Sleep;
 use tonic::Status;
 
+use super::at_once::{Promptness, is_at_once};
 use super::drain::Drain;
 use super::in_flight::Place;
 use super::panic::caught;
@@ -143,6 +146,7 @@ struct Running {
     drain: Drain,
     /// The end of the drain, once the call has to wait for anything: nobody else pays for being told.
     over: Option<Cancelled>,
+    promptness: Arc<Promptness>,
 }
 
 impl Dispatched {
@@ -150,15 +154,37 @@ impl Dispatched {
         Self { method, state: State::Refused(status) }
     }
 
-    pub(super) fn new(work: ReplyFuture, watch: Watch, place: Place, drain: Drain) -> Self {
+    pub(super) fn new(
+        work: ReplyFuture,
+        watch: Watch,
+        place: Place,
+        drain: Drain,
+        promptness: Arc<Promptness>,
+    ) -> Self {
         let method = watch.method();
         let work = Scoped::new(watch.context().clone(), work);
-        let running = Running { watch, work, place, drain, over: None };
+        let running = Running { watch, work, place, drain, over: None, promptness };
         Self { method, state: State::Running(running) }
     }
 }
 
 impl Running {
+    /// The first poll may come from whoever would have to wait for the rest.
+    fn poll_at_once(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Reply, Status>> {
+        if !self.promptness.is_tried() {
+            return Poll::Pending;
+        }
+        let began = Instant::now();
+        let polled = self.poll(cx);
+        let reply_bytes = match &polled {
+            Poll::Pending => None,
+            Poll::Ready(Ok(Reply { body: Body::Message(message), .. })) => Some(message.len()),
+            Poll::Ready(_) => Some(0),
+        };
+        self.promptness.learn(reply_bytes, began.elapsed());
+        polled
+    }
+
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Reply, Status>> {
         let Self { watch, work, drain, over, .. } = self;
         match watch.poll(|| Pin::new(work).poll(cx)) {
@@ -200,6 +226,7 @@ impl Future for Dispatched {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let result = match &mut self.state {
+            State::Running(running) if is_at_once(cx) => std::task::ready!(running.poll_at_once(cx)),
             State::Running(running) => std::task::ready!(running.poll(cx)),
             _ => Err(Status::internal("internal error")),
         };

@@ -1,4 +1,4 @@
-//! tonic's codec for messages that are already wire bytes: it copies nothing on the way in.
+//! tonic's codec for the client, whose messages are already wire bytes: it copies nothing on the way in.
 
 use bytes::{Buf, BufMut, Bytes};
 use tonic::Status;
@@ -30,12 +30,7 @@ const STREAM_BYTES: usize = 8 * 1024;
 const YIELD_BYTES: usize = 32 * 1024;
 
 impl BytesCodec {
-    /// For who serves a method of that kind.
-    pub(super) fn server(kind: MethodKind) -> Self {
-        Self { out: Buffer::of(kind.server_streams()), into: Buffer::of(kind.client_streams()) }
-    }
-
-    /// For who calls one.
+    /// For who calls a method of that kind.
     pub(super) fn client(kind: MethodKind) -> Self {
         Self { out: Buffer::of(kind.client_streams()), into: Buffer::of(kind.server_streams()) }
     }

@@ -1,31 +1,39 @@
-//! The gRPC edge, on tonic: from an HTTP/2 request to a [`Call`] and from a [`Reply`] to frames and trailers.
+//! The gRPC edge: from an HTTP/2 request to a [`Call`] and from a [`Reply`](call::Reply) to frames and trailers.
 //!
-//! tonic does the framing, the compression and the spelling of statuses; this edge says what a message is
-//! (its own bytes) and keeps to the protocol where a call begins: content type, timeout, metadata. It is
-//! written to [gRPC's PROTOCOL-HTTP2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
+//! Statuses and metadata are tonic's; the framing is ours, as a message is its own bytes here: one that lies in one
+//! chunk is not copied on its way in, and one of its own not on its way out. It is written to
+//! [gRPC's PROTOCOL-HTTP2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). Our own client is on tonic's
+//! channel.
 
 mod bytes_codec;
 pub(crate) mod client;
-mod replies;
+mod data;
+mod messages;
+mod mounted;
+mod reply_body;
+mod web;
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::Body as HttpBody;
-use tonic::codec::{CompressionEncoding, EnabledCompressionEncodings, Streaming};
-use tonic::metadata::MetadataMap;
-use tonic::server::StreamingService;
-use tonic::{Request, Response, Status};
+use tonic::Status;
+use tonic::codegen::StdError;
 
 use crate::call::timeout::parse_grpc;
 use crate::call::{self, Body, Call, Head, MethodKind, Peer, Protocol};
-use crate::dispatch::{Dispatcher, Route};
-use bytes_codec::BytesCodec;
-use replies::Replies;
+use crate::coding::Coding;
+use crate::dispatch::Dispatcher;
+use messages::Messages;
+use reply_body::Framing;
+
+pub(crate) use data::Data;
+pub(crate) use mounted::Mounted;
+pub use mounted::{CallExtensions, TonicService};
+pub(crate) use reply_body::ReplyBody;
+pub(crate) use web::{Web, is_grpc_web};
 
 /// The bounds of the edge.
 #[derive(Debug, Clone)]
@@ -38,8 +46,8 @@ pub(crate) struct Limits {
     pub(crate) reply_message_max_bytes: usize,
 }
 
-static GRPC_TIMEOUT: HeaderName = HeaderName::from_static(call::timeout::GRPC_TIMEOUT);
-static GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// Serves gRPC calls.
 #[derive(Debug, Clone)]
@@ -64,90 +72,148 @@ impl GrpcEdge {
         self,
         request: http::Request<B>,
         peer: Peer,
-    ) -> http::Response<tonic::body::Body>
+        protocol: Protocol,
+    ) -> http::Response<ReplyBody>
     where
-        B: HttpBody + Send + 'static,
-        B::Error: Into<tonic::codegen::StdError> + Send,
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<StdError> + Send,
     {
-        if request.method() != http::Method::POST || !is_grpc(request.headers().get(header::CONTENT_TYPE)) {
-            return not_grpc(request.method());
+        let (mut head, body) = request.into_parts();
+        let heads = Heads::of(&head.headers);
+        if head.method != http::Method::POST || !heads.is_grpc {
+            return not_grpc(&head.method);
         }
-        if request.version() < http::Version::HTTP_2 {
+        if head.version < http::Version::HTTP_2 && protocol == Protocol::Grpc {
             // Without trailers a success and a late failure would look alike.
-            let mut response = http::Response::new(tonic::body::Body::empty());
+            let mut response = http::Response::new(ReplyBody::default());
             *response.status_mut() = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
             return response;
         }
-        let Some(route) = self.dispatcher.route(request.uri().path()) else {
-            let path = request.uri().path();
+        let Some(route) = self.dispatcher.grpc_route(head.uri.path()) else {
+            let path = head.uri.path();
             return Status::unimplemented(format!("there is no method {path}")).into_http();
         };
-        let route = Arc::clone(route);
-        let timeout = match request.headers().get(&GRPC_TIMEOUT) {
-            None => None,
-            Some(value) => match parse_grpc(value.as_bytes()) {
-                Ok(timeout) => Some(timeout),
-                Err(error) => return Status::invalid_argument(error.to_string()).into_http(),
-            },
+        let (timeout, coding) = match heads.read() {
+            Ok(read) => read,
+            Err(refused) => return *refused,
         };
-        let head = Head {
-            method: route.spec,
-            protocol: Protocol::Grpc,
-            peer,
-            deadline: self.dispatcher.deadline(&route, timeout),
-            state: self.dispatcher.state(),
+        let limits = route.message_limits;
+        let request_max_bytes = limits.request_max_bytes.unwrap_or(self.limits.request_message_max_bytes);
+        let framing = Framing {
+            coding: heads.reply_coding(coding),
+            message_max_bytes: limits.reply_max_bytes.unwrap_or(self.limits.reply_message_max_bytes),
         };
         let first_message_wait = match route.spec.kind() {
             MethodKind::ServerStreaming => self.limits.first_message_wait,
             // The caller may be waiting for our head before it sends what our first message answers.
             _ => Duration::ZERO,
         };
-        let sent_in = request.headers().get(&GRPC_ENCODING).and_then(|encoding| encoding.to_str().ok());
-        let reply_encodings = reply_encodings(sent_in);
-        let codec = BytesCodec::server(route.spec.kind());
-        let service = Serve {
-            dispatcher: self.dispatcher,
-            route,
-            head: Some(head),
-            first_message_wait,
-            reply_message_max_bytes: self.limits.reply_message_max_bytes,
+        let call_head = Head {
+            method: route.spec,
+            protocol,
+            peer,
+            deadline: self.dispatcher.deadline(route, timeout),
+            state: self.dispatcher.state(),
         };
-        tonic::server::Grpc::new(codec)
-            .apply_compression_config(encodings(), reply_encodings)
-            .max_decoding_message_size(self.limits.request_message_max_bytes)
-            .streaming(service, request)
-            .await
+        let mut messages = Messages::new(body, coding, request_max_bytes);
+        let is_unary = !route.spec.kind().client_streams();
+        let only = if is_unary {
+            std::future::poll_fn(|cx| Poll::Ready(messages.poll_only(cx))).await
+        } else {
+            None
+        };
+        let body = only.map_or_else(|| Body::stream(messages), Body::Message);
+        let mut call = Call::new(call_head, call::incoming_metadata(std::mem::take(&mut head.headers)), body);
+        if route.is_mounted() {
+            call.extensions.insert(head.uri);
+        }
+        let reply = match self.dispatcher.call(route, call).await {
+            Ok(reply) => reply,
+            Err(status) => return status.into_http(),
+        };
+        match ReplyBody::begin(reply.body, reply.trailers, first_message_wait, framing).await {
+            Ok(body) => respond(call::outgoing_metadata(reply.metadata), body, framing.coding),
+            Err(status) => status.into_http(),
+        }
     }
 }
 
-const ENCODINGS: [(&str, CompressionEncoding); 3] = [
-    ("gzip", CompressionEncoding::Gzip),
-    ("deflate", CompressionEncoding::Deflate),
-    ("zstd", CompressionEncoding::Zstd),
-];
-
-/// The encodings we read.
-fn encodings() -> EnabledCompressionEncodings {
-    let mut encodings = EnabledCompressionEncodings::default();
-    for (_, encoding) in ENCODINGS {
-        encodings.enable(encoding);
+fn respond(mut headers: HeaderMap, body: ReplyBody, coding: Option<Coding>) -> http::Response<ReplyBody> {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    if let Some(coding) = coding {
+        headers.insert(GRPC_ENCODING, coding.header_value());
     }
-    encodings
+    let mut response = http::Response::new(body);
+    *response.headers_mut() = headers;
+    response
 }
 
-/// The encoding we answer in: the one the caller compresses with itself, if it does. Most clients accept gzip
-/// whether or not it is worth its CPU to them; one that sends it has decided.
-fn reply_encodings(sent_in: Option<&str>) -> EnabledCompressionEncodings {
-    let mut encodings = EnabledCompressionEncodings::default();
-    if let Some((_, encoding)) = ENCODINGS.into_iter().find(|(name, _)| Some(*name) == sent_in) {
-        encodings.enable(encoding);
+/// The encodings we read and write, as a header spells them.
+const ENCODINGS: &str = "gzip,deflate,zstd,identity";
+
+fn coding(name: &[u8]) -> Option<Coding> {
+    [Coding::Gzip, Coding::Deflate, Coding::Zstd].into_iter().find(|coding| coding.name().as_bytes() == name)
+}
+
+/// What the headers of a request say to the edge, found in one pass over them.
+#[derive(Default)]
+struct Heads {
+    is_grpc: bool,
+    timeout: Option<HeaderValue>,
+    encoding: Option<HeaderValue>,
+    accept_encoding: Option<HeaderValue>,
+}
+
+/// A response that is made before there is a call.
+type Refused = Box<http::Response<ReplyBody>>;
+
+impl Heads {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut heads = Self::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "content-type" => heads.is_grpc = is_grpc(Some(value)),
+                call::timeout::GRPC_TIMEOUT => heads.timeout = Some(value.clone()),
+                "grpc-encoding" => heads.encoding = Some(value.clone()),
+                "grpc-accept-encoding" => heads.accept_encoding = Some(value.clone()),
+                _ => {}
+            }
+        }
+        heads
     }
-    encodings
+
+    /// How long the caller waits, and what its messages are packed with.
+    fn read(&self) -> Result<(Option<Duration>, Option<Coding>), Refused> {
+        let timeout = match self.timeout.as_ref().map(|value| parse_grpc(value.as_bytes())).transpose() {
+            Ok(timeout) => timeout,
+            Err(error) => return Err(Box::new(Status::invalid_argument(error.to_string()).into_http())),
+        };
+        let Some(name) = self.encoding.as_ref().filter(|name| *name != "identity") else {
+            return Ok((timeout, None));
+        };
+        match coding(name.as_bytes()) {
+            Some(coding) => Ok((timeout, Some(coding))),
+            None => {
+                let what = format!("the encodings read here are {ENCODINGS}; grpc-encoding says {name:?}");
+                let mut refused = Status::unimplemented(what).into_http();
+                refused.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS));
+                Err(Box::new(refused))
+            }
+        }
+    }
+
+    /// The encoding we answer in: the one the caller compresses with itself, if it does and takes it. Most clients
+    /// accept gzip whether or not it is worth its CPU to them; one that sends it has decided.
+    fn reply_coding(&self, sent_in: Option<Coding>) -> Option<Coding> {
+        let (sent_in, accepted) = (sent_in?, self.accept_encoding.as_ref()?);
+        let mut accepted = accepted.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        accepted.any(|name| name == sent_in.name().as_bytes()).then_some(sent_in)
+    }
 }
 
 /// The answer to a request that is not gRPC's, on a port that speaks only gRPC.
-fn not_grpc(method: &http::Method) -> http::Response<tonic::body::Body> {
-    let mut response = http::Response::new(tonic::body::Body::empty());
+fn not_grpc(method: &http::Method) -> http::Response<ReplyBody> {
+    let mut response = http::Response::new(ReplyBody::default());
     if method == http::Method::POST {
         *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         response.headers_mut().insert("accept-post", HeaderValue::from_static("application/grpc"));
@@ -158,52 +224,7 @@ fn not_grpc(method: &http::Method) -> http::Response<tonic::body::Body> {
     response
 }
 
-/// One call, in the form tonic's server wants: all kinds are streams of bytes to it.
-struct Serve {
-    dispatcher: Dispatcher,
-    route: Arc<Route>,
-    head: Option<Head>,
-    first_message_wait: Duration,
-    reply_message_max_bytes: usize,
-}
-
-impl StreamingService<Bytes> for Serve {
-    type Response = Bytes;
-    type ResponseStream = Replies;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Replies>, Status>> + Send>>;
-
-    fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
-        let head = self.head.take().expect("tonic calls the service once");
-        let (metadata, _, messages) = request.into_parts();
-        let call = Call::new(
-            head,
-            call::incoming_metadata(metadata.into_headers()),
-            Body::stream(Incoming(messages)),
-        );
-        let reply = self.dispatcher.call(&self.route, call);
-        let (wait, message_max_bytes) = (self.first_message_wait, self.reply_message_max_bytes);
-        Box::pin(async move {
-            let reply = reply.await?;
-            let replies = Replies::begin(reply.body, reply.trailers, wait, message_max_bytes).await?;
-            let metadata = MetadataMap::from_headers(call::outgoing_metadata(reply.metadata));
-            Ok(Response::from_parts(metadata, replies, reply.extensions))
-        })
-    }
-}
-
-/// Request messages as tonic reads them, with the code the protocol has for an oversized one.
-struct Incoming(Streaming<Bytes>);
-
-impl futures_core::Stream for Incoming {
-    type Item = Result<Bytes, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let item = std::task::ready!(Pin::new(&mut self.0).poll_next(cx));
-        Poll::Ready(item.map(|message| message.map_err(oversize_is_resource_exhausted)))
-    }
-}
-
-/// tonic says OUT_OF_RANGE of a message over its limit; every other gRPC implementation says
+/// tonic's client says OUT_OF_RANGE of a message over its limit; every other gRPC implementation says
 /// RESOURCE_EXHAUSTED, and so do our other edges.
 fn oversize_is_resource_exhausted(status: Status) -> Status {
     if status.code() == tonic::Code::OutOfRange {

@@ -40,6 +40,23 @@ pub struct MethodConfig {
     pub timeout_ms: Option<u64>,
     /// How much its calls matter when its lane is overloaded. For blocking methods.
     pub criticality: Option<Criticality>,
+    /// The largest request message, in place of [`Config::request_message_max_bytes`] over gRPC and of
+    /// [`Config::body_max_bytes`] over HTTP.
+    ///
+    /// [`Config::request_message_max_bytes`]: crate::server::Config::request_message_max_bytes
+    /// [`Config::body_max_bytes`]: crate::server::Config::body_max_bytes
+    pub request_max_bytes: Option<usize>,
+    /// The largest reply message over gRPC, in place of [`Config::reply_message_max_bytes`].
+    ///
+    /// [`Config::reply_message_max_bytes`]: crate::server::Config::reply_message_max_bytes
+    pub reply_max_bytes: Option<usize>,
+}
+
+/// The bounds of a method's messages, where it has its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct MessageLimits {
+    pub(crate) request_max_bytes: Option<usize>,
+    pub(crate) reply_max_bytes: Option<usize>,
 }
 
 impl MethodConfig {
@@ -83,6 +100,20 @@ impl MethodConfig {
         self
     }
 
+    /// Takes request messages of at most so many bytes.
+    #[must_use]
+    pub fn request_max_bytes(mut self, bytes: usize) -> Self {
+        self.request_max_bytes = Some(bytes);
+        self
+    }
+
+    /// Sends reply messages of at most so many bytes over gRPC.
+    #[must_use]
+    pub fn reply_max_bytes(mut self, bytes: usize) -> Self {
+        self.reply_max_bytes = Some(bytes);
+        self
+    }
+
     /// This, and where it says nothing, `other`.
     fn or(self, other: &Self) -> Self {
         Self {
@@ -91,6 +122,8 @@ impl MethodConfig {
             max_concurrency: self.max_concurrency.or(other.max_concurrency),
             timeout_ms: self.timeout_ms.or(other.timeout_ms),
             criticality: self.criticality.or(other.criticality),
+            request_max_bytes: self.request_max_bytes.or(other.request_max_bytes),
+            reply_max_bytes: self.reply_max_bytes.or(other.reply_max_bytes),
         }
     }
 }
@@ -118,6 +151,10 @@ impl MethodConfigs {
             max_concurrency: config.max_concurrency.or(execution.max_concurrency_limit()),
             timeout: config.timeout_ms.map(Duration::from_millis).or(execution.timeout_limit()),
             criticality: config.criticality,
+            message_limits: MessageLimits {
+                request_max_bytes: config.request_max_bytes,
+                reply_max_bytes: config.reply_max_bytes,
+            },
         }
     }
 
@@ -137,6 +174,7 @@ pub(super) struct Placement {
     pub(super) max_concurrency: Option<usize>,
     pub(super) timeout: Option<Duration>,
     pub(super) criticality: Option<Criticality>,
+    pub(super) message_limits: MessageLimits,
 }
 
 #[cfg(test)]
@@ -161,7 +199,7 @@ mod tests {
     #[test]
     fn the_method_goes_before_its_service_and_both_before_the_code() {
         let mut configs = MethodConfigs::default();
-        configs.add("a.v1.A", MethodConfig::new().lane("service").timeout_ms(1));
+        configs.add("a.v1.A", MethodConfig::new().lane("service").timeout_ms(1).request_max_bytes(9));
         configs.add("/a.v1.A/Get", MethodConfig::new().lane("method").blocking(false));
         configs.add("a.v1.A/Get", MethodConfig::new().criticality(Criticality::Critical));
         let placement = configs.placement(&METHOD, CODE);
@@ -171,6 +209,7 @@ mod tests {
             max_concurrency: Some(4),
             timeout: Some(Duration::from_millis(1)),
             criticality: Some(Criticality::Critical),
+            message_limits: MessageLimits { request_max_bytes: Some(9), reply_max_bytes: None },
         };
         assert_eq!(placement, expected);
         assert_eq!(configs.strangers(&[&METHOD]), [""; 0]);

@@ -32,8 +32,10 @@ use crate::scheduler::{LaneConfig, Scheduler};
 
 pub use argument::{Argument, argument};
 pub use execution::Execution;
+pub(crate) use method_config::MessageLimits;
 pub use method_config::MethodConfig;
 pub(crate) use method_config::MethodConfigs;
+use method_config::Placement;
 pub(crate) use offload::TenantKey;
 pub use replies::Replies;
 pub use reply::{AsyncReply, BlockingReply, async_reply, blocking_reply};
@@ -52,6 +54,7 @@ pub(crate) struct Method {
     pub(crate) spec: &'static MethodSpec,
     pub(crate) blocking: bool,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) message_limits: MessageLimits,
     pub(crate) handler: Handler,
 }
 
@@ -113,8 +116,15 @@ impl Methods {
         let tenant_key = self.settings.tenant_key.clone();
         let scheduler = self.scheduler.clone();
         let offload = offload::Offload::new(scheduler, &mut self.lanes, spec, &placement, tenant_key);
-        let (blocking, timeout) = (placement.blocking, placement.timeout);
-        self.methods.push(Method { spec, blocking, timeout, handler: erase(offload) });
+        let Placement { blocking, timeout, message_limits, .. } = placement;
+        self.methods.push(Method { spec, blocking, timeout, message_limits, handler: erase(offload) });
+    }
+
+    /// Registers a method that was erased elsewhere and runs on the runtime.
+    pub(crate) fn mount(&mut self, spec: &'static MethodSpec, handler: Handler) {
+        let Placement { timeout, message_limits, .. } =
+            self.settings.methods.placement(spec, Execution::ASYNC);
+        self.methods.push(Method { spec, blocking: false, timeout, message_limits, handler });
     }
 
     /// Registers a method with one message each way.

@@ -9,7 +9,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Status;
 
-use super::coding::{Coding, Decoder};
+use super::coding::{Coding, Decoder, refusal};
 use super::status::body_too_large;
 
 /// Reads a whole body, of at most `limit_bytes` as it comes and as many unpacked.
@@ -27,7 +27,7 @@ pub(super) async fn whole(body: Body, coding: Option<Coding>, limit_bytes: usize
         Err(_) => return Err(cut_off()),
     };
     match coding {
-        Some(coding) if !body.is_empty() => coding.decode(&body, limit_bytes),
+        Some(coding) if !body.is_empty() => coding.decode(&body, limit_bytes).map_err(refusal),
         _ => Ok(body),
     }
 }
@@ -79,7 +79,7 @@ impl Chunks {
                 Some(Err(_)) => Err(cut_off()),
                 None => {
                     self.body = None;
-                    self.decoder.take().map_or(Ok(Bytes::new()), Decoder::finish)
+                    self.decoder.take().map_or(Ok(Bytes::new()), Decoder::finish).map_err(refusal)
                 }
             };
             match chunk {
@@ -100,9 +100,9 @@ impl Chunks {
         }
         let decoder = match &mut self.decoder {
             Some(decoder) => decoder,
-            none => none.insert(Decoder::new(coding, self.limit_bytes)?),
+            none => none.insert(Decoder::new(coding, self.limit_bytes).map_err(refusal)?),
         };
-        decoder.push(&data)
+        decoder.push(&data).map_err(refusal)
     }
 }
 

@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 use tonic::Status;
 
 use super::HttpConfig;
-use super::coding::Coding;
+use super::coding;
 use super::content::Encoding;
 
 const LENIENT: GeneralPurposeConfig =
@@ -88,16 +88,21 @@ pub(super) fn encoding(query: &str, require_version: bool) -> Result<Encoding, S
 }
 
 /// The wire bytes of the message in the query.
-pub(super) fn message(query: &str, message: &MessageType, config: &HttpConfig) -> Result<Bytes, Status> {
+pub(super) fn message(
+    query: &str,
+    message: &MessageType,
+    limit_bytes: usize,
+    config: &HttpConfig,
+) -> Result<Bytes, Status> {
     let query = Query::read(query);
     let mut bytes = Bytes::from(query.bytes()?);
     if let Some(name) = &query.compression {
         let name = HeaderValue::from_str(name).unwrap_or(HeaderValue::from_static("?"));
         // Connect has a code for it, and HTTP no status: there is no body whose type could be wrong.
-        let coding = Coding::named(&name).map_err(|status| Status::unimplemented(status.message()))?;
+        let coding = coding::named(&name).map_err(|status| Status::unimplemented(status.message()))?;
         // Nothing is packed in no coding, whatever its name: the protocol says so.
-        if let Some(coding) = coding.filter(|_| !bytes.is_empty()) {
-            bytes = coding.decode(&bytes, config.body_max_bytes)?;
+        if let Some(chosen) = coding.filter(|_| !bytes.is_empty()) {
+            bytes = chosen.decode(&bytes, limit_bytes).map_err(coding::refusal)?;
         }
     }
     if query.encoding()? == Encoding::Proto {

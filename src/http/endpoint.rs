@@ -7,7 +7,7 @@ use http::{HeaderName, Method};
 use tonic::Status;
 
 use super::HttpConfig;
-use super::coding::Coding;
+use super::coding::{self, Coding};
 use super::connect_get;
 use super::content::{self, BodyType, Encoding, StreamForm};
 use super::heads::Heads;
@@ -28,6 +28,13 @@ pub(super) struct Endpoint {
     pub(super) seen: Arc<HttpRoute>,
     pub(super) request: RequestForm,
     pub(super) reply: ReplyForm,
+}
+
+impl Endpoint {
+    /// The largest body, and the largest message of a streamed one.
+    pub(super) fn body_max_bytes(&self, config: &HttpConfig) -> usize {
+        self.route.message_limits.request_max_bytes.unwrap_or(config.body_max_bytes)
+    }
 }
 
 /// Where the fields of a request come from.
@@ -129,12 +136,12 @@ impl Endpoint {
         let request = if is_query { RequestSpelling::Query } else { self.request_spelling(heads)? };
         let envelopes = matches!(request, RequestSpelling::Envelopes(_));
         let coding = if envelopes { &heads.connect_content_encoding } else { &heads.content_encoding };
-        let request_coding = coding.as_ref().map_or(Ok(None), Coding::named).map_err(|status| {
+        let request_coding = coding.as_ref().map_or(Ok(None), coding::named).map_err(|status| {
             // Connect says UNIMPLEMENTED with its own HTTP status; HTTP at large says 415.
             if self.protocol == Protocol::Rpc { Status::unimplemented(status.message()) } else { status }
         })?;
         let envelope_coding = match envelopes && config.compress_replies {
-            true => Coding::accepted(heads.connect_accept_encoding.iter(), true),
+            true => coding::accepted(heads.connect_accept_encoding.iter(), true),
             false => None,
         };
         let view = View { json: system.json(&config.json_out), mask: self.mask(&system)? };

@@ -10,7 +10,7 @@ use futures_core::Stream;
 use tonic::Status;
 
 use super::chunks::Chunks;
-use super::coding::Coding;
+use super::coding::{Coding, refusal};
 use super::status::body_too_large;
 
 /// The message is packed.
@@ -69,7 +69,7 @@ impl Envelopes {
         match (flags & COMPRESSED != 0, self.coding) {
             (false, _) => Ok(Some(message)),
             (true, _) if message.is_empty() => Ok(Some(message)),
-            (true, Some(coding)) => coding.decode(&message, self.limit_bytes).map(Some),
+            (true, Some(coding)) => coding.decode(&message, self.limit_bytes).map(Some).map_err(refusal),
             (true, None) => Err(Status::internal("a compressed message without a Connect-Content-Encoding")),
         }
     }

@@ -8,7 +8,7 @@ use axum::body::Body;
 use http::Response;
 use tonic::Status;
 
-use super::coding::Coding;
+use super::coding::{self, Coding};
 use super::content::{self, BodyType, Encoding};
 use super::endpoint::{Endpoint, ReplySpelling, Spelling};
 use super::heads::Heads;
@@ -64,7 +64,7 @@ impl Exchange {
         Self {
             endpoint: Arc::clone(endpoint),
             errors: ErrorForm::new(endpoint, heads),
-            packed: if packs { Coding::accepted(heads.accept_encoding.iter(), ordered) } else { None },
+            packed: if packs { coding::accepted(heads.accept_encoding.iter(), ordered) } else { None },
             is_head,
             agreed: None,
         }

@@ -46,7 +46,7 @@ pub(super) fn messages(
     edge: Arc<Shared>,
 ) -> Body {
     let coding = spelling.request_coding;
-    let limit_bytes = edge.config.body_max_bytes;
+    let limit_bytes = endpoint.body_max_bytes(&edge.config);
     match spelling.request {
         RequestSpelling::Lines => {
             let lines = Lines::new(Chunks::new(body, coding, limit_bytes), limit_bytes);
@@ -63,7 +63,7 @@ pub(super) fn messages(
         RequestSpelling::Query => Body::stream(Once {
             making: Some(async move {
                 let query = target.uri.query().unwrap_or_default();
-                connect_get::message(query, &endpoint.request.message, &edge.config)
+                connect_get::message(query, &endpoint.request.message, limit_bytes, &edge.config)
             }),
         }),
         RequestSpelling::Raw if endpoint.route.spec.kind().client_streams() => {

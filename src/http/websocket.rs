@@ -139,7 +139,7 @@ pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Pe
         Err(refused) => return edge.refuse(Status::invalid_argument(refused.to_string())),
     };
     // One that is a little too large is told so; one that is far too large is cut off.
-    let cut_off = edge.config.body_max_bytes.saturating_mul(2);
+    let cut_off = endpoint.body_max_bytes(&edge.config).saturating_mul(2);
     let upgrade = upgrade
         .protocols([JSON_PROTOCOL, PROTO_PROTOCOL])
         .max_message_size(cut_off)
@@ -265,7 +265,7 @@ impl<'a> Reader<'a> {
         requests: mpsc::Sender<Ahead>,
         sent: &'a AtomicUsize,
     ) -> Self {
-        let room_bytes = u32::try_from(edge.config.body_max_bytes).unwrap_or(u32::MAX).max(1);
+        let room_bytes = u32::try_from(endpoint.body_max_bytes(&edge.config)).unwrap_or(u32::MAX).max(1);
         let room = Arc::new(Semaphore::new(room_bytes as usize));
         let requests = Requests::Open(requests);
         let counted_since = Instant::now();
@@ -341,7 +341,7 @@ impl<'a> Reader<'a> {
         data: Bytes,
         streams: bool,
     ) {
-        let limit_bytes = self.edge.config.body_max_bytes;
+        let limit_bytes = self.endpoint.body_max_bytes(&self.edge.config);
         let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX).min(self.room_bytes);
         let made = if data.len() > limit_bytes {
             Err(status::body_too_large(limit_bytes))

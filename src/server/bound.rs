@@ -9,14 +9,13 @@ use tokio::task::JoinSet;
 
 use super::admin;
 use super::config::LAST_WORDS;
-use super::front::{Front, Http};
+use super::front::Front;
 use super::lifespan::{Hooks, Lifespan, Start, StopHooks};
 use super::listener::{Address, Serves};
 use super::readiness::Readiness;
 use super::socket::Socket;
 use super::{Config, Error, Health, Listener, connections, shutdown};
 use crate::call::Deadline;
-use crate::grpc::GrpcEdge;
 use crate::http::WebSockets;
 use crate::local::Local;
 use crate::scheduler::Scheduler;
@@ -47,12 +46,12 @@ pub(super) struct Listening {
 
 impl Listening {
     /// Begins to listen as `listener` wishes, for the edges that it serves.
-    pub(super) async fn open(listener: Listener, grpc: &GrpcEdge, http: &Http) -> Result<Self, Error> {
+    pub(super) async fn open(listener: Listener, front: &Front) -> Result<Self, Error> {
         let (name, serves) = (listener.name(), listener.serves);
         let front = match serves {
-            Serves::All => Front::both(grpc.clone(), http.clone()),
-            Serves::Grpc => Front::grpc(grpc.clone()),
-            Serves::Http => Front::http(http.clone()),
+            Serves::All => front.clone(),
+            Serves::Grpc => front.clone().without_http(),
+            Serves::Http => front.clone().without_grpc(),
         };
         let open = async {
             let socket = Socket::open(listener).await?;

@@ -11,7 +11,7 @@ use tower::{Layer, Service as TowerService};
 
 use super::admin::{Admin, Facts};
 use super::bound::{BoundServer, Listening};
-use super::front::Http;
+use super::front::{Front, Http};
 use super::lifespan::Hooks;
 use super::readiness::Readiness;
 use super::reflection::Reflection;
@@ -20,7 +20,7 @@ use crate::call::{Call, ServerState};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::interceptor::Interceptors;
 use crate::google::{self, api::HttpRule};
-use crate::grpc::GrpcEdge;
+use crate::grpc::{GrpcEdge, Web};
 use crate::handler::{MethodConfig, MethodConfigs, Methods, Service, Settings, TenantKey};
 use crate::http::{HttpEdge, ShapeError, status_of_failed_call};
 use crate::local::Local;
@@ -58,13 +58,14 @@ impl Server {
     }
 }
 
-type Register = Box<dyn FnOnce(&mut Methods) + Send>;
+type Register = Box<dyn FnOnce(&mut Methods) -> Result<(), Error> + Send>;
 type HttpLayer = Box<dyn FnOnce(axum::Router) -> axum::Router + Send>;
 
-struct Registration {
-    name: &'static str,
-    descriptors: &'static [u8],
-    register: Register,
+/// A service on its way into the server.
+pub(super) struct Registration {
+    pub(super) name: &'static str,
+    pub(super) descriptors: &'static [u8],
+    pub(super) register: Register,
 }
 
 impl Registration {
@@ -72,14 +73,17 @@ impl Registration {
         Self {
             name: S::NAME,
             descriptors: S::FILE_DESCRIPTOR_SET,
-            register: Box::new(move |methods| service.register(methods)),
+            register: Box::new(move |methods| {
+                service.register(methods);
+                Ok(())
+            }),
         }
     }
 }
 
 /// A server that is being put together.
 pub struct ServerBuilder {
-    services: Vec<Registration>,
+    pub(super) services: Vec<Registration>,
     pub(super) interceptors: Interceptors,
     router: axum::Router,
     http_layers: Vec<HttpLayer>,
@@ -373,13 +377,15 @@ impl ServerBuilder {
             eprint!("{}", self.config.effective());
         }
         let grpc = GrpcEdge::new(core.dispatcher.clone(), self.config.grpc());
+        let web = self.web(&grpc)?;
         let http = self.http_edge(&core)?;
         let websockets = http.websockets();
         let is_bare = self.http_layers.is_empty() && !self.router.has_routes() && self.config.cors.is_none();
         let http = if is_bare { Http::Edge(http) } else { Http::Router(self.layered(http)?) };
+        let front = Front::all(grpc, web, http);
         let mut listening = Vec::new();
         for listener in self.listeners.drain(..).chain(self.grpc_address.take().map(Listener::grpc_only)) {
-            listening.push(Listening::open(listener, &grpc, &http).await?);
+            listening.push(Listening::open(listener, &front).await?);
         }
         if listening.is_empty() {
             return Err(Error::NoListener);
@@ -472,6 +478,18 @@ impl ServerBuilder {
         })
     }
 
+    /// gRPC-Web, behind the same answers to browsers' questions as HTTP.
+    fn web(&self, grpc: &GrpcEdge) -> Result<Option<Web>, Error> {
+        if !self.config.grpc_web {
+            return Ok(None);
+        }
+        let web = Web::new(grpc.clone());
+        Ok(Some(match &self.config.cors {
+            Some(cors) => web.layer(cors.layer()?),
+            None => web,
+        }))
+    }
+
     fn http_edge(&mut self, core: &Core) -> Result<HttpEdge, Error> {
         let (dispatcher, schema) = (core.dispatcher.clone(), core.schema.clone());
         let shape_error = self.shape_error.take();
@@ -528,7 +546,7 @@ impl ServerBuilder {
                 return Err(Error::DuplicateService(name));
             }
             schema = schema.add_file_descriptor_set(descriptors)?;
-            register(&mut methods);
+            register(&mut methods)?;
         }
         let state = std::mem::take(&mut self.state).with(scheduler.clone());
         let methods = methods.into_methods().map_err(Error::UnknownMethods)?;

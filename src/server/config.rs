@@ -65,6 +65,9 @@ pub struct Config {
     pub request_message_max_bytes: usize,
     /// The largest gRPC reply message. More is an error of the handler.
     pub reply_message_max_bytes: usize,
+    /// Whether gRPC-Web is served where gRPC is, for pages in browsers. For those of other origins see
+    /// [`cors`](Self::cors).
+    pub grpc_web: bool,
     /// Bytes of a streamed HTTP reply that are gathered before they are sent, if they are there at once.
     pub stream_chunk_max_bytes: usize,
     /// How long calls in flight may go on after the server was told to stop.
@@ -158,6 +161,8 @@ impl Default for Config {
             request_message_max_bytes: 4 * 1024 * 1024,
             // Most clients refuse more than 4 MiB, but those that were told to may take more.
             reply_message_max_bytes: 64 * 1024 * 1024,
+            // It is told apart by its content type, and costs nobody else anything.
+            grpc_web: true,
             // A few packets: enough to spare system calls, little enough to be on its way.
             stream_chunk_max_bytes: 16 * 1024,
             // Kubernetes kills after 30 s; this leaves time to say so.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::at_once::AtOnce;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -30,7 +31,7 @@ pub(super) async fn accept(
     places: Arc<Semaphore>,
     counted: Connections,
     mut stop: watch::Receiver<bool>,
-    http: auto::Builder<TokioExecutor>,
+    http: auto::Builder<AtOnce>,
     preface_timeout: Duration,
 ) -> JoinSet<()> {
     let mut open = JoinSet::new();
@@ -123,8 +124,8 @@ async fn accept_one(
 }
 
 /// HTTP/1.1 and HTTP/2 by prior knowledge on one connection, within the limits.
-pub(super) fn http(config: &Config) -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
+pub(super) fn http(config: &Config) -> auto::Builder<AtOnce> {
+    let mut http = auto::Builder::new(AtOnce);
     http.http1()
         .timer(Glances)
         .header_read_timeout(Duration::from_millis(config.header_read_timeout_ms))

@@ -14,6 +14,9 @@ pub enum Error {
     /// Two services of one name, which no caller could tell apart.
     #[error("the service {0} was added twice")]
     DuplicateService(&'static str),
+    /// The descriptors that came with a tonic service do not tell of it.
+    #[error("the descriptors of the service {0} do not describe it: they have no method of it")]
+    UndescribedService(&'static str),
     /// Something was configured of a method or service that no service has.
     #[error("the configuration names what no service has: {}", .0.join(", "))]
     UnknownMethods(Vec<String>),

@@ -1,25 +1,28 @@
-//! What a port serves: gRPC, HTTP, or both told apart by content type.
+//! What a port serves: gRPC, gRPC-Web, HTTP, or all of them told apart by content type.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::extract::ConnectInfo;
-use http::{Request, Response, header};
-use http_body_util::Either;
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
+use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::linger::Lingering;
-use crate::call::Peer;
-use crate::grpc::{GrpcEdge, is_grpc};
+use crate::call::{Peer, Protocol};
+use crate::dispatch::is_at_once;
+use crate::grpc::{Data, GrpcEdge, ReplyBody, Web, is_grpc, is_grpc_web};
 use crate::http::{Held, HttpEdge, is_websocket};
 
 /// What a port serves.
 #[derive(Clone)]
 pub(super) struct Front {
     grpc: Option<GrpcEdge>,
+    web: Option<Web>,
     http: Option<Http>,
 }
 
@@ -32,19 +35,70 @@ pub(super) enum Http {
     Edge(HttpEdge),
 }
 
-pub(super) type FrontBody = Either<tonic::body::Body, axum::body::Body>;
+pin_project! {
+    /// The body of a response of whichever edge.
+    #[project = Projected]
+    pub(super) enum FrontBody {
+        Grpc { #[pin] body: ReplyBody },
+        Web { #[pin] body: tonic::body::Body },
+        Http { #[pin] body: axum::body::Body },
+    }
+}
 
-impl Front {
-    pub(super) fn both(grpc: GrpcEdge, http: Http) -> Self {
-        Self { grpc: Some(grpc), http: Some(http) }
+impl Body for FrontBody {
+    type Data = Data;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Data>, Self::Error>>> {
+        fn plain<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+            frame: Option<Result<Frame<Bytes>, E>>,
+        ) -> Option<Result<Frame<Data>, Box<dyn std::error::Error + Send + Sync>>> {
+            frame.map(|frame| frame.map(|frame| frame.map_data(Data::Plain)).map_err(Into::into))
+        }
+        match self.project() {
+            Projected::Grpc { body } => {
+                body.poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(|never| match never {})))
+            }
+            Projected::Web { body } => body.poll_frame(cx).map(plain),
+            Projected::Http { body } => body.poll_frame(cx).map(plain),
+        }
     }
 
-    pub(super) fn grpc(grpc: GrpcEdge) -> Self {
-        Self { grpc: Some(grpc), http: None }
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Grpc { body } => body.is_end_stream(),
+            Self::Web { body } => body.is_end_stream(),
+            Self::Http { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Grpc { body } => body.size_hint(),
+            Self::Web { body } => body.size_hint(),
+            Self::Http { body } => body.size_hint(),
+        }
+    }
+}
+
+impl Front {
+    pub(super) fn all(grpc: GrpcEdge, web: Option<Web>, http: Http) -> Self {
+        Self { grpc: Some(grpc), web, http: Some(http) }
     }
 
     pub(super) fn http(http: Http) -> Self {
-        Self { grpc: None, http: Some(http) }
+        Self { grpc: None, web: None, http: Some(http) }
+    }
+
+    pub(super) fn without_http(self) -> Self {
+        Self { http: None, ..self }
+    }
+
+    pub(super) fn without_grpc(self) -> Self {
+        Self { grpc: None, web: None, ..self }
     }
 
     /// Answers one request of the connection from `peer`; what the connection holds goes with it where it becomes another.
@@ -57,16 +111,28 @@ impl Front {
         if is_websocket(&request) {
             request.extensions_mut().insert(held.clone());
         }
-        let is_grpc = is_grpc(request.headers().get(header::CONTENT_TYPE));
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let is_grpc = is_grpc(content_type);
+        if let Some(web) = &self.web
+            && (is_grpc_web(content_type) || self.http.is_none() && request.method() == Method::OPTIONS)
+        {
+            let response = NotAtOnce { response: web.clone().serve(request, peer.clone()) };
+            let into = |response: Result<Response<_>, _>| {
+                response.map(|response| response.map(|body| FrontBody::Web { body }))
+            };
+            return Box::pin(Answer { response, into });
+        }
         match (&self.grpc, &self.http) {
             (Some(grpc), http) if is_grpc || http.is_none() => {
-                let response = grpc.clone().serve(request, peer.clone());
-                Box::pin(Answer { response, into: |response: Response<_>| Ok(response.map(Either::Left)) })
+                let response = grpc.clone().serve(request, peer.clone(), Protocol::Grpc);
+                let into = |response: Response<_>| Ok(response.map(|body| FrontBody::Grpc { body }));
+                Box::pin(Answer { response, into })
             }
             (_, Some(Http::Edge(edge))) => {
                 let request = request.map(axum::body::Body::new);
                 let response = edge.clone().serve(request, peer.clone());
-                Box::pin(Answer { response, into: |response: Response<_>| Ok(response.map(Either::Right)) })
+                let into = |response: Response<_>| Ok(response.map(|body| FrontBody::Http { body }));
+                Box::pin(Answer { response, into })
             }
             (_, Some(Http::Router(http))) => {
                 // Where axum's own extractors look for it, and our edge and whoever wants to know more.
@@ -74,14 +140,15 @@ impl Front {
                     request.extensions_mut().insert(ConnectInfo(address));
                 }
                 request.extensions_mut().insert(peer.clone());
-                let response = http.clone().call(request.map(axum::body::Body::new));
-                let into =
-                    |response: Result<Response<_>, _>| response.map(|response| response.map(Either::Right));
+                let response = NotAtOnce { response: http.clone().call(request.map(axum::body::Body::new)) };
+                let into = |response: Result<Response<_>, _>| {
+                    response.map(|response| response.map(|body| FrontBody::Http { body }))
+                };
                 Box::pin(Answer { response, into })
             }
-            (_, None) => {
-                Box::pin(std::future::ready(Ok(Response::new(Either::Right(axum::body::Body::empty())))))
-            }
+            (_, None) => Box::pin(std::future::ready(Ok(Response::new(FrontBody::Http {
+                body: axum::body::Body::empty(),
+            })))),
         }
     }
 }
@@ -108,5 +175,24 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let this = self.project();
         this.response.poll(cx).map(this.into)
+    }
+}
+
+pin_project! {
+    /// Code of others, which may compute for as long as it likes: it is not polled where a connection would have to wait.
+    struct NotAtOnce<F> {
+        #[pin]
+        response: F,
+    }
+}
+
+impl<F: Future> Future for NotAtOnce<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        if is_at_once(cx) {
+            return Poll::Pending;
+        }
+        self.project().response.poll(cx)
     }
 }

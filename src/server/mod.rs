@@ -3,6 +3,7 @@
 //! Everything is put together here once, at start-up; nothing below knows of configuration, ports or signals.
 
 mod admin;
+mod at_once;
 mod bound;
 mod builder;
 mod config;
@@ -27,9 +28,11 @@ mod settings;
 mod shutdown;
 mod socket;
 mod tenant;
+mod tonic_services;
 #[cfg(unix)]
 mod unix_socket;
 
+pub use crate::grpc::{CallExtensions, TonicService};
 pub use crate::handler::MethodConfig;
 pub use admin::Admin;
 pub use bound::BoundServer;

@@ -47,7 +47,7 @@ const ACCESS_TARGET: &str = "ambidex::access";
 /// What OpenTelemetry calls a protocol. For REST routes and calls in the same process it has no name.
 pub(crate) fn rpc_system(protocol: Protocol) -> &'static str {
     match protocol {
-        Protocol::Grpc => "grpc",
+        Protocol::Grpc | Protocol::GrpcWeb => "grpc",
         Protocol::Rpc => "connectrpc",
         Protocol::Rest => "rest",
         Protocol::Local => "local",

@@ -6,6 +6,7 @@ pub mod dialed;
 pub mod edge_service;
 pub mod envelopes;
 pub mod every_kind;
+pub mod grpc_web;
 pub mod http_client;
 pub mod parity_service;
 pub mod running;

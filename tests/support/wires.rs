@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio_stream::StreamExt;
 
 use super::envelopes::{envelope, opened};
+use super::grpc_web;
 use super::http_client::Answer;
 use super::parity_service::ParityService;
 use super::parity_v1::*;
@@ -28,6 +29,9 @@ use super::socket::open;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wire {
     Grpc,
+    /// gRPC-Web, as bytes and as text.
+    GrpcWeb,
+    GrpcWebText,
     Local,
     /// REST by its rule, as a POST of everything in the body.
     Rest,
@@ -42,8 +46,10 @@ pub enum Wire {
     WebSocket,
 }
 
-pub const ALL: [Wire; 8] = [
+pub const ALL: [Wire; 10] = [
     Wire::Grpc,
+    Wire::GrpcWeb,
+    Wire::GrpcWebText,
     Wire::Local,
     Wire::Rest,
     Wire::RpcJson,
@@ -54,8 +60,10 @@ pub const ALL: [Wire; 8] = [
 ];
 
 /// Those that carry a stream of requests: a body of protobuf is one message.
-pub const STREAMING: [Wire; 7] = [
+pub const STREAMING: [Wire; 9] = [
     Wire::Grpc,
+    Wire::GrpcWeb,
+    Wire::GrpcWebText,
     Wire::Local,
     Wire::Rest,
     Wire::RpcJson,
@@ -157,6 +165,7 @@ impl Running {
     pub async fn call(&self, wire: Wire, case: &Case) -> Outcome {
         match wire {
             Wire::Grpc => typed(ParityClient::new(self.channel().await), case).await,
+            Wire::GrpcWeb | Wire::GrpcWebText => self.grpc_web(case, wire == Wire::GrpcWebText).await,
             Wire::Local => typed(self.in_process(), case).await,
             Wire::Rest => self.rest(case).await,
             Wire::RpcJson => self.rpc(case, "application/json").await,
@@ -164,6 +173,25 @@ impl Running {
             Wire::ConnectJson | Wire::ConnectProto => self.connect(case, wire == Wire::ConnectProto).await,
             Wire::WebSocket => self.web_socket(case).await,
         }
+    }
+
+    async fn grpc_web(&self, case: &Case, text: bool) -> Outcome {
+        let (input, output) = types(case.method);
+        let requests = case.requests.as_deref().unwrap_or(std::slice::from_ref(&case.request));
+        let messages: Vec<_> = requests.iter().map(|request| encode(&input, request)).collect();
+        let path = format!("/parity.v1.Parity/{}", case.method);
+        let web = grpc_web::call(&self.http, &path, &case.metadata, case.timeout, &messages, text).await;
+        let messages = web.messages.iter().map(|message| decode(&output, message)).collect();
+        let mut outcome = Outcome { messages, ..Outcome::default() };
+        if web.status.code() != Code::Ok {
+            outcome.end = Err(failure(&web.status));
+        }
+        // An error in the head has its metadata with its status: other wires tell of neither there.
+        if !web.trailers.is_empty() {
+            outcome.metadata = under_x(&MetadataMap::from_headers(web.head.headers));
+            outcome.trailers = under_x(&MetadataMap::from_headers(web.trailers));
+        }
+        outcome
     }
 
     async fn rest(&self, case: &Case) -> Outcome {

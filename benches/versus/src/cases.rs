@@ -34,6 +34,8 @@ pub(crate) struct Contestant {
 pub(crate) enum Wire {
     /// gRPC over HTTP/2 by prior knowledge.
     Grpc,
+    /// The same, a message at a time, each sent when the answer to the one before is there.
+    GrpcTalk,
     /// JSON over HTTP/1.1.
     Json,
 }
@@ -43,6 +45,8 @@ pub(crate) enum Wire {
 pub(crate) enum Work {
     Hello,
     Order,
+    /// A stream of a thousand items.
+    StreamItems,
     GetItem,
     ListItems,
 }
@@ -59,6 +63,21 @@ pub(crate) const CASES: &[Case] = &[
             grpc("raw tonic", Server::Tonic, PLACE_ORDER, Work::Order),
             grpc("Ambidex", Server::Ambidex, PLACE_ORDER, Work::Order),
         ],
+        ratios: &[(1, 0)],
+    },
+    Case {
+        title: "gRPC stream of 1,000 messages, 16 in flight",
+        in_flight: 16,
+        contestants: &[
+            grpc("raw tonic", Server::Tonic, STREAM_ITEMS, Work::StreamItems),
+            grpc("Ambidex", Server::Ambidex, STREAM_ITEMS, Work::StreamItems),
+        ],
+        ratios: &[(1, 0)],
+    },
+    Case {
+        title: "gRPC ping-pong on a stream each way, 64 in flight",
+        in_flight: 64,
+        contestants: &[talk("raw tonic", Server::Tonic), talk("Ambidex", Server::Ambidex)],
         ratios: &[(1, 0)],
     },
     Case {
@@ -107,6 +126,8 @@ const GET_ITEM: &str = "/v1/customers/c-4711/orders/815?quantity=3&region=eu+cen
 
 const HELLO: &str = "/versus.v1.Versus/Hello";
 const HELLO_BLOCKING: &str = "/versus.v1.Versus/HelloBlocking";
+const STREAM_ITEMS: &str = "/versus.v1.Versus/StreamItems";
+const CHAT: &str = "/versus.v1.Versus/Chat";
 const PLACE_ORDER: &str = "/versus.v1.Versus/PlaceOrder";
 
 /// Async and blocking side by side, so that one can be divided by the other.
@@ -125,6 +146,10 @@ const fn grpc(name: &'static str, server: Server, path: &'static str, work: Work
     Contestant { name, server, wire: Wire::Grpc, path, work }
 }
 
+const fn talk(name: &'static str, server: Server) -> Contestant {
+    Contestant { name, server, wire: Wire::GrpcTalk, path: CHAT, work: Work::Hello }
+}
+
 const fn json(name: &'static str, server: Server, path: &'static str, work: Work) -> Contestant {
     Contestant { name, server, wire: Wire::Json, path, work }
 }
@@ -133,7 +158,7 @@ impl Wire {
     /// The headers that make a request one of this wire.
     pub(crate) const fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Grpc => &[("content-type", "application/grpc"), ("te", "trailers")],
+            Self::Grpc | Self::GrpcTalk => &[("content-type", "application/grpc"), ("te", "trailers")],
             Self::Json => &[("content-type", "application/json")],
         }
     }
@@ -144,8 +169,10 @@ impl Contestant {
     pub(crate) fn request_body(&self) -> Result<Option<Vec<u8>>, Error> {
         Ok(Some(match (self.wire, self.work) {
             (_, Work::GetItem | Work::ListItems) => return Ok(None),
-            (Wire::Grpc, Work::Hello) => framed(&messages::hello_request()),
-            (Wire::Grpc, Work::Order) => framed(&messages::order_request()),
+            (Wire::Json, Work::StreamItems) => return Err("there is no such route".into()),
+            (_, Work::StreamItems) => framed(&messages::stream_items_request()),
+            (Wire::Grpc | Wire::GrpcTalk, Work::Hello) => framed(&messages::hello_request()),
+            (Wire::Grpc | Wire::GrpcTalk, Work::Order) => framed(&messages::order_request()),
             (Wire::Json, Work::Hello) => {
                 serde_json::to_vec(&json::HelloRequest::from(messages::hello_request()))?
             }
@@ -156,10 +183,15 @@ impl Contestant {
     /// Decodes the body of a reply and compares it with the answer there should be.
     pub(crate) fn check_reply(&self, body: Bytes) -> Result<(), Error> {
         let right = match (self.wire, self.work) {
-            (Wire::Grpc, Work::Hello) => {
+            (_, Work::StreamItems) => {
+                let items = messages::list_items(messages::stream_items_request()).items;
+                let right: Vec<u8> = items.iter().flat_map(framed).collect();
+                body == right
+            }
+            (Wire::Grpc | Wire::GrpcTalk, Work::Hello) => {
                 HelloResponse::decode(unframed(body)?)? == messages::greet(messages::hello_request())
             }
-            (Wire::Grpc, Work::Order) => {
+            (Wire::Grpc | Wire::GrpcTalk, Work::Order) => {
                 Order::decode(unframed(body)?)? == messages::place(messages::order_request())
             }
             (Wire::Json, Work::Hello) => {

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::cases::{Contestant, Wire};
+use crate::talk::talk;
 
 /// HTTP/2 streams on one connection, at the most: well under the 200 that servers allow by default.
 const STREAMS_PER_CONNECTION_MAX: usize = 64;
 
 /// Connections for many calls in flight over HTTP/2, so that no server has all its work on one of them.
-const CONNECTIONS_MIN: usize = 4;
+pub(crate) const CONNECTIONS_MIN: usize = 4;
 
 /// The longest a run may take. A server that hangs fails the run rather than the evening.
 const RUN_MAX: Duration = Duration::from_secs(60);
@@ -65,10 +66,13 @@ impl Driver {
     ///
     /// When one request was not answered, or not with the right number of bytes.
     pub(crate) fn run(&mut self, run: Run<'_>) -> Result<f64, Error> {
+        if run.contestant.wire == Wire::GrpcTalk {
+            return talk(run);
+        }
         let (clients, streams) = match run.contestant.wire {
             // One request at a time on each connection, as HTTP/1.1 clients have it.
             Wire::Json => (run.in_flight, 1),
-            Wire::Grpc => {
+            Wire::Grpc | Wire::GrpcTalk => {
                 let streams = (run.in_flight / CONNECTIONS_MIN).clamp(1, STREAMS_PER_CONNECTION_MAX);
                 (run.in_flight / streams, streams)
             }

@@ -17,6 +17,7 @@ mod probe;
 mod report;
 mod sample;
 mod servers;
+mod talk;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

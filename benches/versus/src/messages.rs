@@ -70,6 +70,11 @@ pub(crate) fn list_items(request: ListItemsRequest) -> ListItemsResponse {
     ListItemsResponse { items: items.collect(), next_page_token: "next".to_owned() }
 }
 
+/// What `StreamItems` is asked for.
+pub(crate) fn stream_items_request() -> ListItemsRequest {
+    ListItemsRequest { page_size: 1_000 }
+}
+
 /// What `GetItem` is asked for, as its path has it.
 pub(crate) fn get_item_request() -> GetItemRequest {
     GetItemRequest { customer: "c-4711".to_owned(), order: 815, quantity: 3, region: "eu central".to_owned() }

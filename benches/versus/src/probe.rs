@@ -22,7 +22,7 @@ pub(crate) async fn probe(contestant: &Contestant, address: SocketAddr) -> Resul
     let head = response.headers().clone();
     let body = response.into_body().collect().await?;
     let trailers = body.trailers().cloned().unwrap_or_default();
-    if contestant.wire == Wire::Grpc {
+    if contestant.wire != Wire::Json {
         check_grpc_status(&head, &trailers)?;
     }
     let body = body.to_bytes();
@@ -41,7 +41,7 @@ async fn send(contestant: &Contestant, address: SocketAddr) -> Result<Response<I
     let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())))?;
     let stream = TokioIo::new(TcpStream::connect(address).await?);
     match contestant.wire {
-        Wire::Grpc => {
+        Wire::Grpc | Wire::GrpcTalk => {
             let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
             tokio::spawn(connection);
             Ok(sender.send_request(request).await?)

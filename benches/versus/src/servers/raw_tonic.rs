@@ -1,5 +1,8 @@
 //! The service on tonic alone, as `tonic-prost-build` generates it.
 
+use std::pin::Pin;
+
+use tokio_stream::{Stream, StreamExt as _};
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
@@ -22,6 +25,8 @@ pub(super) async fn serve() -> Result<(), Error> {
     tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await?;
     Ok(())
 }
+
+type ResponseStream<M> = Pin<Box<dyn Stream<Item = Result<M, Status>> + Send>>;
 
 struct Handlers;
 
@@ -54,6 +59,26 @@ impl Versus for Handlers {
 
     async fn get_item(&self, request: Request<GetItemRequest>) -> Result<Response<OrderItem>, Status> {
         Ok(Response::new(get_item(request.into_inner())))
+    }
+
+    type StreamItemsStream = ResponseStream<OrderItem>;
+
+    async fn stream_items(
+        &self,
+        request: Request<ListItemsRequest>,
+    ) -> Result<Response<Self::StreamItemsStream>, Status> {
+        let items = list_items(request.into_inner()).items;
+        Ok(Response::new(Box::pin(tokio_stream::iter(items.into_iter().map(Ok)))))
+    }
+
+    type ChatStream = ResponseStream<HelloResponse>;
+
+    async fn chat(
+        &self,
+        request: Request<tonic::Streaming<HelloRequest>>,
+    ) -> Result<Response<Self::ChatStream>, Status> {
+        let answers = request.into_inner().map(|request| request.map(greet));
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn list_items(

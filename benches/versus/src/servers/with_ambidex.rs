@@ -1,6 +1,7 @@
 //! The service on Ambidex: gRPC and HTTP on one port, the blocking method a plain `fn`.
 
-use ambidex::Status;
+use ambidex::{Status, Stream, Streaming};
+use tokio_stream::StreamExt as _;
 
 use crate::Error;
 use crate::messages::*;
@@ -44,6 +45,20 @@ impl Versus for Handlers {
 
     async fn get_item(&self, request: GetItemRequest) -> Result<OrderItem, Status> {
         Ok(get_item(request))
+    }
+
+    async fn stream_items(
+        &self,
+        request: ListItemsRequest,
+    ) -> Result<impl Stream<Item = Result<OrderItem, Status>>, Status> {
+        Ok(tokio_stream::iter(list_items(request).items.into_iter().map(Ok)))
+    }
+
+    async fn chat(
+        &self,
+        request: Streaming<HelloRequest>,
+    ) -> Result<impl Stream<Item = Result<HelloResponse, Status>>, Status> {
+        Ok(request.map(|request| request.map(greet)))
     }
 
     async fn list_items(&self, request: ListItemsRequest) -> Result<ListItemsResponse, Status> {

@@ -1,0 +1,97 @@
+//! Which methods answer at once, so that their calls need no task of their own.
+//!
+//! A connection that has read a call polls it once where it stands, with a waker that wakes nobody; what is not ready
+//! then gets a task. Most async methods are, and the answers to all that came together leave together. A method that
+//! waits or computes for long would only be polled twice, or hold up the other calls of its connection: from what was
+//! seen of it, it is not polled at once for a number of calls, and then tried again.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+/// A poll of this length holds nobody up who would notice.
+const PROMPT: Duration = Duration::from_micros(50);
+
+/// A larger reply takes its time on the way out.
+const PROMPT_REPLY_BYTES: usize = 64 * 1024;
+
+/// For so many calls a method that was not ready is not tried: one poll in vain among many costs nothing.
+const CALLS_AFTER_PENDING: u32 = 64;
+
+/// The same for one that took long: that harms others.
+const CALLS_AFTER_SLOW: u32 = 1024;
+
+/// What was seen of a method.
+#[derive(Debug)]
+pub(super) struct Promptness {
+    /// Calls to go until it is tried again.
+    passes: AtomicU32,
+    /// It blocks: its calls are never ready at once.
+    never: bool,
+}
+
+/// Whether a future is polled by who would have to wait for it.
+pub(crate) fn is_at_once(cx: &Context<'_>) -> bool {
+    cx.waker().will_wake(Waker::noop())
+}
+
+impl Promptness {
+    pub(super) fn new(blocking: bool) -> Self {
+        Self { passes: AtomicU32::new(0), never: blocking }
+    }
+
+    /// Whether a call is polled at once.
+    pub(super) fn is_tried(&self) -> bool {
+        if self.never {
+            return false;
+        }
+        let passes = self.passes.load(Ordering::Relaxed);
+        if passes == 0 {
+            return true;
+        }
+        // Two that count at the same time count once: the number is a measure, not a promise.
+        self.passes.store(passes - 1, Ordering::Relaxed);
+        false
+    }
+
+    /// What became of one that was.
+    pub(super) fn learn(&self, reply_bytes: Option<usize>, took: Duration) {
+        let passes = match reply_bytes {
+            _ if took > PROMPT => CALLS_AFTER_SLOW,
+            None => CALLS_AFTER_PENDING,
+            Some(bytes) if bytes > PROMPT_REPLY_BYTES => CALLS_AFTER_SLOW,
+            Some(_) => return,
+        };
+        self.passes.store(passes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_micros(1);
+
+    fn passed(promptness: &Promptness) -> u32 {
+        (0..).take_while(|_| !promptness.is_tried()).count() as u32
+    }
+
+    #[test]
+    fn a_method_is_tried_until_it_waits_or_computes() {
+        let promptness = Promptness::new(false);
+        promptness.learn(Some(10), SHORT);
+        assert!(promptness.is_tried() && promptness.is_tried());
+        promptness.learn(None, SHORT);
+        assert_eq!(passed(&promptness), CALLS_AFTER_PENDING);
+        promptness.learn(Some(10), PROMPT * 2);
+        assert_eq!(passed(&promptness), CALLS_AFTER_SLOW);
+        promptness.learn(Some(PROMPT_REPLY_BYTES + 1), SHORT);
+        assert_eq!(passed(&promptness), CALLS_AFTER_SLOW);
+        assert!(promptness.is_tried());
+    }
+
+    #[test]
+    fn a_method_that_blocks_never_is() {
+        assert!(!Promptness::new(true).is_tried());
+    }
+}

@@ -1,0 +1,104 @@
+//! The bytes of a response: as they are, or as a message behind its prefix without being copied behind it.
+
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes};
+
+use super::messages::{COMPRESSED, PREFIX_BYTES};
+
+/// A piece of a response's body.
+#[derive(Debug)]
+pub(crate) enum Data {
+    /// Bytes of whatever protocol.
+    Plain(Bytes),
+    /// A gRPC message with its prefix, of which so many bytes are sent.
+    Message { prefix: [u8; PREFIX_BYTES], sent: u8, message: Bytes },
+}
+
+/// The prefix of a message of so many bytes.
+pub(super) fn prefix(compressed: bool, length: usize) -> [u8; PREFIX_BYTES] {
+    let [a, b, c, d] = u32::try_from(length).expect("messages are bounded").to_be_bytes();
+    [if compressed { COMPRESSED } else { 0 }, a, b, c, d]
+}
+
+impl Data {
+    pub(super) fn message(compressed: bool, message: Bytes) -> Self {
+        Self::Message { prefix: prefix(compressed, message.len()), sent: 0, message }
+    }
+
+    /// All of it in one piece.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Plain(bytes) => bytes,
+            mut message @ Self::Message { .. } => message.copy_to_bytes(message.remaining()),
+        }
+    }
+}
+
+impl Buf for Data {
+    fn remaining(&self) -> usize {
+        match self {
+            Self::Plain(bytes) => bytes.len(),
+            Self::Message { sent, message, .. } => PREFIX_BYTES - usize::from(*sent) + message.len(),
+        }
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self {
+            Self::Plain(bytes) => bytes,
+            Self::Message { prefix, sent, .. } if usize::from(*sent) < PREFIX_BYTES => {
+                &prefix[usize::from(*sent)..]
+            }
+            Self::Message { message, .. } => message,
+        }
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        match self {
+            Self::Plain(bytes) => bytes.chunks_vectored(slices),
+            Self::Message { sent, message, .. } if usize::from(*sent) < PREFIX_BYTES => {
+                let Some((first, rest)) = slices.split_first_mut() else { return 0 };
+                *first = IoSlice::new(self.chunk());
+                1 + message.chunks_vectored(rest)
+            }
+            Self::Message { message, .. } => message.chunks_vectored(slices),
+        }
+    }
+
+    fn advance(&mut self, count: usize) {
+        match self {
+            Self::Plain(bytes) => bytes.advance(count),
+            Self::Message { sent, message, .. } => {
+                let of_prefix = count.min(PREFIX_BYTES - usize::from(*sent));
+                *sent += of_prefix as u8;
+                message.advance(count - of_prefix);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_its_prefix_and_its_bytes_however_it_is_read() {
+        let wire = b"\x01\0\0\0\x03abc";
+        for step in 1..=wire.len() {
+            let mut data = Data::message(true, Bytes::from_static(b"abc"));
+            let mut read = Vec::new();
+            while data.has_remaining() {
+                let mut slices = [IoSlice::new(&[]); 4];
+                let count = data.chunks_vectored(&mut slices);
+                let all: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+                assert_eq!(all.len(), data.remaining());
+                let step = step.min(data.remaining());
+                read.extend_from_slice(&all[..step]);
+                data.advance(step);
+            }
+            assert_eq!(read, wire, "{step}");
+        }
+        assert_eq!(Data::message(true, Bytes::from_static(b"abc")).into_bytes(), &wire[..]);
+        assert_eq!(Data::message(false, Bytes::new()).into_bytes(), &[0; 5][..]);
+    }
+}
