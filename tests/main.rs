@@ -6,6 +6,7 @@
 mod support;
 
 mod admin;
+mod at_once;
 mod bad_input;
 mod by_hand;
 mod compile_errors;
