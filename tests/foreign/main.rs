@@ -1,5 +1,5 @@
-//! Clients written by others call the tests' own services: grpcio (Python), grpc-js, Connect's for Node.js and
-//! browsers, `buf curl` and curl.
+//! Clients written by others call the tests' own services: grpcio (Python), grpc-js, grpc-web, Connect's for
+//! Node.js and browsers, `buf curl` and curl.
 //!
 //! Our own client shares our reading of the protocols, mistakes included; these do not. They run as child
 //! processes against one server in this process, and every answer is checked, theirs to print and ours to give.
@@ -40,6 +40,7 @@ mod buf;
 mod connect;
 mod curl;
 mod grpc_js;
+mod grpc_web;
 mod grpcio;
 #[cfg(target_os = "linux")]
 mod haproxy;

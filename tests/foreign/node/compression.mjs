@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { Code, ECHOES, SUMS, all, failsWith } from "./calls.mjs";
 import { connectNode } from "./packages.mjs";
-import { GRPC, NODE, STREAMING, WEB, codings, over } from "./wires.mjs";
+import { GRPC, NODE, STREAMING, WEB, codings, isGrpc, over } from "./wires.mjs";
 import { wireTap } from "./wire_tap.mjs";
 
 const TEXT = "Ambidex ".repeat(50_000);
@@ -33,7 +33,7 @@ over(STREAMING, "compressed requests are read", async (here) => {
 over(STREAMING, "replies are compressed for a client that accepts it", async (here) => {
   for (const coding of codings(here.wire)) {
     // To gRPC clients the server packs what it got packed.
-    const sendCompression = here.wire.protocol === "grpc" ? coding : undefined;
+    const sendCompression = isGrpc(here.wire) ? coding : undefined;
     const [parity, tap] = await tapped(here, { acceptCompression: [coding], sendCompression });
     assert.equal((await parity.echo({ text: TEXT })).text, TEXT);
     assert.ok(tap.bytesReceived < FEW, `${coding.name}: ${tap.bytesReceived} bytes`);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { COUNTS, Code, ECHOES, all, begun, failsWith } from "./calls.mjs";
 import { cancelReason } from "./cancelling.mjs";
-import { EVERY, over } from "./wires.mjs";
+import { EVERY, isGrpc, over } from "./wires.mjs";
 
 const exceeds = (call) => failsWith(Code.DeadlineExceeded, call);
 
@@ -20,9 +20,12 @@ over(EVERY, "a handler knows whether it has a deadline", async ({ parity }) => {
   assert.ok(!(await parity.describe({})).hasDeadline);
 });
 
-over(EVERY, "a deadline bounds a whole stream", async ({ parity }) => {
+// The timeout is said by hand, so that no clock of the client's ends the stream first. (Where both strike at once,
+// Node.js's fetch loses the end of the body now and then, and waits for ever.)
+over(EVERY, "a deadline bounds a whole stream", async ({ parity, wire }) => {
+  const headers = isGrpc(wire) ? { "grpc-timeout": "600m" } : { "connect-timeout-ms": "600" };
   const counting = COUNTS.map(async (method) => {
-    const [first, rest] = await begun(parity[method]({ to: 1000, pauseMs: 20 }, { timeoutMs: 600 }));
+    const [first, rest] = await begun(parity[method]({ to: 1000, pauseMs: 20 }, { headers }));
     assert.equal(first.number, 1, method);
     await exceeds(all(rest));
   });

@@ -11,3 +11,5 @@ export const connectWeb = require("@connectrpc/connect-web");
 export const protobuf = require("@bufbuild/protobuf");
 export const wellKnown = require("@bufbuild/protobuf/wkt");
 export const grpc = require("@grpc/grpc-js");
+export const grpcWeb = require("grpc-web");
+export const xhr2 = require("xhr2");

@@ -56,18 +56,40 @@ export const GRPC = [
   },
 ];
 
+const webOfNode = (name, options) => ({
+  name: `connect-node, gRPC-Web, ${name}`,
+  protocol: "grpc_web",
+  useBinaryFormat: true,
+  transport: (t, { baseUrl = BASE_URL, ...others }) =>
+    connectNode.createGrpcWebTransport({ ...options(t, baseUrl), ...others }),
+});
+
+export const GRPC_WEB_HTTP1 = [webOfNode("HTTP/1.1", (_, baseUrl) => ({ baseUrl, httpVersion: "1.1" }))];
+export const GRPC_WEB_HTTP2 = [webOfNode("HTTP/2", http2)];
+export const GRPC_WEB_FETCH = [
+  {
+    name: "connect-web, gRPC-Web",
+    protocol: "grpc_web",
+    useBinaryFormat: true,
+    transport: (_, { baseUrl = BASE_URL, ...options }) => connectWeb.createGrpcWebTransport({ baseUrl, ...options }),
+  },
+];
+export const GRPC_WEB = [...GRPC_WEB_HTTP1, ...GRPC_WEB_HTTP2, ...GRPC_WEB_FETCH];
+
 export const NODE = [...NODE_HTTP1, ...NODE_HTTP2];
 export const CONNECT = [...NODE, ...WEB];
-export const EVERY = [...CONNECT, ...GRPC];
+export const EVERY = [...CONNECT, ...GRPC, ...GRPC_WEB];
 // What streams requests: fetch does not.
-export const STREAMING = [...NODE, ...GRPC];
+export const STREAMING = [...NODE, ...GRPC, ...GRPC_WEB_HTTP1, ...GRPC_WEB_HTTP2];
 // Where a reply can be read before the request has ended.
-export const DUPLEX = [...NODE_HTTP2, ...GRPC];
+export const DUPLEX = [...NODE_HTTP2, ...GRPC, ...GRPC_WEB_HTTP2];
+
+export const isGrpc = ({ protocol }) => protocol.startsWith("grpc");
 
 // What both sides of a wire can pack messages with: the server's gRPC has no Brotli.
 export function codings({ protocol }) {
   const { compressionBrotli, compressionGzip } = connectNode;
-  return protocol === "grpc" ? [compressionGzip] : [compressionGzip, compressionBrotli];
+  return isGrpc({ protocol }) ? [compressionGzip] : [compressionGzip, compressionBrotli];
 }
 
 // A test over each of these wires, with a client of its own.
