@@ -4,9 +4,9 @@
 //! it sees every protocol and every kind of method alike, before a message is decompressed or decoded. For
 //! the common cases there are functions that make one:
 //!
-//! - [`check`] from an async function that looks at a call and lets it pass or refuses it;
-//! - [`blocking`] from a plain function that does the same and may block: it runs on a scheduler thread;
-//! - [`from_fn`] from an async function that has the call in its hands, and sees the reply too.
+//! - [`check`](check()) from an async function that looks at a call and lets it pass or refuses it;
+//! - [`blocking`](blocking()) from a plain function that does the same and may block: it runs on a scheduler thread;
+//! - [`from_fn`](from_fn()) from an async function that has the call in its hands, and sees the reply too.
 //!
 //! [`RateLimit`] is one that lets each caller make so many calls in a time.
 //!
