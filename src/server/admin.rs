@@ -13,11 +13,13 @@ use http::{HeaderValue, Response, header};
 #[cfg(feature = "prometheus")]
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::Code;
 
+use super::connections::{Entrance, Shared};
 use super::front::{Front, Http};
+use super::listener::Serves;
 #[cfg(feature = "prometheus")]
 use super::metrics_page;
 use super::readiness::{Readiness, Stage};
@@ -209,15 +211,15 @@ pub(super) struct Serving {
 impl Serving {
     pub(super) fn start(listener: TcpListener, router: Router, config: &Config) -> Self {
         let (tell, told) = watch::channel(false);
-        let accepting = tokio::spawn(connections::accept(
-            Socket::Tcp(listener),
-            Front::http(Http::Router(router)),
-            Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-            Connections::default(),
-            told,
-            connections::http(config),
-            config.header_read_timeout(),
-        ));
+        let (socket, front) = (Socket::Tcp(listener), Front::http(Http::Router(router)));
+        let entrance = Entrance { socket, serves: Serves::Http, tls: None, front };
+        let shared = Shared {
+            config: Arc::new(config.clone()),
+            places: connections::Places::new(CONNECTIONS_MAX),
+            counted: Connections::default(),
+            stop: told,
+        };
+        let accepting = tokio::spawn(connections::accept(entrance, shared));
         Self { accepting, _tell: tell }
     }
 }

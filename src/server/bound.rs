@@ -4,17 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::admin;
 use super::config::LAST_WORDS;
+use super::connections::{Entrance, Shared};
 use super::front::Front;
 use super::lifespan::{Hooks, Lifespan, Start, StopHooks};
 use super::listener::{Address, Serves};
 use super::readiness::Readiness;
 use super::socket::Socket;
-use super::{Config, Error, Health, Listener, connections, shutdown};
+use super::{Config, Error, Health, Listener, connections, shutdown, tls};
 use crate::call::Deadline;
 use crate::http::WebSockets;
 use crate::local::Local;
@@ -38,16 +39,14 @@ pub struct BoundServer {
 
 /// A socket that listens, and what it serves.
 pub(super) struct Listening {
-    pub(super) socket: Socket,
     pub(super) address: Address,
-    pub(super) serves: Serves,
-    pub(super) front: Front,
+    pub(super) entrance: Entrance,
 }
 
 impl Listening {
     /// Begins to listen as `listener` wishes, for the edges that it serves.
     pub(super) async fn open(listener: Listener, front: &Front) -> Result<Self, Error> {
-        let (name, serves) = (listener.name(), listener.serves);
+        let (name, serves, tls) = (listener.name(), listener.serves, listener.tls.clone());
         let front = match serves {
             Serves::All => front.clone(),
             Serves::Grpc => front.clone().without_http(),
@@ -56,7 +55,7 @@ impl Listening {
         let open = async {
             let socket = Socket::open(listener).await?;
             let address = socket.address()?;
-            Ok(Self { socket, address, serves, front })
+            Ok(Self { address, entrance: Entrance { socket, serves, tls, front } })
         };
         open.await.map_err(|source| Error::Listen { address: name, source })
     }
@@ -141,7 +140,10 @@ impl BoundServer {
     }
 
     fn tcp(&self, fits: impl Fn(Serves) -> bool) -> Option<SocketAddr> {
-        self.listeners.iter().filter(|listening| fits(listening.serves)).find_map(|it| it.address.as_tcp())
+        self.listeners
+            .iter()
+            .filter(|listening| fits(listening.entrance.serves))
+            .find_map(|it| it.address.as_tcp())
     }
 
     /// Where its [`Admin`](super::Admin) pages are, if they have an address of their own.
@@ -199,20 +201,14 @@ impl BoundServer {
             health.starting(false);
         }
         let (tell, told) = watch::channel(false);
-        let places = Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS)));
-        let http = connections::http(&config);
+        let places = connections::Places::new(config.connections_max);
+        let certificates = listeners.iter().filter_map(|listening| listening.entrance.tls.clone()).collect();
+        let _watched = tls::watch(certificates, config.tls_reload_interval(), &scheduler);
+        let config = Arc::new(config);
+        let shared = Shared { config: Arc::clone(&config), places, counted, stop: told };
         let mut accepting = Vec::new();
-        for Listening { socket, front, .. } in listeners {
-            let accept = connections::accept(
-                socket,
-                front,
-                Arc::clone(&places),
-                counted.clone(),
-                told.clone(),
-                http.clone(),
-                config.header_read_timeout(),
-            );
-            accepting.push(tokio::spawn(accept));
+        for Listening { entrance, .. } in listeners {
+            accepting.push(tokio::spawn(connections::accept(entrance, shared.clone())));
         }
         readiness.started();
         stop.await;

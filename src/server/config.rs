@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ambidex_schema::{DecodeOptions, EncodeOptions};
 
-use super::Cors;
+use super::{Cors, lifetime};
 use crate::handler::MethodConfig;
 use crate::scheduler::SchedulerConfig;
 use crate::{dispatch, grpc, http};
@@ -15,6 +15,17 @@ pub(super) const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// How long accepting pauses when the system has no descriptor left for another connection.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connections that the system keeps for a socket until they are accepted: what tokio asks for where it opens one.
+pub(super) const BACKLOG: u32 = 1024;
+
+/// How often it is said, at the most, that there is no place for another connection.
+pub(super) const FULL_NOTICE: Duration = Duration::from_secs(10);
+
+/// A connection's rest is looked at so often within its idle timeout, and at least this often: so soon it makes room where
+/// others wait. A look costs a microsecond.
+pub(super) const LOOKS_PER_IDLE_TIMEOUT: u32 = 4;
+pub(super) const CROWDED_LOOK: Duration = Duration::from_secs(5);
 
 /// How long, and how much of, the rest of a request body is read that nobody wants: enough for a client that sends a
 /// body of twice the default bound to have its refusal, and for one that never ends to be cut off soon.
@@ -40,19 +51,43 @@ pub(super) const HTTP1_BUFFER_MIN_BYTES: usize = 8192;
 )]
 #[non_exhaustive]
 pub struct Config {
-    /// Connections open at once, over all ports; the next one waits to be accepted.
+    /// Connections open at once, over all listeners; the next one waits to be accepted, which the log says. Those without a
+    /// call make room for it.
     pub connections_max: usize,
     /// Streams, which is calls, under way at once on one HTTP/2 connection.
     pub streams_per_connection_max: u32,
     /// How long a client may take to say which HTTP version it speaks, and to send the head of an HTTP/1.1
-    /// request.
+    /// request, once it has begun.
     pub header_read_timeout_ms: u64,
+    /// How long a connection may be without a call, over HTTP/1.1 as over HTTP/2, before it is closed, politely; zero for
+    /// as long as it likes.
+    pub connection_idle_timeout_ms: u64,
+    /// How old a connection may become, give or take a tenth: then its client is asked to open another, by GOAWAY or
+    /// `connection: close`. Whoever asks a balancer for a server again comes to new ones, too. A WebSocket is a call and
+    /// goes on.
+    pub connection_age_max_ms: Option<u64>,
+    /// How long the calls of a connection that has to end may go on; then it is cut.
+    pub connection_grace_ms: u64,
     /// Bytes of headers a request may have; over HTTP/1.1 never less than 8 KiB.
     pub headers_max_bytes: u32,
     /// After this much silence on an HTTP/2 connection the server asks whether the client is there.
     pub http2_keep_alive_interval_ms: u64,
     /// How long the client may take to say so.
     pub http2_keep_alive_timeout_ms: u64,
+    /// HTTP/2 frames that move no call (PING, SETTINGS, PRIORITY, WINDOW_UPDATE) a client may send in a second, beyond one
+    /// for each that does and for what it is sent. More is GOAWAY with ENHANCE_YOUR_CALM.
+    pub http2_control_frames_per_second_max: u32,
+    /// Streams that a client may have begun and reset before the server has looked at them. More is GOAWAY with
+    /// ENHANCE_YOUR_CALM: [CVE-2023-44487](https://www.cve.org/CVERecord?id=CVE-2023-44487), the rapid reset.
+    pub http2_pending_resets_max: usize,
+    /// Streams that the server has to reset, on one connection, since the client broke the protocol on them. More is
+    /// GOAWAY with ENHANCE_YOUR_CALM: [CVE-2025-8671](https://www.cve.org/CVERecord?id=CVE-2025-8671).
+    pub http2_error_resets_max: usize,
+    /// How long a TLS handshake may take. With the feature `tls`.
+    pub tls_handshake_timeout_ms: u64,
+    /// How often the files of keys and certificates are looked at, and read again if they changed; zero for never. With
+    /// the feature `tls`.
+    pub tls_reload_interval_ms: u64,
     /// Calls under way at once, over all protocols together. The next is RESOURCE_EXHAUSTED.
     pub in_flight_max: usize,
     /// The deadline of a call whose caller states none; without it such a call may take for ever.
@@ -148,10 +183,27 @@ impl Default for Config {
             // hyper's own bound; enough for one busy client, and small enough that one is not all.
             streams_per_connection_max: 200,
             header_read_timeout_ms: 10_000,
+            // Longer than the most patient balancer keeps one (600 s), so that it is never sent a request while it is
+            // being closed.
+            connection_idle_timeout_ms: 620_000,
+            // Only behind a balancer of connections does anybody gain by it, and who has one knows how often.
+            connection_age_max_ms: None,
+            // A unary call is over by then; a stream that lasts has to know how to begin anew.
+            connection_grace_ms: 60_000,
             headers_max_bytes: 16 * 1024,
             // Rarer than most balancers' idle timeouts, so that it keeps a quiet stream open through them.
             http2_keep_alive_interval_ms: 30_000,
             http2_keep_alive_timeout_ms: 20_000,
+            // Well-behaved clients send a few; this many cost a thousandth of a processor.
+            http2_control_frames_per_second_max: 1_000,
+            // h2's own: a client that cancels in earnest does so later.
+            http2_pending_resets_max: 20,
+            // h2's own: no honest client comes near it in the life of a connection.
+            http2_error_resets_max: 1024,
+            // As for a head: two round trips and a signature, which the slowest phone has done by then.
+            tls_handshake_timeout_ms: 10_000,
+            // Certificates are renewed days before they end; three looks a minute cost nothing.
+            tls_reload_interval_ms: 60_000,
             in_flight_max: 10_000,
             // gRPC has no default deadline, and a wrong guess would cut honest streams.
             timeout_default_ms: None,
@@ -214,6 +266,24 @@ impl Default for Config {
 impl Config {
     pub(crate) fn header_read_timeout(&self) -> Duration {
         Duration::from_millis(self.header_read_timeout_ms)
+    }
+
+    pub(super) fn span(&self) -> lifetime::Span {
+        lifetime::Span {
+            age_max: self.connection_age_max_ms.map(Duration::from_millis),
+            grace: Duration::from_millis(self.connection_grace_ms),
+            idle_timeout: Some(self.connection_idle_timeout_ms)
+                .filter(|&ms| ms > 0)
+                .map(Duration::from_millis),
+        }
+    }
+
+    pub(super) fn tls_handshake_timeout(&self) -> Duration {
+        Duration::from_millis(self.tls_handshake_timeout_ms)
+    }
+
+    pub(super) fn tls_reload_interval(&self) -> Duration {
+        Duration::from_millis(self.tls_reload_interval_ms)
     }
 
     pub(crate) fn drain_timeout(&self) -> Duration {

@@ -3,72 +3,136 @@
 use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::at_once::AtOnce;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::Config;
-use super::config::{ACCEPT_PAUSE, HTTP1_BUFFER_MIN_BYTES};
+use super::config::{ACCEPT_PAUSE, FULL_NOTICE, HTTP1_BUFFER_MIN_BYTES};
 use super::front::Front;
 use super::glance::{Glances, Glancing};
+use super::lifetime::Living;
+use super::listener::Serves;
 use super::preface::Timely;
 use super::socket::{Socket, Stream};
+use super::streams::Streams;
+use super::tls::Tls;
 use crate::call::Peer;
 use crate::http::Held;
 use crate::telemetry::Connections;
 
-/// Accepts connections until `stop` says so, then stops listening and returns those that are still open, each
+/// What all listeners of a server share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) config: Arc<Config>,
+    pub(super) places: Arc<Places>,
+    pub(super) counted: Connections,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// How many connections there may be, over all listeners.
+pub(super) struct Places {
+    free: Arc<Semaphore>,
+    /// Listeners with a client that waits for one.
+    waiting: AtomicUsize,
+}
+
+impl Places {
+    pub(super) fn new(connections_max: usize) -> Arc<Self> {
+        let free = Arc::new(Semaphore::new(connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+        Arc::new(Self { free, waiting: AtomicUsize::new(0) })
+    }
+
+    /// Whether others wait for the place that somebody has.
+    fn are_wanted(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// A socket that listens, and what it leads to.
+pub(super) struct Entrance {
+    pub(super) socket: Socket,
+    pub(super) serves: Serves,
+    pub(super) tls: Option<Tls>,
+    pub(super) front: Front,
+}
+
+/// Accepts connections until it is told to stop, then stops listening and returns those that are still open, each
 /// told to finish.
-pub(super) async fn accept(
-    socket: Socket,
-    front: Front,
-    places: Arc<Semaphore>,
-    counted: Connections,
-    mut stop: watch::Receiver<bool>,
-    http: auto::Builder<AtOnce>,
-    preface_timeout: Duration,
-) -> JoinSet<()> {
+pub(super) async fn accept(entrance: Entrance, shared: Shared) -> JoinSet<()> {
+    let Entrance { socket, serves, tls, front } = entrance;
     let mut open = JoinSet::new();
+    let mut door = Door { places: Arc::clone(&shared.places), next: None, noticed: None };
+    let mut stop = shared.stop.clone();
     loop {
         let accepted = tokio::select! {
             () = stopped(&mut stop) => break,
             // Joined as they end, so that the set holds only what is open.
             Some(_) = open.join_next() => continue,
-            accepted = accept_one(&socket, &places) => accepted,
+            accepted = door.accept(&socket) => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
-        let (front, http, mut stop) = (front.clone(), http.clone(), stop.clone());
-        let counted = counted.accepted();
+        let (front, tls, shared) = (front.clone(), tls.clone(), shared.clone());
+        // Dropped together, and with the WebSocket that the connection may become.
+        let place: Place = Arc::new((place, shared.counted.accepted()));
         open.spawn(async move {
-            let place: Arc<dyn Any + Send + Sync> = Arc::new((place, counted));
-            let held = Held(Arc::clone(&place));
-            let from = peer.clone();
-            let service = service_fn(move |request| front.serve(request, &from, &held));
-            let connection = http
-                .serve_connection_with_upgrades(TokioIo::new(Timely::new(stream, preface_timeout)), service);
-            let mut connection = std::pin::pin!(Glancing::new(connection, preface_timeout));
-            let result = tokio::select! {
-                biased;
-                result = connection.as_mut() => result,
-                () = Told::new(&mut stop) => {
-                    connection.as_mut().connection().graceful_shutdown();
-                    connection.await
+            let (stream, peer) = match &tls {
+                None => (stream, peer),
+                Some(tls) => {
+                    let from = peer.clone();
+                    let mut stop = shared.stop.clone();
+                    let timeout = shared.config.tls_handshake_timeout();
+                    // Boxed: a connection is longer than its beginning, and should not be as large.
+                    let shaken = tokio::select! {
+                        shaken = Box::pin(tls.accept(stream, peer, serves, timeout)) => shaken,
+                        () = stopped(&mut stop) => return,
+                    };
+                    match shaken {
+                        Ok(shaken) => shaken,
+                        Err(error) => {
+                            tracing::debug!(?from, %error, "a TLS handshake failed");
+                            return;
+                        }
+                    }
                 }
             };
-            if let Err(error) = result {
-                // A client that resets its connection is no event; whoever wonders can turn this on.
-                tracing::debug!(?peer, error, "a connection ended with an error");
-            }
-            drop(place);
+            serve(stream, peer, front, shared, place).await;
         });
     }
     open
+}
+
+/// A connection's place among those of the server, for as long as anybody holds it.
+type Place = Arc<dyn Any + Send + Sync>;
+
+/// Serves one connection until it ends.
+async fn serve(stream: Stream, peer: Peer, front: Front, shared: Shared, place: Place) {
+    let Shared { config, places, mut stop, .. } = shared;
+    let held = Held(Arc::clone(&place));
+    let from = peer.clone();
+    let service = service_fn(move |request| front.serve(request, &from, &held));
+    let streams = Streams::default();
+    let http = http(&config, streams.clone());
+    let stream =
+        Timely::new(stream, config.header_read_timeout(), config.http2_control_frames_per_second_max);
+    let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let connection = Glancing::new(connection, config.header_read_timeout());
+    let crowded = move || places.are_wanted();
+    let span = config.span();
+    let told = Told::new(&mut stop);
+    let living = Living::new(connection, |it| it.graceful_shutdown(), told, &span, streams, crowded);
+    if let Err(error) = living.await {
+        // A client that resets its connection is no event; whoever wonders can turn this on.
+        tracing::debug!(?peer, error, "a connection ended with an error");
+    }
+    drop(place);
 }
 
 /// The same for a task that is woken for other reasons all the time: it is asked again only if there is news.
@@ -108,24 +172,67 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await.is_ok();
 }
 
-async fn accept_one(
-    socket: &Socket,
-    places: &Arc<Semaphore>,
-) -> Option<(Stream, Peer, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match socket.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, place)),
-        Err(error) => {
-            tracing::warn!(%error, "cannot accept a connection");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            None
+/// Lets in as many as there are places.
+struct Door {
+    places: Arc<Places>,
+    /// Who has come and has no place yet. Asked for again and again, the door must not forget it.
+    next: Option<(Stream, Peer)>,
+    /// When it was last said that somebody waits.
+    noticed: Option<Instant>,
+}
+
+impl Door {
+    async fn accept(&mut self, socket: &Socket) -> Option<(Stream, Peer, OwnedSemaphorePermit)> {
+        if self.next.is_none() {
+            match socket.accept().await {
+                Ok(next) => self.next = Some(next),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    return None;
+                }
+            }
+        }
+        let place = match Arc::clone(&self.places.free).try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                self.notice();
+                let _waits = Waits::new(&self.places.waiting);
+                Arc::clone(&self.places.free).acquire_owned().await.ok()?
+            }
+        };
+        self.next.take().map(|(stream, peer)| (stream, peer, place))
+    }
+
+    /// Says that a client waits; not of each.
+    fn notice(&mut self) {
+        let now = Instant::now();
+        if self.noticed.is_none_or(|then| now - then >= FULL_NOTICE) {
+            self.noticed = Some(now);
+            tracing::warn!("there are as many connections as `connections_max` allows: the next ones wait");
         }
     }
 }
 
+/// A client that waits for a place.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// HTTP/1.1 and HTTP/2 by prior knowledge on one connection, within the limits.
-pub(super) fn http(config: &Config) -> auto::Builder<AtOnce> {
-    let mut http = auto::Builder::new(AtOnce);
+fn http(config: &Config, streams: Streams) -> auto::Builder<Streams> {
+    let mut http = auto::Builder::new(streams);
     http.http1()
         .timer(Glances)
         .header_read_timeout(Duration::from_millis(config.header_read_timeout_ms))
@@ -134,6 +241,8 @@ pub(super) fn http(config: &Config) -> auto::Builder<AtOnce> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(config.streams_per_connection_max)
         .max_header_list_size(config.headers_max_bytes)
+        .max_pending_accept_reset_streams(config.http2_pending_resets_max)
+        .max_local_error_reset_streams(config.http2_error_resets_max)
         .keep_alive_interval(Duration::from_millis(config.http2_keep_alive_interval_ms))
         .keep_alive_timeout(Duration::from_millis(config.http2_keep_alive_timeout_ms));
     http

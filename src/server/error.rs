@@ -55,6 +55,10 @@ pub enum Error {
     /// Nobody said where to listen.
     #[error("there is nothing to listen on: give the server an address, or a listener with `listen`")]
     NoListener,
+    /// TLS cannot be spoken as configured.
+    #[cfg(feature = "tls")]
+    #[error("tls: {0}")]
+    Tls(#[from] super::TlsError),
     /// The signals that end a server could not be listened for.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),

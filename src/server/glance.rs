@@ -1,9 +1,12 @@
 //! A clock for the heads of HTTP/1.1 requests that is looked at now and then, rather than set for each.
 //!
 //! hyper asks its timer for a sleep with every request. One of tokio's is an entry in a wheel behind a lock, made
-//! and taken out again some ten microseconds later. Ours is a number that is compared when the connection's one
-//! tick has come, a quarter of the timeout apart: a client that is slow with a head is let go a little later, and
-//! all others pay next to nothing. Connections that wait for no head have no tick.
+//! and taken out again some ten microseconds later. Ours are nothing: looks are counted, a quarter of the timeout apart,
+//! while the connection waits for a head. A client that is slow with one is let go a little later, and all others pay next
+//! to nothing. Connections that wait for no head have no tick.
+//!
+//! To hyper a connection waits for a head from the end of the request before it. Only once a byte of it has come is it a
+//! slow head; before that the client is at rest, and how long it may be so is another's business (`lifetime`).
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -17,10 +20,19 @@ use pin_project_lite::pin_project;
 const LOOKS: u32 = 4;
 
 thread_local! {
-    /// Whether the connection that is being polled looks at the clock.
-    static LOOKING: Cell<bool> = const { Cell::new(false) };
-    /// Whether a sleep was polled meanwhile.
-    static ASKED: Cell<bool> = const { Cell::new(false) };
+    /// Whether the connection that is being polled has waited for too long.
+    static OVER: Cell<bool> = const { Cell::new(false) };
+    /// Whether it waits for a head.
+    static WAITS: Cell<bool> = const { Cell::new(false) };
+    /// How many heads it has waited for.
+    static HEADS: Cell<u32> = const { Cell::new(0) };
+    /// Whether bytes have come since it began to wait.
+    static BYTES_CAME: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says that the connection that is being polled has read bytes.
+pub(super) fn bytes_came() {
+    BYTES_CAME.set(true);
 }
 
 /// The timer for hyper. Its sleeps end only below a [`Glancing`].
@@ -28,48 +40,67 @@ thread_local! {
 pub(super) struct Glances;
 
 impl Timer for Glances {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.sleep_until(Instant::now() + duration)
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Sleep>> {
+        HEADS.set(HEADS.get().wrapping_add(1));
+        BYTES_CAME.set(false);
+        Box::pin(Head)
     }
 
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(Until(deadline))
+    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
+        self.sleep(Duration::ZERO)
     }
 }
 
-struct Until(Instant);
+/// The wait for one head.
+struct Head;
 
-impl Future for Until {
+impl Future for Head {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        ASKED.set(true);
-        if LOOKING.get() && Instant::now() >= self.0 { Poll::Ready(()) } else { Poll::Pending }
+        WAITS.set(true);
+        if OVER.get() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
-impl Sleep for Until {}
+impl Sleep for Head {}
 
 pin_project! {
-    /// A connection whose sleeps are looked at.
+    /// A connection whose heads have to come in time.
     pub(super) struct Glancing<C> {
         #[pin]
         connection: C,
         every: Duration,
         // Made when the connection first waits for a head.
         tick: Option<Pin<Box<tokio::time::Sleep>>>,
+        // Of the head it waits for.
+        looks: u32,
+        waits: bool,
+        heads: u32,
+        bytes_came: bool,
     }
 }
 
 impl<C> Glancing<C> {
-    /// A connection whose sleeps last `timeout`.
+    /// A connection whose heads may take `timeout`.
     pub(super) fn new(connection: C, timeout: Duration) -> Self {
-        Self { connection, every: timeout / LOOKS, tick: None }
+        let every = (timeout / LOOKS).max(Duration::from_millis(1));
+        Self { connection, every, tick: None, looks: 0, waits: false, heads: 0, bytes_came: false }
     }
 
     /// The connection itself.
     pub(super) fn connection(self: Pin<&mut Self>) -> Pin<&mut C> {
         self.project().connection
+    }
+
+    /// How many heads of HTTP/1.1 it has waited for; the number wraps.
+    pub(super) fn heads(&self) -> u32 {
+        self.heads
+    }
+
+    /// Whether it waits for one, as it does between requests.
+    pub(super) fn waits(&self) -> bool {
+        self.waits
     }
 }
 
@@ -78,20 +109,37 @@ impl<C: Future> Future for Glancing<C> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         let mut this = self.project();
-        let mut looking = false;
+        let mut over = false;
         loop {
-            ASKED.set(false);
-            LOOKING.set(looking);
+            OVER.set(over);
+            WAITS.set(false);
+            HEADS.set(*this.heads);
+            BYTES_CAME.set(*this.bytes_came);
             let polled = this.connection.as_mut().poll(cx);
-            LOOKING.set(false);
-            if polled.is_ready() || !ASKED.get() {
+            *this.waits = WAITS.get();
+            *this.bytes_came = BYTES_CAME.get();
+            if HEADS.get() != *this.heads {
+                *this.heads = HEADS.get();
+                *this.looks = 0;
+            }
+            if polled.is_ready() || !*this.waits {
                 return polled;
             }
             let every = *this.every;
             let tick = this.tick.get_or_insert_with(|| Box::pin(tokio::time::sleep(every)));
-            std::task::ready!(tick.as_mut().poll(cx));
-            tick.as_mut().reset(tokio::time::Instant::now() + every);
-            looking = true;
+            loop {
+                std::task::ready!(tick.as_mut().poll(cx));
+                tick.as_mut().reset(tokio::time::Instant::now() + every);
+                // The first head is due from the start: its beginning told us the version of HTTP.
+                if *this.bytes_came || *this.heads <= 1 {
+                    *this.looks += 1;
+                }
+                // The first look may have come at once.
+                if *this.looks > LOOKS {
+                    break;
+                }
+            }
+            over = true;
         }
     }
 }
@@ -99,21 +147,52 @@ impl<C: Future> Future for Glancing<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::task::ready;
+
+    /// A connection that waits for one head after another; the first `come` do.
+    fn waiting(come: u32) -> impl Future<Output = ()> {
+        let mut head = Glances.sleep(Duration::ZERO);
+        let mut left = come;
+        std::future::poll_fn(move |cx| {
+            while left > 0 {
+                left -= 1;
+                head = Glances.sleep(Duration::ZERO);
+            }
+            ready!(head.as_mut().poll(cx));
+            Poll::Ready(())
+        })
+    }
 
     #[tokio::test(start_paused = true)]
-    async fn a_sleep_ends_within_a_look_of_its_time() {
-        // The sleeps compare real time, of which next to nothing passes here.
-        let timeout = Duration::from_millis(40);
-        let short = Glancing::new(Glances.sleep(Duration::ZERO), timeout);
+    async fn a_head_that_does_not_come_is_given_up_within_a_look_of_its_time() {
         let began = tokio::time::Instant::now();
-        short.await;
-        assert_eq!(began.elapsed().as_millis(), 10, "not before it is looked at");
-        let long = Glancing::new(Glances.sleep(Duration::from_secs(3600)), timeout);
-        assert!(tokio::time::timeout(Duration::from_secs(1), long).await.is_err());
+        Glancing::new(waiting(1), Duration::from_millis(40)).await;
+        let waited = began.elapsed().as_millis();
+        assert!((40..=50).contains(&waited), "{waited} ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_at_rest_is_not_slow() {
+        let at_rest = Glancing::new(waiting(2), Duration::from_millis(40));
+        assert!(tokio::time::timeout(Duration::from_secs(1), at_rest).await.is_err());
+        // Until its head begins.
+        let began = Glancing::new(
+            async {
+                let mut connection = Box::pin(waiting(2));
+                std::future::poll_fn(|cx| {
+                    let polled = connection.as_mut().poll(cx);
+                    bytes_came();
+                    polled
+                })
+                .await;
+            },
+            Duration::from_millis(40),
+        );
+        assert!(tokio::time::timeout(Duration::from_secs(1), began).await.is_ok());
     }
 
     #[tokio::test]
-    async fn nobody_who_does_not_sleep_has_a_tick() {
+    async fn nobody_who_waits_for_no_head_has_a_tick() {
         let mut idle = std::pin::pin!(Glancing::new(std::future::pending::<()>(), Duration::from_secs(1)));
         std::future::poll_fn(|cx| {
             assert!(idle.as_mut().poll(cx).is_pending());

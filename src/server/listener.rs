@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::tls::Tls;
+
 /// Where a server listens, and what it serves there; given to [`ServerBuilder::listen`], or in place of an address to
 /// [`serve`](super::ServerBuilder::serve) and [`bind`](super::ServerBuilder::bind).
 ///
@@ -25,6 +27,7 @@ pub struct Listener {
     pub(super) serves: Serves,
     pub(super) reuse_port: bool,
     pub(super) mode: Option<u32>,
+    pub(super) tls: Option<Tls>,
 }
 
 /// A place to listen at, or a socket that listens already.
@@ -84,6 +87,14 @@ impl Listener {
         self
     }
 
+    /// Speaks TLS, and nothing else.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// How an error names it.
     pub(super) fn name(&self) -> String {
         let addressed = |address: std::io::Result<SocketAddr>| {
@@ -101,7 +112,7 @@ impl Listener {
 
 impl From<Place> for Listener {
     fn from(place: Place) -> Self {
-        Self { place, serves: Serves::All, reuse_port: false, mode: None }
+        Self { place, serves: Serves::All, reuse_port: false, mode: None, tls: None }
     }
 }
 

@@ -10,11 +10,13 @@ mod config;
 mod connections;
 mod cors;
 mod error;
+mod frames;
 mod front;
 mod glance;
 mod health;
 mod interceptors;
 pub mod lifespan;
+mod lifetime;
 mod linger;
 mod listener;
 #[cfg(feature = "prometheus")]
@@ -27,7 +29,13 @@ mod scheduler_json;
 mod settings;
 mod shutdown;
 mod socket;
+mod streams;
 mod tenant;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
+mod tls;
 mod tonic_services;
 #[cfg(unix)]
 mod unix_socket;
@@ -44,3 +52,5 @@ pub use health::Health;
 pub use listener::{Address, Listener};
 #[cfg(feature = "config")]
 pub use settings::{ConfigError, ConfigProblem, ConfigSources, EffectiveConfig};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsBuilder, TlsError};

@@ -1,4 +1,4 @@
-//! The first bytes of a connection, under a timeout.
+//! The bytes of a connection, watched: the first ones come in time, and HTTP/2's frames are not too many.
 //!
 //! Which HTTP version a client speaks is told from its first bytes. A client that sends none, or the beginning
 //! of HTTP/2's preface and no more, would hold its place for ever: nothing else has a clock running yet.
@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::frames::{Flood, Frames};
+use super::glance;
 use super::socket::Stream;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -18,14 +20,66 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A connection whose first bytes must come in time.
 pub(super) struct Timely {
     stream: Stream,
-    /// Bytes of the preface that have come, and how long the rest may take; none once the version is clear.
-    waiting: Option<(usize, Pin<Box<Sleep>>)>,
+    version: Version,
+    frames_per_second: u32,
+    /// Whether all that was to be sent is, so that a frame may follow.
+    all_sent: bool,
+}
+
+/// Which HTTP version the client speaks.
+enum Version {
+    /// Bytes of the preface that have come, and how long the rest may take.
+    Unknown(usize, Pin<Box<Sleep>>),
+    Http1,
+    Http2(Box<Frames>),
 }
 
 impl Timely {
-    pub(super) fn new(stream: Stream, timeout: Duration) -> Self {
-        Self { stream, waiting: Some((0, Box::pin(tokio::time::sleep(timeout)))) }
+    /// A connection whose version must be clear within `timeout`, and that may send so many frames that move no call.
+    pub(super) fn new(stream: Stream, timeout: Duration, frames_per_second: u32) -> Self {
+        let version = Version::Unknown(0, Box::pin(tokio::time::sleep(timeout)));
+        Self { stream, version, frames_per_second, all_sent: true }
     }
+
+    fn wrote(&mut self, wrote: &Poll<io::Result<usize>>, all: usize) {
+        let Version::Http2(frames) = &mut self.version else { return };
+        if let Poll::Ready(Ok(bytes)) = wrote {
+            frames.sent(*bytes);
+        }
+        self.all_sent = matches!(wrote, Poll::Ready(Ok(bytes)) if *bytes == all);
+    }
+
+    /// Says why, if there is room for it, and makes the error that ends the connection.
+    fn refuse(&mut self, cx: &mut Context<'_>, flood: Flood) -> io::Error {
+        let why = match flood {
+            // gRPC's clients know this one, and ask less often.
+            Flood::Pings => "too_many_pings",
+            Flood::Others => "too_many_control_frames",
+        };
+        if self.all_sent {
+            let frame = calm_down(why);
+            // Whoever floods may not be reading; then it is closed without a word.
+            if Pin::new(&mut self.stream).poll_write(cx, &frame).is_ready() {
+                let _ = Pin::new(&mut self.stream).poll_flush(cx);
+            }
+        }
+        io::Error::new(io::ErrorKind::ConnectionAborted, why)
+    }
+}
+
+/// GOAWAY with ENHANCE_YOUR_CALM ([RFC 9113](https://www.rfc-editor.org/rfc/rfc9113#section-6.8)). Any stream may have been
+/// begun.
+fn calm_down(why: &str) -> Vec<u8> {
+    const GOAWAY: u8 = 7;
+    const ENHANCE_YOUR_CALM: u32 = 11;
+    const LAST_STREAM: u32 = u32::MAX >> 1;
+    let length = 8 + why.len() as u32;
+    let mut frame = length.to_be_bytes()[1..].to_vec();
+    frame.extend([GOAWAY, 0, 0, 0, 0, 0]);
+    frame.extend(LAST_STREAM.to_be_bytes());
+    frame.extend(ENHANCE_YOUR_CALM.to_be_bytes());
+    frame.extend(why.as_bytes());
+    frame
 }
 
 impl AsyncRead for Timely {
@@ -34,27 +88,51 @@ impl AsyncRead for Timely {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, waiting } = &mut *self;
+        let this = &mut *self;
         let before = buf.filled().len();
-        let read = Pin::new(stream).poll_read(cx, buf);
-        let Some((seen, timeout)) = waiting else { return read };
-        if read.is_pending() {
-            std::task::ready!(timeout.as_mut().poll(cx));
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         let new = &buf.filled()[before..];
-        let due = &PREFACE[*seen..];
-        *seen += new.len();
-        if *seen >= PREFACE.len() || new != &due[..new.len()] {
-            *waiting = None;
+        let counted = match &mut this.version {
+            Version::Http1 => {
+                if !new.is_empty() {
+                    glance::bytes_came();
+                }
+                return read;
+            }
+            Version::Http2(frames) => frames.came(new),
+            Version::Unknown(_, timeout) if read.is_pending() => {
+                std::task::ready!(timeout.as_mut().poll(cx));
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            Version::Unknown(seen, _) => {
+                let due = &PREFACE[*seen..];
+                let (of_preface, after) = new.split_at(new.len().min(due.len()));
+                *seen += of_preface.len();
+                if of_preface != &due[..of_preface.len()] {
+                    this.version = Version::Http1;
+                    return read;
+                }
+                if *seen < PREFACE.len() {
+                    return read;
+                }
+                let mut frames = Frames::new(this.frames_per_second);
+                let counted = frames.came(after);
+                this.version = Version::Http2(Box::new(frames));
+                counted
+            }
+        };
+        match counted {
+            Ok(()) => read,
+            Err(flood) => Poll::Ready(Err(this.refuse(cx, flood))),
         }
-        read
     }
 }
 
 impl AsyncWrite for Timely {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let wrote = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.wrote(&wrote, buf.len());
+        wrote
     }
 
     fn poll_write_vectored(
@@ -62,7 +140,9 @@ impl AsyncWrite for Timely {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.wrote(&wrote, bufs.iter().map(|buf| buf.len()).sum());
+        wrote
     }
 
     fn is_write_vectored(&self) -> bool {

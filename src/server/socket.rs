@@ -10,13 +10,11 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use super::config::BACKLOG;
 use super::listener::{Address, Listener, Place};
 #[cfg(unix)]
 use super::unix_socket::UnixSocket;
 use crate::call::Peer;
-
-/// Connections that wait to be accepted; as many as tokio asks for where it opens the socket.
-pub(super) const BACKLOG: u32 = 1024;
 
 /// A socket that listens.
 pub(super) enum Socket {
@@ -124,6 +122,9 @@ pub(super) enum Stream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(tokio::net::UnixStream),
+    /// Either of them, encrypted.
+    #[cfg(feature = "tls")]
+    Tls(Box<tokio_rustls::server::TlsStream<Stream>>),
 }
 
 macro_rules! each {
@@ -132,6 +133,8 @@ macro_rules! each {
             Stream::Tcp($inner) => $what,
             #[cfg(unix)]
             Stream::Unix($inner) => $what,
+            #[cfg(feature = "tls")]
+            Stream::Tls($inner) => $what,
         }
     };
 }

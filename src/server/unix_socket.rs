@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
 
-use super::socket::BACKLOG;
+use super::config::BACKLOG;
 use crate::call::Peer;
 
 /// A Unix socket that listens.

@@ -1,6 +1,7 @@
 //! Clients over a connection that the test has dialed: a Unix socket, TLS, or TCP it keeps an eye on.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ambidex::call::{Call, Peer, Reply};
 use ambidex::client::Channel;
@@ -68,6 +69,23 @@ impl Dialed {
     /// A call over REST.
     pub async fn echo(&mut self, text: &str) -> hyper::Result<Answer> {
         self.send(post("/v1/echo", format!("{{\"text\":{text:?}}}"))).await
+    }
+
+    /// Waits until the connection is closed.
+    pub async fn closed(&mut self) {
+        let closed = async {
+            while !self.is_closed() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), closed).await.expect("it is closed");
+    }
+
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1(send) => send.is_closed(),
+            Self::Http2(send) => send.is_closed(),
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 
 pub mod allocations;
 pub mod captured;
+pub mod certificates;
 pub mod dialed;
 pub mod edge_service;
 pub mod envelopes;
 pub mod every_kind;
+pub mod frames;
 pub mod grpc_web;
 pub mod http_client;
 pub mod parity_service;

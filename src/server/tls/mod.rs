@@ -1,0 +1,264 @@
+//! TLS: a certificate and its key, and whose certificates a client may show.
+//!
+//! rustls speaks it, with ring for the arithmetic. What is configured is read and checked before the server listens; what
+//! changes later is swapped in whole, or not at all. Connections that are open keep what they began with.
+
+mod error;
+mod handshake;
+mod identity;
+mod reload;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+use super::listener::Serves;
+pub use error::TlsError;
+use reload::Stamps;
+pub(super) use reload::watch;
+
+/// The keys and certificates of listeners that speak TLS 1.2 or 1.3; made by [`Tls::from_files`] or [`Tls::from_pem`] and
+/// given to [`Listener::tls`](super::Listener::tls). Every clone is the same.
+///
+/// ```no_run
+/// use ambidex::server::{Listener, Tls};
+///
+/// # async fn example<S: ambidex::Service + Send + 'static>(service: S) -> Result<(), ambidex::Error> {
+/// let tls = Tls::from_files("/etc/shop/tls.crt", "/etc/shop/tls.key").client_ca_file("/etc/shop/clients.crt").load()?;
+/// ambidex::Server::builder()
+///     .service(service)
+///     .serve(Listener::at("0.0.0.0:8443").tls(tls))
+///     .await
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Tls(Arc<Shared>);
+
+struct Shared {
+    sources: TlsBuilder,
+    current: RwLock<Arc<Offers>>,
+    /// The files as they were when they were last read, well or not.
+    seen: Mutex<Stamps>,
+}
+
+/// What is offered to clients, by what the listener serves: gRPC needs HTTP/2.
+struct Offers {
+    any: Arc<ServerConfig>,
+    http2: Arc<ServerConfig>,
+}
+
+/// Where keys and certificates are, before they are read.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is read before `load`"]
+pub struct TlsBuilder {
+    chain: Pem,
+    key: Pem,
+    client_ca: Option<Pem>,
+    client_certificate_optional: bool,
+}
+
+/// Text in [PEM](https://www.rfc-editor.org/rfc/rfc7468), or where it is.
+#[derive(Clone)]
+enum Pem {
+    File(PathBuf),
+    Text(Arc<[u8]>),
+}
+
+impl Tls {
+    /// The server's certificate from a file in PEM, followed by those that vouch for it, and its private key from another,
+    /// as PKCS#8, PKCS#1 or SEC1. They are read again when they change: see [`reload`](Self::reload).
+    pub fn from_files(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> TlsBuilder {
+        TlsBuilder::new(Pem::File(chain.into()), Pem::File(key.into()))
+    }
+
+    /// The same from text in PEM.
+    pub fn from_pem(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> TlsBuilder {
+        TlsBuilder::new(Pem::Text(chain.as_ref().into()), Pem::Text(key.as_ref().into()))
+    }
+
+    /// Reads the files again, for the connections to come; those that are open go on as they are.
+    ///
+    /// A server does so by itself when a file's time has changed
+    /// ([`Config::tls_reload_interval_ms`](super::Config::tls_reload_interval_ms)).
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, or what is in them does not fit together. Nothing changes then.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken first: what is written meanwhile is seen as a change next time.
+        *seen = self.0.sources.stamps();
+        let offers = Arc::new(self.0.sources.read()?);
+        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = offers;
+        Ok(())
+    }
+
+    /// What a client that connects now is offered.
+    fn offered(&self, serves: Serves) -> Arc<ServerConfig> {
+        let current = self.0.current.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(match serves {
+            Serves::Grpc => &current.http2,
+            Serves::All | Serves::Http => &current.any,
+        })
+    }
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Tls").field(&self.0.sources).finish()
+    }
+}
+
+impl TlsBuilder {
+    fn new(chain: Pem, key: Pem) -> Self {
+        Self { chain, key, client_ca: None, client_certificate_optional: false }
+    }
+
+    /// Asks clients for a certificate that one of the authorities in this file, in PEM, has vouched for. Who has none may
+    /// not connect; who the others are says [`Peer::identity`](crate::call::Peer::identity).
+    pub fn client_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.client_ca = Some(Pem::File(path.into()));
+        self
+    }
+
+    /// The same with authorities from text in PEM.
+    pub fn client_ca_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.client_ca = Some(Pem::Text(pem.as_ref().into()));
+        self
+    }
+
+    /// Lets clients without a certificate in, too: they have no identity. Who shows one has to show a good one.
+    pub fn client_certificate_optional(mut self) -> Self {
+        self.client_certificate_optional = true;
+        self
+    }
+
+    /// Reads everything.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, or what is in them does not fit together.
+    pub fn load(self) -> Result<Tls, TlsError> {
+        let seen = self.stamps();
+        let offers = self.read()?;
+        Ok(Tls(Arc::new(Shared {
+            sources: self,
+            current: RwLock::new(Arc::new(offers)),
+            seen: Mutex::new(seen),
+        })))
+    }
+
+    fn read(&self) -> Result<Offers, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let chain = self.chain.certificates("the certificate chain")?;
+        let key = self.key.key()?;
+        let verifier = self.client_verifier(&provider)?;
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsError::new("the versions of TLS", error))?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain, key)
+            .map_err(|error| {
+                let what = format!(
+                    "{} and {}",
+                    self.chain.named("the certificate chain"),
+                    self.key.named("the private key")
+                );
+                TlsError::new(what, error)
+            })?;
+        let offering = |protocols: &[&str]| {
+            let mut config = config.clone();
+            config.alpn_protocols = protocols.iter().map(|&protocol| protocol.into()).collect();
+            Arc::new(config)
+        };
+        Ok(Offers { any: offering(&["h2", "http/1.1"]), http2: offering(&["h2"]) })
+    }
+
+    fn client_verifier(
+        &self,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+        const WHAT: &str = "the authorities of clients";
+        let Some(pem) = &self.client_ca else {
+            if self.client_certificate_optional {
+                let why = "none are named, so no client can show a certificate: call `client_ca_file`";
+                return Err(TlsError::new(WHAT, why));
+            }
+            return Ok(WebPkiClientVerifier::no_client_auth());
+        };
+        let failed = |error: &dyn std::fmt::Display| TlsError::new(pem.named(WHAT), error.to_string());
+        let mut authorities = RootCertStore::empty();
+        for authority in pem.certificates(WHAT)? {
+            authorities.add(authority).map_err(|error| failed(&error))?;
+        }
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), Arc::clone(provider));
+        let verifier =
+            if self.client_certificate_optional { verifier.allow_unauthenticated() } else { verifier };
+        verifier.build().map_err(|error| failed(&error))
+    }
+
+    fn stamps(&self) -> Stamps {
+        let files = [Some(&self.chain), Some(&self.key), self.client_ca.as_ref()];
+        Stamps::of(files.into_iter().flatten().filter_map(Pem::file))
+    }
+}
+
+impl Pem {
+    fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Text(_) => None,
+        }
+    }
+
+    /// What it is, and where, for errors.
+    fn named(&self, what: &str) -> String {
+        self.file().map_or_else(|| what.to_owned(), |path| format!("{what} in {}", path.display()))
+    }
+
+    fn text(&self, what: &str) -> Result<Arc<[u8]>, TlsError> {
+        match self {
+            Self::File(path) => match std::fs::read(path) {
+                Ok(text) => Ok(text.into()),
+                Err(error) => Err(TlsError::new(self.named(what), error)),
+            },
+            Self::Text(text) => Ok(Arc::clone(text)),
+        }
+    }
+
+    fn certificates(&self, what: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let text = self.text(what)?;
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+        let certificates = certificates.map_err(|error| TlsError::new(self.named(what), error))?;
+        if certificates.is_empty() {
+            let why = "there is no certificate in PEM, which begins with `-----BEGIN CERTIFICATE-----`";
+            return Err(TlsError::new(self.named(what), why));
+        }
+        Ok(certificates)
+    }
+
+    fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
+        const WHAT: &str = "the private key";
+        PrivateKeyDer::from_pem_slice(&self.text(WHAT)?).map_err(|error| {
+            let why = format!("there is no unencrypted key in PEM, which begins with `-----BEGIN PRIVATE KEY-----` ({error})");
+            TlsError::new(self.named(WHAT), why)
+        })
+    }
+}
+
+/// Keys are nobody's to print.
+impl std::fmt::Debug for Pem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => path.fmt(f),
+            Self::Text(_) => f.write_str("PEM"),
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The life of a connection: it grows old, rests, is slow or floods, and the server goes on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ambidex::call::{Call, Reply};
+use ambidex::interceptor::{self, Next};
+use ambidex::server::{Config, ServerBuilder};
+use ambidex::{Code, Status};
+use futures_util::future::BoxFuture;
+use http::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::dialed::{Dialed, grpc, post};
+use crate::support::frames::{self, END_HEADERS, ENHANCE_YOUR_CALM, flood, frame, grpc_head, streams};
+use crate::support::parity_v1::{EchoRequest, ParityClient, Plan};
+use crate::support::running::{Running, parity_builder, parity_with, start};
+
+/// A client that counts its connections.
+async fn counting(server: &Running) -> (ParityClient, Arc<AtomicUsize>) {
+    let dialed = Arc::new(AtomicUsize::new(0));
+    let (address, count) = (server.address, dialed.clone());
+    let client = grpc(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        TcpStream::connect(address)
+    });
+    (client.await.unwrap(), dialed)
+}
+
+fn asleep(sleep_ms: i32) -> EchoRequest {
+    let plan = Some(Plan { sleep_ms, ..Plan::default() });
+    EchoRequest { text: "rested".to_owned(), plan, ..EchoRequest::default() }
+}
+
+async fn http1(server: &Running) -> Dialed {
+    Dialed::http1(TcpStream::connect(server.address).await.unwrap()).await
+}
+
+async fn http2(server: &Running) -> Dialed {
+    Dialed::http2(TcpStream::connect(server.address).await.unwrap()).await
+}
+
+#[tokio::test]
+async fn an_old_connection_ends_well_and_the_next_call_has_a_new_one() {
+    let server = parity_with(|config| {
+        config.connection_age_max_ms = Some(300);
+    })
+    .await;
+    let (client, dialed) = counting(&server).await;
+    let text = client.echo(asleep(1500)).await.expect("it goes on").into_inner().text;
+    assert_eq!(text, "rested");
+    for _ in 0..3 {
+        client.echo(asleep(0)).await.expect("it has a connection");
+    }
+    assert_eq!(dialed.load(Ordering::Relaxed), 2);
+
+    let mut http1 = http1(&server).await;
+    let slow = r#"{"text": "rested", "plan": {"sleepMs": 1500}}"#;
+    let answer = http1.send(post("/v1/echo", slow)).await.expect("it goes on");
+    assert_eq!((answer.status, answer.header("connection")), (StatusCode::OK, "close"));
+    http1.closed().await;
+    // One without a call is closed as well.
+    let mut resting = http2(&server).await;
+    resting.echo("hi").await.unwrap();
+    resting.closed().await;
+    server.stopped().await.expect("a clean drain");
+}
+
+#[tokio::test]
+async fn calls_that_do_not_end_in_time_are_cut_with_their_connection() {
+    let (counter, builder) = counted(parity_builder());
+    let mut config = Config::default();
+    config.connection_age_max_ms = Some(100);
+    config.connection_grace_ms = 100;
+    let server = start(builder.config(config)).await;
+    let (client, _) = counting(&server).await;
+    let status = client.echo(asleep(3_600_000)).await.expect_err("it is cut");
+    assert!(
+        [Code::Unavailable, Code::Unknown, Code::Internal, Code::Cancelled].contains(&status.code()),
+        "{status}"
+    );
+    let mut http1 = http1(&server).await;
+    let slow = r#"{"plan": {"sleepMs": 3600000}}"#;
+    http1.send(post("/v1/echo", slow)).await.expect_err("it is cut");
+    counter.is_zero().await;
+    server.stopped().await.expect("nothing is left to drain");
+}
+
+#[tokio::test]
+async fn a_connection_without_calls_is_closed_and_one_with_is_not() {
+    let server = parity_with(|config| config.connection_idle_timeout_ms = 300).await;
+    let slow = r#"{"text": "rested", "plan": {"sleepMs": 1500}}"#;
+    for version in [1, 2] {
+        let mut client = if version == 1 { http1(&server).await } else { http2(&server).await };
+        for _ in 0..2 {
+            let answer = client.send(post("/v1/echo", slow)).await.expect("it is not idle");
+            assert_eq!(answer.json()["text"], "rested");
+        }
+        client.closed().await;
+    }
+    // A client that has said nothing that is a call.
+    http2(&server).await.closed().await;
+    let (client, dialed) = counting(&server).await;
+    client.echo(asleep(1500)).await.expect("it is not idle");
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    client.echo(asleep(0)).await.expect("it has a new connection");
+    assert_eq!(dialed.load(Ordering::Relaxed), 2);
+    server.stopped().await.expect("a clean drain");
+}
+
+#[tokio::test]
+async fn a_client_at_rest_is_not_taken_for_one_with_a_slow_head() {
+    let server = parity_with(|config| config.header_read_timeout_ms = 100).await;
+    let mut client = http1(&server).await;
+    for _ in 0..2 {
+        client.echo("hi").await.expect("the same connection");
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    }
+    assert!(!client.is_closed());
+    // Half a head, after a whole request.
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    slow.write_all(b"GET /v1/describe HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; 4096];
+    let read = slow.read(&mut answer).await.unwrap();
+    assert!(answer[..read].starts_with(b"HTTP/1.1 200"));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    slow.write_all(b"GET /v1/desc").await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(20), slow.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "it holds its place");
+}
+
+#[tokio::test]
+async fn a_connection_too_many_waits_for_its_turn() {
+    let server = parity_with(|config| config.connections_max = 1).await;
+    let mut first = http1(&server).await;
+    first.echo("hi").await.unwrap();
+    let mut second = http1(&server).await;
+    let mut waiting = std::pin::pin!(second.echo("at last"));
+    let too_early = tokio::time::timeout(Duration::from_millis(300), &mut waiting).await;
+    assert!(too_early.is_err(), "there is one place");
+    drop(first);
+    let answer = tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("its turn").unwrap();
+    assert_eq!(answer.json()["text"], "at last");
+}
+
+/// The calls under way.
+struct Counter(Arc<AtomicUsize>);
+
+impl Counter {
+    async fn is_zero(&self) {
+        let zero = async {
+            while self.0.load(Ordering::SeqCst) > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), zero).await.expect("nothing is left of its calls");
+    }
+}
+
+/// One of them.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The same server, whose calls are counted.
+fn counted(builder: ServerBuilder) -> (Counter, ServerBuilder) {
+    let counter = Arc::new(AtomicUsize::new(0));
+    let counts = counter.clone();
+    let count =
+        interceptor::from_fn(move |call: Call, next: Next| -> BoxFuture<'static, Result<Reply, Status>> {
+            counts.fetch_add(1, Ordering::SeqCst);
+            let under_way = UnderWay(counts.clone());
+            Box::pin(async move {
+                let _under_way = under_way;
+                next.run(call).await
+            })
+        });
+    (Counter(counter), builder.interceptor(count))
+}
+
+/// Nothing that moves no call goes on for ever, and nobody else notices.
+#[tokio::test]
+async fn floods_are_told_to_calm_down() {
+    let server = parity_with(|_| {}).await;
+    let mut bystander = http2(&server).await;
+    let head = frame(frames::HEADERS, END_HEADERS, 1, &grpc_head("/parity.v1.Parity/Sum"));
+    let open = frame(frames::HEADERS, 0, 1, &grpc_head("/parity.v1.Parity/Sum"));
+    let many = |before: &[u8], one: Vec<u8>| [before, &one.repeat(20_000)].concat();
+    let floods = [
+        ("PING", many(&[], frame(frames::PING, 0, 0, &[0; 8]))),
+        ("SETTINGS", many(&[], frame(frames::SETTINGS, 0, 0, &[]))),
+        ("PRIORITY", many(&[], frame(frames::PRIORITY, 0, 3, &[0, 0, 0, 1, 0]))),
+        ("an unknown type", many(&[], frame(0xbe, 0, 0, b"?"))),
+        ("WINDOW_UPDATE", many(&head, frame(frames::WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]))),
+        ("empty DATA", many(&head, frame(frames::DATA, 0, 1, &[]))),
+        ("empty CONTINUATION", many(&open, frame(frames::CONTINUATION, 0, 1, &[]))),
+    ];
+    for (what, frames) in floods {
+        let (code, why) = flood(server.address, frames).await.unwrap_or_else(|| panic!("{what}: no GOAWAY"));
+        assert_eq!(code, ENHANCE_YOUR_CALM, "{what}: {why}");
+        if what == "PING" {
+            assert_eq!(why, "too_many_pings", "gRPC's clients ask less often then");
+        }
+        assert_eq!(bystander.echo("hi").await.unwrap().status, StatusCode::OK);
+    }
+    server.stopped().await.expect("a clean drain");
+}
+
+/// As many PINGs as there are replies are nobody's flood: clients measure their bandwidth by them.
+#[tokio::test]
+async fn pings_that_come_with_calls_are_welcome() {
+    let server = parity_with(|config| config.http2_control_frames_per_second_max = 10).await;
+    let head = grpc_head("/parity.v1.Parity/Echo");
+    let mut calls = Vec::new();
+    for stream in streams().take(100) {
+        calls.extend(frame(frames::HEADERS, END_HEADERS, stream, &head));
+        calls.extend(frame(frames::DATA, 1, stream, &[0; 5]));
+        calls.extend(frame(frames::PING, 0, 0, &[0; 8]));
+    }
+    calls.extend(frame(frames::GOAWAY, 0, 0, &[0; 8]));
+    let goaway = flood(server.address, calls).await;
+    assert!(goaway.as_ref().is_none_or(|(code, _)| *code == 0), "{goaway:?}");
+}
+
+/// CVE-2023-44487: a client that begins calls and resets them at once.
+#[tokio::test]
+async fn rapid_resets_leave_nothing_behind() {
+    let (counter, builder) = counted(parity_builder());
+    let server = start(builder).await;
+    let head = grpc_head("/parity.v1.Parity/Sum");
+    let mut resets = Vec::new();
+    for stream in streams().take(10_000) {
+        resets.extend(frame(frames::HEADERS, END_HEADERS, stream, &head));
+        resets.extend(frame(frames::RST_STREAM, 0, stream, &[0, 0, 0, 8]));
+    }
+    let (code, why) = flood(server.address, resets).await.expect("a GOAWAY");
+    assert_eq!(code, ENHANCE_YOUR_CALM, "{why}");
+    counter.is_zero().await;
+    let snapshot = server.scheduler.snapshot();
+    assert_eq!((snapshot.queued, snapshot.open), (0, 0), "{snapshot:?}");
+    assert_eq!(http2(&server).await.echo("hi").await.unwrap().status, StatusCode::OK);
+    server.stopped().await.expect("a clean drain");
+}
+
+/// CVE-2025-8671: a client that has the server reset its calls.
+#[tokio::test]
+async fn resets_that_a_client_provokes_are_counted() {
+    let (counter, builder) = counted(parity_builder());
+    let mut config = Config::default();
+    config.http2_error_resets_max = 20;
+    let server = start(builder.config(config)).await;
+    let head = grpc_head("/parity.v1.Parity/Sum");
+    let mut provoked = Vec::new();
+    for stream in streams().take(1000) {
+        provoked.extend(frame(frames::HEADERS, END_HEADERS, stream, &head));
+        // More window than there can be.
+        provoked.extend(frame(frames::WINDOW_UPDATE, 0, stream, &(u32::MAX >> 1).to_be_bytes()));
+    }
+    let (code, why) = flood(server.address, provoked).await.expect("a GOAWAY");
+    assert_eq!(code, ENHANCE_YOUR_CALM, "{why}");
+    counter.is_zero().await;
+    server.stopped().await.expect("a clean drain");
+}

@@ -1,0 +1,136 @@
+//! Authorities that vouch for whom a test likes, and clients that trust them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    SanType,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// Who signs certificates.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate and its key, in PEM.
+#[derive(Clone)]
+pub struct Shown {
+    pub chain: String,
+    pub key: String,
+}
+
+impl Shown {
+    fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        CertificateDer::pem_slice_iter(self.chain.as_bytes()).collect::<Result<_, _>>().unwrap()
+    }
+
+    pub fn der(&self) -> Vec<u8> {
+        self.certificates()[0].to_vec()
+    }
+}
+
+impl Authority {
+    pub fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    fn sign(&self, usage: ExtendedKeyUsagePurpose, change: impl FnOnce(&mut CertificateParams)) -> Shown {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.extended_key_usages = vec![usage];
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Shown { chain: certificate.pem(), key: key.serialize_pem() }
+    }
+
+    /// The certificate of a server called `localhost`.
+    pub fn server(&self) -> Shown {
+        self.sign(ExtendedKeyUsagePurpose::ServerAuth, |_| {})
+    }
+
+    pub fn expired_server(&self) -> Shown {
+        self.sign(ExtendedKeyUsagePurpose::ServerAuth, expire)
+    }
+
+    /// The certificate of a client that is known by several names.
+    pub fn client(&self, name: &str) -> Shown {
+        self.sign(ExtendedKeyUsagePurpose::ClientAuth, |params| {
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.subject_alt_names = vec![
+                SanType::DnsName(format!("{name}.example").try_into().unwrap()),
+                SanType::URI(format!("spiffe://shop.example/{name}").try_into().unwrap()),
+                SanType::Rfc822Name(format!("{name}@shop.example").try_into().unwrap()),
+            ];
+        })
+    }
+
+    pub fn expired_client(&self, name: &str) -> Shown {
+        self.sign(ExtendedKeyUsagePurpose::ClientAuth, |params| {
+            params.distinguished_name.push(DnType::CommonName, name);
+            expire(params);
+        })
+    }
+
+    /// A client that trusts those for whom this authority vouches.
+    pub fn trusted_by(&self, shows: Option<&Shown>, alpn: &[&str]) -> Client {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let mut config = match shows {
+            None => builder.with_no_client_auth(),
+            Some(shown) => {
+                let key = PrivateKeyDer::from_pem_slice(shown.key.as_bytes()).unwrap();
+                builder.with_client_auth_cert(shown.certificates(), key).unwrap()
+            }
+        };
+        config.alpn_protocols = alpn.iter().map(|&protocol| protocol.into()).collect();
+        Client(TlsConnector::from(Arc::new(config)))
+    }
+}
+
+fn expire(params: &mut CertificateParams) {
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+}
+
+/// Speaks TLS with `localhost`.
+#[derive(Clone)]
+pub struct Client(TlsConnector);
+
+impl Client {
+    pub async fn over<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<TlsStream<S>> {
+        self.0.connect(ServerName::try_from("localhost").unwrap(), stream).await
+    }
+
+    pub async fn dial(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
+        self.over(TcpStream::connect(address).await?).await
+    }
+}
+
+/// What was agreed to be spoken.
+pub fn agreed<S>(stream: &TlsStream<S>) -> Option<&str> {
+    stream.get_ref().1.alpn_protocol().map(|protocol| std::str::from_utf8(protocol).unwrap())
+}
+
+/// The certificate the server showed.
+pub fn shown_by_server<S>(stream: &TlsStream<S>) -> Vec<u8> {
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
