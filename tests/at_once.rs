@@ -31,7 +31,7 @@ async fn noting() -> (Running, Tasks) {
 }
 
 async fn echo(client: &ParityClient, sleep_ms: i32) {
-    let plan = Plan { sleep_ms: sleep_ms.into(), ..Plan::default() };
+    let plan = Plan { sleep_ms, ..Plan::default() };
     client.echo(EchoRequest { plan: Some(plan), ..EchoRequest::default() }).await.unwrap();
 }
 
