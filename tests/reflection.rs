@@ -299,6 +299,30 @@ async fn descriptors_of_others_are_told_of_too() {
     assert!(list.service.iter().any(|service| service.name == "foreign.v1.Greeter"));
 }
 
+/// With its descriptors or without: what is served is listed, and what is described can be asked for.
+#[tokio::test]
+async fn services_that_were_written_for_tonic_are_told_of_too() {
+    for described in [true, false] {
+        let (_, health) = tonic_health::server::health_reporter();
+        let builder = parity_builder().reflection();
+        let builder = match described {
+            true => builder.tonic_service_with(health, tonic_health::pb::FILE_DESCRIPTOR_SET),
+            false => builder.tonic_service(health),
+        };
+        let server = start(builder).await;
+        let questions = vec![ListServices(String::new()), symbol("grpc.health.v1.Health.Check")];
+        let mut answers = ask(&server, questions).await.into_iter().map(|it| it.message_response.unwrap());
+        let Some(MessageResponse::ListServicesResponse(list)) = answers.next() else { panic!("a list") };
+        assert!(list.service.iter().any(|service| service.name == "grpc.health.v1.Health"));
+        let file = answers.next().unwrap();
+        if described {
+            assert_eq!(files(file)[0].package(), "grpc.health.v1");
+        } else {
+            assert_eq!(error(file).error_code, Code::NotFound as i32);
+        }
+    }
+}
+
 #[tokio::test]
 async fn descriptors_that_are_none_are_refused_at_start_up() {
     for builder in [Server::builder(), Server::builder().reflection()] {
