@@ -90,6 +90,23 @@ async fn a_server_is_ready_while_its_health_says_so() {
 }
 
 #[tokio::test]
+async fn a_server_is_not_ready_before_its_start_hooks_are_done() {
+    let (go_on, told) = tokio::sync::oneshot::channel::<()>();
+    let builder = parity_builder().admin(Admin::at("127.0.0.1:0")).on_start("wait", |_| async move {
+        told.await.expect("the test goes on");
+        Ok::<_, Error>(())
+    });
+    let bound = builder.bind("127.0.0.1:0").await.expect("two ports");
+    let admin = HttpClient::new(bound.admin_address().expect("its own address"));
+    let server = run(bound);
+    assert_eq!(said(&admin, "/readyz").await, unavailable("starting\n"));
+    assert_eq!(said(&admin, "/livez").await, ok("alive\n"));
+    go_on.send(()).expect("the hook waits");
+    until(&admin, ok("ready\n")).await;
+    server.stopped().await.expect("a clean end");
+}
+
+#[tokio::test]
 async fn the_pages_answer_until_the_last_call_has_ended() {
     let bound =
         parity_builder().admin(Admin::at("127.0.0.1:0")).bind("127.0.0.1:0").await.expect("two ports");

@@ -77,8 +77,8 @@ pub(super) struct Facts {
 }
 
 impl Admin {
-    /// On an address of its own, `127.0.0.1:9901`. It answers from the moment the server is bound until its last call
-    /// has ended.
+    /// On an address of its own, `127.0.0.1:9901`. It answers from before the first start hook until after the last stop
+    /// hook.
     pub fn at(address: impl Into<String>) -> Self {
         Self::new(Place::Address(address.into()))
     }
@@ -115,28 +115,25 @@ impl Admin {
         self
     }
 
-    /// The address it wants for its own.
-    pub(super) fn address(&self) -> Option<&str> {
-        match &self.place {
-            Place::Address(address) => Some(address),
-            Place::Prefix(_) => None,
-        }
-    }
-
-    /// The path it wants on the main port.
+    /// Its pages, with the address they have for their own; those that have none go into the router.
     ///
     /// # Errors
     ///
-    /// When no path can be below it.
-    pub(super) fn prefix(&self) -> Result<Option<&str>, Error> {
-        let Place::Prefix(prefix) = &self.place else { return Ok(None) };
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
-        let is_segment = |segment: &str| !segment.is_empty() && segment.chars().all(is_plain);
-        let is_path = prefix.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment));
-        if is_path { Ok(Some(prefix)) } else { Err(Error::AdminPath(prefix.clone())) }
+    /// When no path can be below the one that they want.
+    pub(super) fn place(self, facts: Facts, main: &mut Router) -> Result<Option<(String, Router)>, Error> {
+        let place = self.place.clone();
+        let pages = self.router(facts);
+        match place {
+            Place::Address(address) => Ok(Some((address, pages))),
+            Place::Prefix(prefix) if is_path(&prefix) => {
+                *main = std::mem::take(main).nest(&prefix, pages);
+                Ok(None)
+            }
+            Place::Prefix(prefix) => Err(Error::AdminPath(prefix)),
+        }
     }
 
-    pub(super) fn router(self, facts: Facts) -> Router {
+    fn router(self, facts: Facts) -> Router {
         #[cfg(feature = "prometheus")]
         let metrics = metrics_page::router(facts.metrics, self.own_metrics);
         #[cfg(not(feature = "prometheus"))]
@@ -164,6 +161,13 @@ impl Admin {
                 }),
             )
     }
+}
+
+/// Whether there can be paths below a path: segments of plain characters, each behind a slash.
+fn is_path(prefix: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    let is_segment = |segment: &str| !segment.is_empty() && segment.chars().all(is_plain);
+    prefix.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment))
 }
 
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -429,13 +429,7 @@ impl ServerBuilder {
             scheduler: core.scheduler.clone(),
             metrics: self.metrics.clone().unwrap_or_default(),
         };
-        let (address, prefix) = (admin.address().map(str::to_owned), admin.prefix()?.map(str::to_owned));
-        let pages = admin.router(facts);
-        if let Some(prefix) = prefix {
-            self.router = std::mem::take(&mut self.router).nest(&prefix, pages);
-            return Ok(None);
-        }
-        Ok(address.map(|address| (address, pages)))
+        admin.place(facts, &mut self.router)
     }
 
     /// The server's HTTP routes, with yours and every layer around them, as a router of axum: for tests that need no
