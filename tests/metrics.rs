@@ -288,7 +288,18 @@ async fn the_page_has_every_figure_by_its_name() {
     let server = run(bound);
     server.http.post("/v1/blocking/echo", r#"{"text": "hello"}"#).await;
     server.http.post("/v1/blocking/echo", r#"{"plan": {"failCode": 5}}"#).await;
+    for wire in wires::ALL {
+        server.call(wire, &Case::new("Echo", "/v1/echo", json!({"text": "x"}))).await;
+    }
     let page = page(&admin).await;
+    let series = page
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.rsplit_once(' ').expect("a value").0);
+    let mut known = std::collections::HashSet::new();
+    for series in series {
+        assert!(known.insert(series), "{series} is there twice");
+    }
     let labels = r#"rpc_method="parity.v1.Parity/EchoBlocking",rpc_system_name="rest""#;
     for line in [
         format!("rpc_server_calls_started_total{{{labels}}} 2"),
@@ -305,8 +316,8 @@ async fn the_page_has_every_figure_by_its_name() {
         format!("rpc_server_request_size_bytes_count{{{labels}}} 2"),
         format!("rpc_server_request_size_bytes_bucket{{le=\"64.0\",{labels}}} 2"),
         format!("rpc_server_response_size_bytes_count{{{labels}}} 1"),
-        "ambidex_server_connections_accepted_total 1".to_owned(),
-        "ambidex_server_connections_open 1".to_owned(),
+        "# TYPE ambidex_server_connections_open gauge".to_owned(),
+        "# TYPE ambidex_server_connections_accepted counter".to_owned(),
         "ambidex_scheduler_jobs_completed_total{lane=\"parity.v1.Parity/EchoBlocking\"} 2".to_owned(),
         "ambidex_runtime_workers 1".to_owned(),
         "books_sold_total 17".to_owned(),

@@ -44,12 +44,27 @@ const SPAN_TARGET: &str = "ambidex::call";
 /// The target of the access log.
 const ACCESS_TARGET: &str = "ambidex::access";
 
-/// What OpenTelemetry calls a protocol. For REST routes and calls in the same process it has no name.
+/// What OpenTelemetry calls a protocol. For REST routes and calls in the same process it has no name; gRPC-Web it would
+/// call gRPC, but a series is what one method did over one protocol, and there are no two of one name.
 pub(crate) fn rpc_system(protocol: Protocol) -> &'static str {
     match protocol {
-        Protocol::Grpc | Protocol::GrpcWeb => "grpc",
+        Protocol::Grpc => "grpc",
+        Protocol::GrpcWeb => "grpc_web",
         Protocol::Rpc => "connectrpc",
         Protocol::Rest => "rest",
         Protocol::Local => "local",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_protocols_share_a_series() {
+        let names: std::collections::BTreeSet<_> = Protocol::ALL.map(rpc_system).into();
+        assert_eq!(names.len(), Protocol::ALL.len());
+        // A protocol is found by its number where it is counted.
+        assert_eq!(Protocol::ALL.map(|protocol| protocol as usize), std::array::from_fn(|at| at));
     }
 }
