@@ -104,7 +104,11 @@ impl Stream for Streamed {
         if self.ended {
             return Poll::Ready(None);
         }
+        // A handler that always has a message ready would leave its thread of the runtime to nobody else: each counts
+        // against the task's budget, as what is read from a socket does.
+        let turn = std::task::ready!(tokio::task::coop::poll_proceed(cx));
         let item = std::task::ready!(self.poll_item(cx));
+        turn.made_progress();
         self.drained.spoke();
         Poll::Ready(match item {
             Some(Ok(message)) => {

@@ -51,6 +51,9 @@ const CLOSE_WAIT: Duration = Duration::from_secs(1);
 /// What is gathered before it is written: a few packets.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
+/// What is read at once, and so what of a flood of tiny frames is looked at before anybody else has a turn.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
+
 /// Pings that are answered between two frames of ours, within a minute. Their pongs wait in memory for a client that
 /// does not read, and one that asks more often is up to nothing else.
 const PINGS_MAX: usize = 500;
@@ -144,6 +147,7 @@ pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Pe
         .protocols([JSON_PROTOCOL, PROTO_PROTOCOL])
         .max_message_size(cut_off)
         .max_frame_size(cut_off)
+        .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES);
     let proto = upgrade.selected_protocol().is_some_and(|chosen| chosen == PROTO_PROTOCOL);
     let session = Session {
@@ -297,6 +301,8 @@ impl<'a> Reader<'a> {
     async fn read(&mut self, source: &mut SplitStream<WebSocket>) -> Ended {
         let streams = self.endpoint.route.spec.kind().client_streams();
         loop {
+            // One who always has a frame ready would leave the thread to nobody else.
+            tokio::task::coop::consume_budget().await;
             let Some(frame) = self.next_frame(source).await else { return Ended::Gone };
             let (encoding, data) = match frame {
                 Message::Text(text) if text.is_empty() && streams => {
