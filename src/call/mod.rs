@@ -13,6 +13,7 @@ mod metadata;
 mod method;
 #[cfg(feature = "opentelemetry")]
 mod otel;
+mod pace;
 mod peer;
 mod reply;
 mod request;
@@ -40,4 +41,5 @@ pub(crate) use metadata::{
 };
 #[cfg(feature = "opentelemetry")]
 pub(crate) use otel::adopt as adopt_span;
+pub(crate) use pace::{Pace, Paced};
 pub(crate) use trace::go_on as go_on_with_trace;

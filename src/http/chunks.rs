@@ -1,5 +1,7 @@
 //! Reading a request body within its bound: whole, or in chunks as they come; unpacked on the way.
 
+use std::error::Error;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,10 +12,16 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Status;
 
 use super::coding::{Coding, Decoder, refusal};
-use super::status::body_too_large;
+use super::status::{body_too_large, body_too_slow};
+use crate::call::{Pace, Paced};
 
-/// Reads a whole body, of at most `limit_bytes` as it comes and as many unpacked.
-pub(super) async fn whole(body: Body, coding: Option<Coding>, limit_bytes: usize) -> Result<Bytes, Status> {
+/// Reads a whole body, of at most `limit_bytes` as it comes and as many unpacked, that comes at this pace.
+pub(super) async fn whole(
+    body: Body,
+    coding: Option<Coding>,
+    limit_bytes: usize,
+    pace: Pace,
+) -> Result<Bytes, Status> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -21,10 +29,12 @@ pub(super) async fn whole(body: Body, coding: Option<Coding>, limit_bytes: usize
     if body.size_hint().lower() > limit_bytes as u64 {
         return Err(body_too_large(limit_bytes));
     }
-    let body = match Limited::new(body, limit_bytes).collect().await {
+    let body = match Limited::new(Paced::new(body, pace), limit_bytes).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => return Err(body_too_large(limit_bytes)),
-        Err(_) => return Err(cut_off()),
+        Err(error) => {
+            return Err(error.downcast().map_or_else(|error| broken(&*error), |slow| body_too_slow(*slow)));
+        }
     };
     match coding {
         Some(coding) if !body.is_empty() => coding.decode(&body, limit_bytes).map_err(refusal),
@@ -41,7 +51,16 @@ pub(super) fn blank() -> Status {
     Status::invalid_argument("the body: there is next to nothing in it but blanks")
 }
 
-fn cut_off() -> Status {
+/// Why a body cannot be read to its end: its client left, or framed it in a way that is none.
+fn broken(error: &(dyn Error + 'static)) -> Status {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)) {
+            return Status::invalid_argument("the request body is not framed as its head says");
+        }
+        cause = error.source();
+    }
     Status::cancelled("the request body ended before it was complete")
 }
 
@@ -76,7 +95,7 @@ impl Chunks {
                     Ok(data) => self.unpack(data),
                     Err(_) => continue,
                 },
-                Some(Err(_)) => Err(cut_off()),
+                Some(Err(error)) => Err(broken(&error)),
                 None => {
                     self.body = None;
                     self.decoder.take().map_or(Ok(Bytes::new()), Decoder::finish).map_err(refusal)
@@ -109,20 +128,23 @@ impl Chunks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    const PACE: Pace = Pace { timeout: Duration::from_secs(10), bytes_per_second_min: 1 };
 
     #[tokio::test]
     async fn a_body_of_the_bound_is_read_and_one_byte_more_is_not() {
-        assert_eq!(whole(Body::from("12345678"), None, 8).await.expect("read"), "12345678");
-        let error = whole(Body::from("123456789"), None, 8).await.expect_err("too large");
+        assert_eq!(whole(Body::from("12345678"), None, 8, PACE).await.expect("read"), "12345678");
+        let error = whole(Body::from("123456789"), None, 8, PACE).await.expect_err("too large");
         assert_eq!(error.code(), tonic::Code::ResourceExhausted);
     }
 
     #[tokio::test]
     async fn a_packed_body_is_held_to_the_same_bound() {
         let packed = Coding::Gzip.encode(&[b'a'; 100]).expect("packed");
-        let read = whole(Body::from(packed.clone()), Some(Coding::Gzip), 100).await;
+        let read = whole(Body::from(packed.clone()), Some(Coding::Gzip), 100, PACE).await;
         assert_eq!(read.expect("read"), [b'a'; 100][..]);
-        let error = whole(Body::from(packed), Some(Coding::Gzip), 99).await.expect_err("too large");
+        let error = whole(Body::from(packed), Some(Coding::Gzip), 99, PACE).await.expect_err("too large");
         assert_eq!(error.code(), tonic::Code::ResourceExhausted);
     }
 }

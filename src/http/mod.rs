@@ -43,7 +43,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use tonic::Status;
 
 use crate::call::timeout::{parse_connect, parse_grpc, parse_server};
-use crate::call::{self, Call, Head, Peer};
+use crate::call::{self, Call, Head, Pace, Peer};
 use crate::dispatch::{Dispatched, Dispatcher};
 use content::Encoding;
 use endpoint::{Endpoint, RequestSpelling};
@@ -63,6 +63,8 @@ pub(crate) use websocket::{Held, WebSockets, is_asked_for as is_websocket};
 pub(crate) struct HttpConfig {
     /// The largest request body, and the largest message of a streamed one.
     pub(crate) body_max_bytes: usize,
+    /// How fast a body has to come that is one message.
+    pub(crate) request_pace: Pace,
     /// The most bytes of a streamed reply that are gathered before they are sent.
     pub(crate) stream_chunk_max_bytes: usize,
     /// How long the head of a streamed reply waits for its first message.

@@ -72,7 +72,7 @@ pub(super) fn messages(
         }
         RequestSpelling::Raw => Body::stream(Once {
             making: Some(async move {
-                let data = whole(body, coding, limit_bytes).await?;
+                let data = whole(body, coding, limit_bytes, edge.config.request_pace).await?;
                 raw(&endpoint.request, &target, data, &edge.config)
             }),
         }),
@@ -84,7 +84,7 @@ pub(super) fn messages(
         }
         RequestSpelling::Whole(encoding) => Body::stream(Once {
             making: Some(async move {
-                let body = whole(body, coding, limit_bytes).await?;
+                let body = whole(body, coding, limit_bytes, edge.config.request_pace).await?;
                 message(&endpoint.request, encoding, body, &target, &edge.config)
             }),
         }),

@@ -21,6 +21,11 @@ pub(super) fn body_too_large(limit_bytes: usize) -> Status {
     in_own_words(Status::resource_exhausted(message), StatusCode::PAYLOAD_TOO_LARGE, None)
 }
 
+/// A request body that does not come at the pace it has to: 408 here.
+pub(super) fn body_too_slow(error: Status) -> Status {
+    in_own_words(error, StatusCode::REQUEST_TIMEOUT, None)
+}
+
 /// No route has this path's method; `allowed` are those that some have.
 pub(super) fn method_not_allowed(method: &Method, allowed: &str) -> Status {
     let error = Status::unimplemented(format!("{method} is not allowed here; allowed: {allowed}"));

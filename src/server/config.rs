@@ -6,6 +6,7 @@ use std::time::Duration;
 use ambidex_schema::{DecodeOptions, EncodeOptions};
 
 use super::{Cors, lifetime};
+use crate::call::Pace;
 use crate::handler::MethodConfig;
 use crate::scheduler::SchedulerConfig;
 use crate::{dispatch, grpc, http};
@@ -96,6 +97,11 @@ pub struct Config {
     pub timeout_max_ms: Option<u64>,
     /// The largest HTTP request body, and the largest line of a streamed one. More is 413.
     pub body_max_bytes: usize,
+    /// How long the body of a request may take that is one message; the more has come of it, the longer it may. Who is
+    /// slower is answered with 408. Zero is no bound; streams of requests have none.
+    pub body_read_timeout_ms: u64,
+    /// Bytes of such a body that are worth another second.
+    pub body_bytes_per_second_min: u32,
     /// The largest gRPC request message, decompressed. More is RESOURCE_EXHAUSTED.
     pub request_message_max_bytes: usize,
     /// The largest gRPC reply message. More is an error of the handler.
@@ -103,6 +109,9 @@ pub struct Config {
     /// Whether gRPC-Web is served where gRPC is, for pages in browsers. For those of other origins see
     /// [`cors`](Self::cors).
     pub grpc_web: bool,
+    /// How long a client may take nothing of what is written to its connection, before that is closed. Zero for as long
+    /// as it likes.
+    pub reply_stall_timeout_ms: u64,
     /// Bytes of a streamed HTTP reply that are gathered before they are sent, if they are there at once.
     pub stream_chunk_max_bytes: usize,
     /// How long calls in flight may go on after the server was told to stop.
@@ -211,10 +220,16 @@ impl Default for Config {
             // gRPC's own default for messages, and the same for bodies, so that a call fits over each.
             body_max_bytes: 4 * 1024 * 1024,
             request_message_max_bytes: 4 * 1024 * 1024,
+            // Apache's own: the worst of lines is faster, and who is slower on purpose holds a place in flight.
+            body_read_timeout_ms: 20_000,
+            body_bytes_per_second_min: 500,
             // Most clients refuse more than 4 MiB, but those that were told to may take more.
             reply_message_max_bytes: 64 * 1024 * 1024,
             // It is told apart by its content type, and costs nobody else anything.
             grpc_web: true,
+            // Envoy's own for a stream that stands still: a slow reader reads now and then, and who reads nothing for
+            // so long holds memory, a handler and its place for nobody.
+            reply_stall_timeout_ms: 300_000,
             // A few packets: enough to spare system calls, little enough to be on its way.
             stream_chunk_max_bytes: 16 * 1024,
             // Kubernetes kills after 30 s; this leaves time to say so.
@@ -286,6 +301,10 @@ impl Config {
         Duration::from_millis(self.tls_reload_interval_ms)
     }
 
+    pub(crate) fn reply_stall_timeout(&self) -> Duration {
+        Duration::from_millis(self.reply_stall_timeout_ms)
+    }
+
     pub(crate) fn drain_timeout(&self) -> Duration {
         Duration::from_millis(self.drain_timeout_ms)
     }
@@ -296,6 +315,13 @@ impl Config {
 
     pub(crate) fn stop_hook_timeout(&self) -> Duration {
         Duration::from_millis(self.stop_hook_timeout_ms)
+    }
+
+    fn request_pace(&self) -> Pace {
+        Pace {
+            timeout: Duration::from_millis(self.body_read_timeout_ms),
+            bytes_per_second_min: self.body_bytes_per_second_min,
+        }
     }
 
     pub(crate) fn dispatch(&self) -> dispatch::Limits {
@@ -318,6 +344,7 @@ impl Config {
     pub(crate) fn http(&self) -> http::HttpConfig {
         http::HttpConfig {
             body_max_bytes: self.body_max_bytes,
+            request_pace: self.request_pace(),
             stream_chunk_max_bytes: self.stream_chunk_max_bytes.max(1),
             first_message_wait: Duration::from_millis(self.first_message_wait_ms),
             json_in: self.json_in.clone(),

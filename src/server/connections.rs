@@ -24,6 +24,7 @@ use super::preface::Timely;
 use super::socket::{Socket, Stream};
 use super::streams::Streams;
 use super::tls::Tls;
+use super::unread_socket::Taken;
 use crate::call::Peer;
 use crate::http::Held;
 use crate::telemetry::Connections;
@@ -122,6 +123,7 @@ async fn serve(stream: Stream, peer: Peer, front: Front, shared: Shared, place: 
     let http = http(&config, streams.clone());
     let stream =
         Timely::new(stream, config.header_read_timeout(), config.http2_control_frames_per_second_max);
+    let stream = Taken::new(stream, config.reply_stall_timeout());
     let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let connection = Glancing::new(connection, config.header_read_timeout());
     let crowded = move || places.are_wanted();
