@@ -5,6 +5,8 @@
 
 mod support;
 
+#[cfg(target_os = "linux")]
+mod abuse;
 mod admin;
 mod at_once;
 mod bad_input;

@@ -9,13 +9,21 @@ use std::time::Duration;
 static COUNTING: Counting = Counting;
 
 static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
+static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+fn allocated(bytes: usize) {
+    let now = LIVE_BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    if now > PEAK_BYTES.load(Ordering::Relaxed) {
+        PEAK_BYTES.fetch_max(now, Ordering::Relaxed);
+    }
+}
 
 struct Counting;
 
 // SAFETY: the system's allocator does it all.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE_BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+        allocated(layout.size());
         unsafe { System.alloc(layout) }
     }
 
@@ -25,7 +33,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        LIVE_BYTES.fetch_add(size, Ordering::Relaxed);
+        allocated(size);
         LIVE_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
         unsafe { System.realloc(memory, layout, size) }
     }
@@ -45,6 +53,20 @@ pub fn settled() -> usize {
         }
     }
     least
+}
+
+/// The bytes that this process has allocated at this moment.
+pub fn live() -> usize {
+    LIVE_BYTES.load(Ordering::Relaxed)
+}
+
+/// The most it ever had, or since the last [`forget_peak`].
+pub fn peak() -> usize {
+    PEAK_BYTES.load(Ordering::Relaxed)
+}
+
+pub fn forget_peak() {
+    PEAK_BYTES.store(live(), Ordering::Relaxed);
 }
 
 /// Runs an ignored test of this binary alone, and passes on what it says.
