@@ -35,6 +35,10 @@ versus *args:
 overload:
     cargo run --release -p ambidex-versus --bin versus -- overload
 
+# Every attack of tests/abuse at its full size; prints the table of docs/abuse.md.
+abuse:
+    cargo test --release --package ambidex --test integration abuse::in_full -- --ignored --nocapture
+
 # Offloading a call, against spawn_blocking and a pool behind a channel: ratios, with the goals beside them.
 bench-scheduler *args:
     cargo run --release -p ambidex-bench-scheduler -- {{args}}
