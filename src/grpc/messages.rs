@@ -13,6 +13,7 @@ use http_body::Body as HttpBody;
 use tonic::Status;
 use tonic::codegen::StdError;
 
+use crate::call::{Pace, Paced};
 use crate::coding::{Coding, UnpackError};
 
 /// Flags and length.
@@ -84,6 +85,13 @@ where
     /// Messages of at most `limit_bytes` each, packed and unpacked.
     pub(super) fn new(body: B, coding: Option<Coding>, limit_bytes: usize) -> Self {
         Self { body: Some(body), unread: Unread::default(), coding, limit_bytes, trailers: None }
+    }
+
+    /// The same, if their body comes at this pace.
+    pub(super) fn paced(self, pace: Pace) -> Messages<Paced<B>> {
+        let Self { body, unread, coding, limit_bytes, trailers } = self;
+        let body = body.map(|body| Paced::new(body, pace));
+        Messages { body, unread, coding, limit_bytes, trailers }
     }
 
     /// The only message, if it is all there is and here already. Nothing is unpacked or refused for that, and nobody

@@ -23,7 +23,7 @@ use tonic::Status;
 use tonic::codegen::StdError;
 
 use crate::call::timeout::parse_grpc;
-use crate::call::{self, Body, Call, Head, MethodKind, Peer, Protocol};
+use crate::call::{self, Body, Call, Head, MethodKind, Pace, Peer, Protocol};
 use crate::coding::Coding;
 use crate::dispatch::Dispatcher;
 use messages::Messages;
@@ -40,6 +40,8 @@ pub(crate) use web::{Web, is_grpc_web};
 pub(crate) struct Limits {
     /// The largest request message, decompressed.
     pub(crate) request_message_max_bytes: usize,
+    /// How fast a request has to come that is one message.
+    pub(crate) request_pace: Pace,
     /// How long the head of a server stream waits for its first message.
     pub(crate) first_message_wait: Duration,
     /// The largest reply message.
@@ -122,7 +124,11 @@ impl GrpcEdge {
         } else {
             None
         };
-        let body = only.map_or_else(|| Body::stream(messages), Body::Message);
+        let body = match only {
+            Some(message) => Body::Message(message),
+            None if is_unary => Body::stream(messages.paced(self.limits.request_pace)),
+            None => Body::stream(messages),
+        };
         let mut call = Call::new(call_head, call::incoming_metadata(std::mem::take(&mut head.headers)), body);
         if route.is_mounted() {
             call.extensions.insert(head.uri);

@@ -98,7 +98,7 @@ pub struct Config {
     /// The largest HTTP request body, and the largest line of a streamed one. More is 413.
     pub body_max_bytes: usize,
     /// How long the body of a request may take that is one message; the more has come of it, the longer it may. Who is
-    /// slower is answered with 408. Zero is no bound; streams of requests have none.
+    /// slower is answered with 408, and over gRPC with DEADLINE_EXCEEDED. Zero is no bound; streams of requests have none.
     pub body_read_timeout_ms: u64,
     /// Bytes of such a body that are worth another second.
     pub body_bytes_per_second_min: u32,
@@ -337,6 +337,7 @@ impl Config {
         grpc::Limits {
             first_message_wait: Duration::from_millis(self.first_message_wait_ms),
             request_message_max_bytes: self.request_message_max_bytes,
+            request_pace: self.request_pace(),
             reply_message_max_bytes: self.reply_message_max_bytes,
         }
     }

@@ -4,17 +4,19 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ambidex::Code;
 use axum::body::Body;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_stream::StreamExt;
 
+use super::frames::message;
 use super::victim::{Outcome, Victim};
-use crate::support::http_client::HttpClient;
+use crate::support::http_client::{Answer, HttpClient};
 
 #[derive(Debug, Clone, Copy)]
 enum Way {
@@ -30,10 +32,22 @@ enum Way {
     Connect,
     /// Over HTTP/2.
     Http2,
+    /// Half of a gRPC message.
+    Grpc,
+    /// The same of a blocking method.
+    GrpcBlocking,
 }
 
-const WAYS: [Way; 6] =
-    [Way::Trickle, Way::Chunks, Way::Silent, Way::SilentBlocking, Way::Connect, Way::Http2];
+const WAYS: [Way; 8] = [
+    Way::Trickle,
+    Way::Chunks,
+    Way::Silent,
+    Way::SilentBlocking,
+    Way::Connect,
+    Way::Http2,
+    Way::Grpc,
+    Way::GrpcBlocking,
+];
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -71,9 +85,19 @@ async fn by_hand(address: SocketAddr, path: &str, framing: &str, first: &[u8], a
     String::from_utf8_lossy(&said[..read]).lines().next().unwrap_or_default().to_owned()
 }
 
+fn over_http2(answer: &Answer) -> String {
+    let code = answer.headers.get("grpc-status").map(|code| code.to_str().expect("ASCII"));
+    code.map_or_else(|| answer.status.to_string(), |code| format!("grpc {code}"))
+}
+
 impl Way {
     async fn answer(self, address: SocketAddr) -> String {
         let http2 = HttpClient::new(address).http2();
+        let grpc = |path: &'static str| async {
+            let half = &message(0, &[b'a'; 10_000])[..20];
+            let headers = [("content-type", "application/grpc"), ("te", "trailers")];
+            over_http2(&http2.send(Method::POST, path, &headers, trickling(half.to_vec().leak())).await)
+        };
         let length = "content-length: 100000";
         match self {
             Self::Trickle => by_hand(address, "/v1/echo", length, b"{", b" ").await,
@@ -83,12 +107,15 @@ impl Way {
             Self::Silent => by_hand(address, "/v1/echo", length, b"{", b"").await,
             Self::SilentBlocking => by_hand(address, "/v1/blocking/echo", length, b"{", b"").await,
             Self::Connect => by_hand(address, "/parity.v1.Parity/Echo", length, b"{", b" ").await,
-            Self::Http2 => http2.post("/v1/echo", trickling(b"{")).await.status.to_string(),
+            Self::Http2 => over_http2(&http2.post("/v1/echo", trickling(b"{")).await),
+            Self::Grpc => grpc("/parity.v1.Parity/Echo").await,
+            Self::GrpcBlocking => grpc("/parity.v1.Parity/EchoBlocking").await,
         }
     }
 
     fn expected(self) -> String {
         match self {
+            Self::Grpc | Self::GrpcBlocking => format!("grpc {}", Code::DeadlineExceeded as i32),
             Self::Http2 => StatusCode::REQUEST_TIMEOUT.to_string(),
             _ => format!("HTTP/1.1 {}", StatusCode::REQUEST_TIMEOUT),
         }
