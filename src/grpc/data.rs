@@ -26,6 +26,19 @@ impl Data {
         Self::Message { prefix: prefix(compressed, message.len()), sent: 0, message }
     }
 
+    /// Takes off the first bytes, so many of them or a prefix more.
+    pub(crate) fn take_piece(&mut self, bytes: usize) -> Self {
+        match self {
+            Self::Plain(all) => Self::Plain(all.split_to(bytes.min(all.len()))),
+            Self::Message { prefix, sent, message } => {
+                let piece = message.split_to(bytes.min(message.len()));
+                let piece = Self::Message { prefix: *prefix, sent: *sent, message: piece };
+                *self = Self::Plain(std::mem::take(message));
+                piece
+            }
+        }
+    }
+
     /// All of it in one piece.
     pub(crate) fn into_bytes(self) -> Bytes {
         match self {

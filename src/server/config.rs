@@ -109,8 +109,8 @@ pub struct Config {
     /// Whether gRPC-Web is served where gRPC is, for pages in browsers. For those of other origins see
     /// [`cors`](Self::cors).
     pub grpc_web: bool,
-    /// How long a client may take nothing of what is written to its connection, before that is closed. Zero for as long
-    /// as it likes.
+    /// How long a client may take nothing of a reply that is there for it. Then its stream over HTTP/2 is reset, and any
+    /// other connection closed. Zero for as long as it likes.
     pub reply_stall_timeout_ms: u64,
     /// Bytes of a streamed HTTP reply that are gathered before they are sent, if they are there at once.
     pub stream_chunk_max_bytes: usize,

@@ -119,7 +119,7 @@ async fn serve(stream: Stream, peer: Peer, front: Front, shared: Shared, place: 
     let held = Held(Arc::clone(&place));
     let from = peer.clone();
     let service = service_fn(move |request| front.serve(request, &from, &held));
-    let streams = Streams::default();
+    let streams = Streams::new(config.reply_stall_timeout());
     let http = http(&config, streams.clone());
     let stream =
         Timely::new(stream, config.header_read_timeout(), config.http2_control_frames_per_second_max);

@@ -13,6 +13,7 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::linger::Lingering;
+use super::unread_reply::{Pieces, noted};
 use crate::call::{Peer, Protocol};
 use crate::dispatch::is_at_once;
 use crate::grpc::{Data, GrpcEdge, ReplyBody, Web, is_grpc, is_grpc_web};
@@ -146,16 +147,16 @@ impl Front {
                 };
                 Box::pin(Answer { response, into })
             }
-            (_, None) => Box::pin(std::future::ready(Ok(Response::new(FrontBody::Http {
+            (_, None) => Box::pin(std::future::ready(Ok(Response::new(Pieces::new(FrontBody::Http {
                 body: axum::body::Body::empty(),
-            })))),
+            }))))),
         }
     }
 }
 
 /// An answer that is being made.
 pub(super) type ResponseFuture =
-    Pin<Box<dyn Future<Output = Result<Response<FrontBody>, Infallible>> + Send>>;
+    Pin<Box<dyn Future<Output = Result<Response<Pieces<FrontBody>>, Infallible>> + Send>>;
 
 pin_project! {
     /// An edge's answer, as this port's. An `async` block that awaited it would hold it twice.
@@ -166,15 +167,16 @@ pin_project! {
     }
 }
 
-impl<F: Future, M, T> Future for Answer<F, M>
+impl<F: Future, M> Future for Answer<F, M>
 where
-    M: FnMut(F::Output) -> T,
+    M: FnMut(F::Output) -> Result<Response<FrontBody>, Infallible>,
 {
-    type Output = T;
+    type Output = Result<Response<Pieces<FrontBody>>, Infallible>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.response.poll(cx).map(this.into)
+        let answer = std::task::ready!(noted(this.response.poll(cx)));
+        Poll::Ready((this.into)(answer).map(|response| response.map(Pieces::new)))
     }
 }
 

@@ -39,6 +39,7 @@ mod tls;
 mod tonic_services;
 #[cfg(unix)]
 mod unix_socket;
+mod unread_reply;
 mod unread_socket;
 
 pub use crate::grpc::{CallExtensions, TonicService};

@@ -7,8 +7,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::at_once::at_once;
+use super::unread_reply::Taking;
 use hyper::rt::Executor;
 
 /// The executor of one connection's streams.
@@ -21,9 +23,16 @@ struct Shared {
     open: Arc<()>,
     /// Only the connection's own task writes it.
     begun: AtomicU32,
+    /// How long the client of a stream may take nothing of its reply.
+    unread: Duration,
 }
 
 impl Streams {
+    /// Streams whose clients take something of a reply at least so often; zero for as seldom as they like.
+    pub(super) fn new(unread: Duration) -> Self {
+        Self(Arc::new(Shared { unread, ..Shared::default() }))
+    }
+
     /// Whether any is open.
     pub(super) fn are_open(&self) -> bool {
         Arc::strong_count(&self.0.open) > 1
@@ -37,14 +46,14 @@ impl Streams {
 
 impl<F> Executor<F> for Streams
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
         let begun = self.begun().wrapping_add(1);
         self.0.begun.store(begun, Ordering::Relaxed);
         if let Some(stream) = at_once(stream) {
-            tokio::spawn(Open { stream, _held: Arc::clone(&self.0.open) });
+            let open = Open { stream, _held: Arc::clone(&self.0.open) };
+            tokio::spawn(Taking::new(open, self.0.unread));
         }
     }
 }

@@ -89,11 +89,6 @@ impl Held {
 }
 
 impl Way {
-    /// Whether a client who opens no window of HTTP/2 is ended by it.
-    fn is_ended_by(self, end: End) -> bool {
-        end != End::Stall || !matches!(self, Self::Grpc | Self::GrpcBlocking)
-    }
-
     async fn begin(self, address: SocketAddr, timeout: Option<&str>) -> Held {
         let grpc_timeout = timeout.map(|seconds| format!("{seconds}S"));
         let grpc_timeout: Vec<_> = grpc_timeout.iter().map(|value| ("grpc-timeout", &**value)).collect();
@@ -153,7 +148,7 @@ pub async fn attack(attackers: usize, end: End) -> Outcome {
     let honest = victim.honest().await;
     let begun = victim.figure("begun").await;
     let mut beginning = JoinSet::new();
-    for way in WAYS.into_iter().filter(|way| way.is_ended_by(end)).cycle().take(attackers) {
+    for way in WAYS.into_iter().cycle().take(attackers) {
         let (address, deadline) = (victim.address, (end == End::Deadline).then_some("5"));
         beginning.spawn(async move { (way, way.begin(address, deadline).await) });
     }

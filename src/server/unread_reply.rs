@@ -1,0 +1,180 @@
+//! A reply over HTTP/2 whose client takes nothing of it.
+//!
+//! Each stream of a connection has a window, which its client opens as it reads. One that opens none holds the stream
+//! with all that belongs to it: a reply that is made, or a handler held back in the middle. The connection is well
+//! meanwhile, and pings are answered. Nobody below says what a stream waits for, but the stream's task can tell: where
+//! it waits, and neither the answer nor its body said that they are not ready, it waits for the client.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Buf;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep};
+
+use crate::grpc::Data;
+
+/// What is handed down at once. A frame that was handed down waits where nobody can take it back, window or not.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// What a stream's own code said while its task was polled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Said {
+    Nothing,
+    /// Here is more for the client.
+    More,
+    /// It is ourselves who are not ready.
+    Wait,
+}
+
+thread_local! {
+    static SAID: Cell<Said> = const { Cell::new(Said::Nothing) };
+}
+
+/// Notes whether what was polled is ready.
+pub(super) fn noted<T>(polled: Poll<T>) -> Poll<T> {
+    SAID.set(if polled.is_pending() { Said::Wait } else { Said::More });
+    polled
+}
+
+pin_project! {
+    /// The task of a stream, which ends, and so resets the stream, when the client takes nothing for too long.
+    pub(super) struct Taking<F> {
+        #[pin]
+        stream: F,
+        timeout: Duration,
+        // Made when the client is waited for the first time.
+        clock: Option<Pin<Box<Sleep>>>,
+        waits_for_client: bool,
+    }
+}
+
+impl<F> Taking<F> {
+    /// No timeout is no bound.
+    pub(super) fn new(stream: F, timeout: Duration) -> Self {
+        Self { stream, timeout, clock: None, waits_for_client: false }
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Taking<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        SAID.set(Said::Nothing);
+        if this.stream.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let said = SAID.get();
+        let waited = std::mem::replace(this.waits_for_client, said != Said::Wait);
+        if said == Said::Wait || this.timeout.is_zero() {
+            return Poll::Pending;
+        }
+        let timeout = *this.timeout;
+        let clock = this.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        if !waited || said == Said::More {
+            clock.as_mut().reset(Instant::now() + timeout);
+        }
+        clock.as_mut().poll(cx)
+    }
+}
+
+pin_project! {
+    /// The body of a reply in pieces, each of which the client has to ask for.
+    pub(super) struct Pieces<B> {
+        #[pin]
+        body: B,
+        waiting: Option<Data>,
+    }
+}
+
+impl<B> Pieces<B> {
+    pub(super) fn new(body: B) -> Self {
+        Self { body, waiting: None }
+    }
+}
+
+impl<B: Body<Data = Data>> Body for Pieces<B> {
+    type Data = Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Data>, Self::Error>>> {
+        let this = self.project();
+        let mut data = match this.waiting.take() {
+            Some(waiting) => {
+                let _ = noted(Poll::Ready(()));
+                waiting
+            }
+            None => match std::task::ready!(noted(this.body.poll_frame(cx))) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => data,
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                end => return Poll::Ready(end),
+            },
+        };
+        if data.remaining() <= PIECE_BYTES {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        let piece = data.take_piece(PIECE_BYTES);
+        *this.waiting = Some(data).filter(Buf::has_remaining);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.waiting.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let waiting = self.waiting.as_ref().map_or(0, Buf::remaining) as u64;
+        let behind = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(behind.lower() + waiting);
+        if let Some(upper) = behind.upper() {
+            hint.set_upper(upper + waiting);
+        }
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use http_body_util::{BodyExt, Full};
+
+    const TIMEOUT: Duration = Duration::from_secs(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_waits_for_its_client_ends_and_one_that_waits_for_us_does_not() {
+        let for_client = std::future::poll_fn(|_| Poll::<()>::Pending);
+        let began = Instant::now();
+        Taking::new(for_client, TIMEOUT).await;
+        assert_eq!(began.elapsed(), TIMEOUT);
+        let for_us = std::future::poll_fn(|_| noted(Poll::<()>::Pending));
+        assert!(tokio::time::timeout(TIMEOUT * 100, Taking::new(for_us, TIMEOUT)).await.is_err());
+        let unbound = Taking::new(std::future::pending(), Duration::ZERO);
+        assert!(tokio::time::timeout(TIMEOUT * 100, unbound).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_large_frame_goes_down_in_pieces_and_is_whole() {
+        let all: Vec<u8> = (0..200_000u32).map(|byte| byte as u8).collect();
+        let body = Full::new(Bytes::from(all.clone())).map_frame(|frame| frame.map_data(Data::Plain));
+        let mut pieces = Pieces::new(body);
+        let mut read = Vec::new();
+        while let Some(frame) = pieces.frame().await {
+            let piece = frame.expect("no error").into_data().expect("data").into_bytes();
+            assert!(piece.len() <= PIECE_BYTES);
+            read.extend_from_slice(&piece);
+        }
+        assert_eq!(read, all);
+        assert!(pieces.is_end_stream());
+    }
+}
