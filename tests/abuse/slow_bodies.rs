@@ -123,7 +123,7 @@ impl Way {
 }
 
 pub async fn attack(attackers: usize) -> Outcome {
-    let victim = Victim::start("body_read_timeout_ms=2000").await;
+    let victim = Victim::start("body_read_timeout_ms=6000").await;
     let honest = victim.honest().await;
     let mut slow = JoinSet::new();
     for way in WAYS.into_iter().cycle().take(attackers) {
