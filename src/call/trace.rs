@@ -148,16 +148,15 @@ impl fmt::Debug for TraceContext {
 
 /// Puts the trace of the call that this thread runs for into the metadata of one that it makes, unless they name one.
 pub(crate) fn go_on(metadata: &mut MetadataMap) {
-    if metadata.contains_key(TRACEPARENT) {
-        return;
-    }
     let call = super::current();
     let own = call.as_ref().and_then(super::Context::trace);
     #[cfg(feature = "opentelemetry")]
-    if let Some(place) = super::otel::current(own) {
-        return place.write_to(metadata);
-    }
-    if let Some(own) = own {
+    let place = super::otel::current(own);
+    #[cfg(feature = "opentelemetry")]
+    let own = place.as_ref().or(own);
+    let Some(own) = own else { return };
+    // Asked last, since it is a look-up, and most calls are in no trace.
+    if !metadata.contains_key(TRACEPARENT) {
         own.write_to(metadata);
     }
 }
