@@ -45,7 +45,9 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Server {
     methods: Vec<Arc<MethodMeters>>,
+    #[cfg_attr(not(feature = "prometheus"), expect(dead_code, reason = "only a registry has figures of it"))]
     scheduler: Option<Scheduler>,
+    #[cfg_attr(not(feature = "prometheus"), expect(dead_code, reason = "only a registry has figures of it"))]
     runtime: Option<tokio::runtime::Handle>,
 }
 
