@@ -7,6 +7,7 @@ use http::{Method, StatusCode};
 use tonic::codec::CompressionEncoding;
 
 use crate::bad_input::raw_grpc;
+use crate::support::envelopes::envelope;
 use crate::support::parity_v1::{EchoRequest, EchoResponse, Plan};
 use crate::support::running::{Running, parity};
 
@@ -150,4 +151,40 @@ async fn a_unary_method_takes_exactly_one_message() {
         let answer = raw_grpc(&server, "/parity.v1.Parity/Echo", &[], body).await;
         assert_eq!(answer.header("grpc-status"), (Code::Unimplemented as i32).to_string());
     }
+}
+
+/// ProtoJSON in gRPC's frames: one message, a stream, what is wrong, and formats nobody knows.
+#[tokio::test]
+async fn messages_may_be_json() {
+    let server = parity().await;
+    let http = server.http.http2();
+    let headers = [("content-type", "application/grpc+json"), ("te", "trailers")];
+    let call = async |method: &str, messages: &[&str]| {
+        let body: Vec<u8> = messages.iter().flat_map(|message| envelope(0, message.as_bytes())).collect();
+        http.send(Method::POST, &format!("/parity.v1.Parity/{method}"), &headers, body).await
+    };
+    let read = |body: &Bytes| {
+        let (mut rest, mut messages) = (&body[..], Vec::new());
+        while let Some((prefix, behind)) = rest.split_at_checked(5) {
+            let length = u32::from_be_bytes(prefix[1..].try_into().unwrap()) as usize;
+            messages.push(serde_json::from_slice::<serde_json::Value>(&behind[..length]).unwrap());
+            rest = &behind[length..];
+        }
+        messages
+    };
+    for method in ["Echo", "EchoBlocking"] {
+        let answer = call(method, &[r#"{"text": "hi"}"#]).await;
+        assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/grpc+json"));
+        assert_eq!(read(&answer.body)[0]["text"], "hi");
+    }
+    let answer = call("Count", &[r#"{"to": 2}"#]).await;
+    assert_eq!(read(&answer.body).len(), 2);
+    let answer = call("Sum", &[r#"{"number": 2}"#, r#"{"number": 3}"#]).await;
+    assert_eq!(read(&answer.body), [serde_json::json!({"sum": "5", "count": 2})]);
+    let answer = call("Echo", &[r#"{"nobody": 1}"#]).await;
+    assert_eq!(answer.header("grpc-status"), (Code::InvalidArgument as i32).to_string());
+    assert!(answer.header("grpc-message").contains("nobody"), "{answer:?}");
+    let headers = [("content-type", "application/grpc+thrift"), ("te", "trailers")];
+    let answer = http.send(Method::POST, "/parity.v1.Parity/Echo", &headers, "").await;
+    assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }

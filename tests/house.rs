@@ -113,7 +113,12 @@ fn every_room_knows_only_what_is_its_own() {
             // Encoding a struct is prost's business, whoever does it; it takes no knowledge of a schema.
             let code = line.split("//").next().unwrap().replace("ambidex_schema::encode_wire", "");
             for (words, rooms) in KNOWLEDGE {
-                if words.iter().any(|word| code.contains(word)) && !rooms.contains(&module.as_str()) {
+                // gRPC's messages may be JSON, too; one file of its edge spells them.
+                let spells = file.ends_with("grpc/json.rs") && words.contains(&"ambidex_schema");
+                if words.iter().any(|word| code.contains(word))
+                    && !rooms.contains(&module.as_str())
+                    && !spells
+                {
                     wrong.push(format!("{}:{}: {}", file.display(), number + 1, line.trim()));
                 }
             }

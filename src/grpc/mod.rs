@@ -8,11 +8,13 @@
 mod bytes_codec;
 pub(crate) mod client;
 mod data;
+mod json;
 mod messages;
 mod mounted;
 mod reply_body;
 mod web;
 
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -30,6 +32,7 @@ use messages::Messages;
 use reply_body::Framing;
 
 pub(crate) use data::Data;
+pub(crate) use json::Json;
 pub(crate) use mounted::Mounted;
 pub use mounted::{CallExtensions, TonicService};
 pub(crate) use reply_body::ReplyBody;
@@ -51,22 +54,26 @@ pub(crate) struct Limits {
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
-/// Serves gRPC calls.
+/// Serves gRPC calls. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct GrpcEdge {
+pub(crate) struct GrpcEdge(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     dispatcher: Dispatcher,
     limits: Limits,
+    json: Json,
 }
 
-/// Whether a request is gRPC's by its content type: `application/grpc`, alone or with a `+` suffix.
+/// Whether a request is gRPC's by its content type: `application/grpc`, alone or with a `+` suffix, known or not.
 pub(crate) fn is_grpc(content_type: Option<&HeaderValue>) -> bool {
     let rest = content_type.and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+") || rest.starts_with(b";"))
 }
 
 impl GrpcEdge {
-    pub(crate) fn new(dispatcher: Dispatcher, limits: Limits) -> Self {
-        Self { dispatcher, limits }
+    pub(crate) fn new(dispatcher: Dispatcher, limits: Limits, json: Json) -> Self {
+        Self(Arc::new(Shared { dispatcher, limits, json }))
     }
 
     /// Answers one request. Every error is a gRPC status; only what is not gRPC at all gets an HTTP one.
@@ -80,18 +87,18 @@ impl GrpcEdge {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<StdError> + Send,
     {
+        let Shared { dispatcher, limits, json } = &*self.0;
         let (mut head, body) = request.into_parts();
         let heads = Heads::of(&head.headers);
-        if head.method != http::Method::POST || !heads.is_grpc {
-            return not_grpc(&head.method);
-        }
+        let format = heads.format.filter(|_| head.method == http::Method::POST);
+        let Some(format) = format else { return not_grpc(&head.method) };
         if head.version < http::Version::HTTP_2 && protocol == Protocol::Grpc {
             // Without trailers a success and a late failure would look alike.
             let mut response = http::Response::new(ReplyBody::default());
             *response.status_mut() = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
             return response;
         }
-        let Some(route) = self.dispatcher.grpc_route(head.uri.path()) else {
+        let Some(route) = dispatcher.grpc_route(head.uri.path()) else {
             let path = head.uri.path();
             return Status::unimplemented(format!("there is no method {path}")).into_http();
         };
@@ -99,14 +106,21 @@ impl GrpcEdge {
             Ok(read) => read,
             Err(refused) => return *refused,
         };
-        let limits = route.message_limits;
-        let request_max_bytes = limits.request_max_bytes.unwrap_or(self.limits.request_message_max_bytes);
+        let json = match format {
+            Format::Proto => None,
+            Format::Json => match json.messages(route.spec) {
+                Ok(json) => Some(json),
+                Err(status) => return status.into_http(),
+            },
+        };
+        let own = route.message_limits;
+        let request_max_bytes = own.request_max_bytes.unwrap_or(limits.request_message_max_bytes);
         let framing = Framing {
             coding: heads.reply_coding(coding),
-            message_max_bytes: limits.reply_max_bytes.unwrap_or(self.limits.reply_message_max_bytes),
+            message_max_bytes: own.reply_max_bytes.unwrap_or(limits.reply_message_max_bytes),
         };
         let first_message_wait = match route.spec.kind() {
-            MethodKind::ServerStreaming => self.limits.first_message_wait,
+            MethodKind::ServerStreaming => limits.first_message_wait,
             // The caller may be waiting for our head before it sends what our first message answers.
             _ => Duration::ZERO,
         };
@@ -114,38 +128,56 @@ impl GrpcEdge {
             method: route.spec,
             protocol,
             peer,
-            deadline: self.dispatcher.deadline(route, timeout),
-            state: self.dispatcher.state(),
+            deadline: dispatcher.deadline(route, timeout),
+            state: dispatcher.state(),
         };
         let mut messages = Messages::new(body, coding, request_max_bytes);
         let is_unary = !route.spec.kind().client_streams();
-        let only = if is_unary {
+        let only = if is_unary && json.is_none() {
             std::future::poll_fn(|cx| Poll::Ready(messages.poll_only(cx))).await
         } else {
             None
         };
-        let body = match only {
-            Some(message) => Body::Message(message),
-            None if is_unary => Body::stream(messages.paced(self.limits.request_pace)),
-            None => Body::stream(messages),
+        let body = match (only, &json) {
+            (Some(message), _) => Body::Message(message),
+            (None, None) if is_unary => Body::stream(messages.paced(limits.request_pace)),
+            (None, None) => Body::stream(messages),
+            (None, Some(json)) if is_unary => json.requests(messages.paced(limits.request_pace)),
+            (None, Some(json)) => json.requests(messages),
         };
         let mut call = Call::new(call_head, call::incoming_metadata(std::mem::take(&mut head.headers)), body);
         if route.is_mounted() {
             call.extensions.insert(head.uri);
         }
-        let reply = match self.dispatcher.call(route, call).await {
+        let reply = match dispatcher.call(route, call).await {
             Ok(reply) => reply,
             Err(status) => return status.into_http(),
         };
-        match ReplyBody::begin(reply.body, reply.trailers, first_message_wait, framing).await {
-            Ok(body) => respond(call::outgoing_metadata(reply.metadata), body, framing.coding),
+        let body = match json {
+            None => reply.body,
+            Some(json) => match json.replies(reply.body) {
+                Ok(body) => body,
+                Err(status) => return status.into_http(),
+            },
+        };
+        match ReplyBody::begin(body, reply.trailers, first_message_wait, framing).await {
+            Ok(body) => respond(call::outgoing_metadata(reply.metadata), body, format, framing.coding),
             Err(status) => status.into_http(),
         }
     }
 }
 
-fn respond(mut headers: HeaderMap, body: ReplyBody, coding: Option<Coding>) -> http::Response<ReplyBody> {
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+fn respond(
+    mut headers: HeaderMap,
+    body: ReplyBody,
+    format: Format,
+    coding: Option<Coding>,
+) -> http::Response<ReplyBody> {
+    let content_type = match format {
+        Format::Proto => "application/grpc",
+        Format::Json => "application/grpc+json",
+    };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let Some(coding) = coding {
         headers.insert(GRPC_ENCODING, coding.header_value());
     }
@@ -161,10 +193,31 @@ fn coding(name: &[u8]) -> Option<Coding> {
     [Coding::Gzip, Coding::Deflate, Coding::Zstd].into_iter().find(|coding| coding.name().as_bytes() == name)
 }
 
+/// What messages are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Proto,
+    Json,
+}
+
+impl Format {
+    /// What a content type says; nothing for one that is not gRPC's, or of a format nobody here knows.
+    fn of(content_type: &HeaderValue) -> Option<Self> {
+        let rest = content_type.as_bytes().strip_prefix(b"application/grpc")?;
+        let (format, _parameters) =
+            rest.split_at(rest.iter().position(|byte| *byte == b';').unwrap_or(rest.len()));
+        match format.trim_ascii_end() {
+            b"" | b"+proto" => Some(Self::Proto),
+            b"+json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
 /// What the headers of a request say to the edge, found in one pass over them.
 #[derive(Default)]
 struct Heads {
-    is_grpc: bool,
+    format: Option<Format>,
     timeout: Option<HeaderValue>,
     encoding: Option<HeaderValue>,
     accept_encoding: Option<HeaderValue>,
@@ -178,7 +231,7 @@ impl Heads {
         let mut heads = Self::default();
         for (name, value) in headers {
             match name.as_str() {
-                "content-type" => heads.is_grpc = is_grpc(Some(value)),
+                "content-type" => heads.format = Format::of(value),
                 call::timeout::GRPC_TIMEOUT => heads.timeout = Some(value.clone()),
                 "grpc-encoding" => heads.encoding = Some(value.clone()),
                 "grpc-accept-encoding" => heads.accept_encoding = Some(value.clone()),

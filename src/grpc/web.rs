@@ -20,11 +20,12 @@ use super::{Data, GrpcEdge};
 use crate::call::{Peer, Protocol};
 
 /// Whether a request is gRPC-Web's by its content type: `application/grpc-web` or `application/grpc-web-text`, alone
-/// or with a `+` suffix.
+/// or with `+proto`.
 pub(crate) fn is_grpc_web(content_type: Option<&HeaderValue>) -> bool {
     let rest = content_type.and_then(|value| value.as_bytes().strip_prefix(b"application/grpc-web"));
     let rest = rest.map(|rest| rest.strip_prefix(b"-text").unwrap_or(rest));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+") || rest.starts_with(b";"))
+    let rest = rest.map(|rest| rest.strip_prefix(b"+proto").unwrap_or(rest));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b";"))
 }
 
 /// Serves gRPC-Web, behind whatever layers an edge of HTTP has around it.

@@ -376,7 +376,8 @@ impl ServerBuilder {
         if self.config.print_config {
             eprint!("{}", self.config.effective());
         }
-        let grpc = GrpcEdge::new(core.dispatcher.clone(), self.config.grpc());
+        let grpc =
+            GrpcEdge::new(core.dispatcher.clone(), self.config.grpc(), self.config.grpc_json(&core.schema));
         let web = self.web(&grpc)?;
         let http = self.http_edge(&core)?;
         let websockets = http.websockets();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ambidex_schema::{DecodeOptions, EncodeOptions};
+use ambidex_schema::{DecodeOptions, EncodeOptions, Schema};
 
 use super::{Cors, lifetime};
 use crate::call::Pace;
@@ -340,6 +340,10 @@ impl Config {
             request_pace: self.request_pace(),
             reply_message_max_bytes: self.reply_message_max_bytes,
         }
+    }
+
+    pub(crate) fn grpc_json(&self, schema: &Schema) -> grpc::Json {
+        grpc::Json { schema: schema.clone(), read: self.json_in.clone(), write: self.json_out.clone() }
     }
 
     pub(crate) fn http(&self) -> http::HttpConfig {

@@ -1,0 +1,80 @@
+//! Messages in JSON, for clients of `application/grpc+json`: below this they are wire bytes like others.
+
+use ambidex_schema::{DecodeOptions, EncodeOptions, MessageType, Schema};
+use bytes::Bytes;
+use tokio_stream::StreamExt;
+use tonic::Status;
+
+use crate::call::{Body, MessageStream, MethodSpec};
+
+/// What is needed to read and write JSON.
+#[derive(Debug, Clone)]
+pub(crate) struct Json {
+    pub(crate) schema: Schema,
+    pub(crate) read: DecodeOptions,
+    pub(crate) write: EncodeOptions,
+}
+
+/// The messages of one method.
+pub(super) struct JsonMessages {
+    input: MessageType,
+    output: MessageType,
+    read: DecodeOptions,
+    write: EncodeOptions,
+}
+
+impl Json {
+    /// The messages of a method.
+    ///
+    /// # Errors
+    ///
+    /// UNIMPLEMENTED for a method that nobody has described.
+    pub(super) fn messages(&self, method: &MethodSpec) -> Result<JsonMessages, Status> {
+        let unknown =
+            || Status::unimplemented(format!("the messages of {method} are not known here, so not as JSON"));
+        let service = self.schema.service(method.service()).ok_or_else(unknown)?;
+        let descriptor =
+            service.methods().find(|known| known.name() == method.method()).ok_or_else(unknown)?;
+        let message = |name: &str| self.schema.message(name).ok_or_else(unknown);
+        let (read, write) = (self.read.clone(), self.write.clone());
+        let (input, output) =
+            (message(descriptor.input().full_name())?, message(descriptor.output().full_name())?);
+        Ok(JsonMessages { input, output, read, write })
+    }
+}
+
+impl JsonMessages {
+    /// Request messages as wire bytes, each when it is asked for.
+    pub(super) fn requests(
+        &self,
+        messages: impl tokio_stream::Stream<Item = Result<Bytes, Status>> + Send + 'static,
+    ) -> Body {
+        let (input, options) = (self.input.clone(), self.read.clone());
+        Body::stream(messages.map(move |json| {
+            let json = json?;
+            let mut wire = Vec::with_capacity(json.len());
+            let read = input.json_to_wire(&json, &options, &mut wire);
+            read.map_err(|error| Status::invalid_argument(error.to_string()))?;
+            Ok(wire.into())
+        }))
+    }
+
+    /// Reply messages as JSON.
+    pub(super) fn replies(self, body: Body) -> Result<Body, Status> {
+        match body {
+            Body::Message(wire) => self.reply(&wire).map(Body::Message),
+            Body::Stream(messages) => Ok(self.reply_stream(messages)),
+        }
+    }
+
+    fn reply_stream(self, messages: MessageStream) -> Body {
+        Body::stream(messages.map(move |wire| self.reply(&wire?)))
+    }
+
+    fn reply(&self, wire: &[u8]) -> Result<Bytes, Status> {
+        let mut json = Vec::with_capacity(2 * wire.len());
+        let written = self.output.wire_to_json(wire, &self.write, &mut json);
+        written.map_err(|error| Status::internal(format!("the reply cannot be said in JSON: {error}")))?;
+        Ok(json.into())
+    }
+}
