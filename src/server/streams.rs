@@ -83,7 +83,9 @@ mod tests {
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
         streams.clone().execute(std::future::ready(()));
         assert!(!streams.are_open(), "it was answered at once");
-        streams.clone().execute(ended);
+        streams.clone().execute(async {
+            let _ = ended.await;
+        });
         assert!(streams.are_open());
         assert_eq!(streams.begun(), 2);
         end.send(()).unwrap_or_default();
