@@ -12,10 +12,11 @@ mod json;
 mod messages;
 mod mounted;
 mod reply_body;
+mod serving;
 mod web;
 
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,9 +28,10 @@ use tonic::codegen::StdError;
 use crate::call::timeout::parse_grpc;
 use crate::call::{self, Body, Call, Head, MethodKind, Pace, Peer, Protocol};
 use crate::coding::Coding;
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Dispatched, Dispatcher};
 use messages::Messages;
 use reply_body::Framing;
+use serving::{Answer, Serving};
 
 pub(crate) use data::Data;
 pub(crate) use json::Json;
@@ -77,12 +79,18 @@ impl GrpcEdge {
     }
 
     /// Answers one request. Every error is a gRPC status; only what is not gRPC at all gets an HTTP one.
-    pub(crate) async fn serve<B>(
-        self,
+    pub(crate) fn serve<B>(self, request: http::Request<B>, peer: Peer, protocol: Protocol) -> Serving<B> {
+        Serving::new(self, request, peer, protocol)
+    }
+
+    /// Begins a call, of which nothing is awaited.
+    fn begin<B>(
+        &self,
         request: http::Request<B>,
         peer: Peer,
         protocol: Protocol,
-    ) -> http::Response<ReplyBody>
+        cx: &mut Context<'_>,
+    ) -> Result<(Dispatched, Answer), Refused>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<StdError> + Send,
@@ -91,27 +99,21 @@ impl GrpcEdge {
         let (mut head, body) = request.into_parts();
         let heads = Heads::of(&head.headers);
         let format = heads.format.filter(|_| head.method == http::Method::POST);
-        let Some(format) = format else { return not_grpc(&head.method) };
+        let Some(format) = format else { return Err(Box::new(not_grpc(&head.method))) };
         if head.version < http::Version::HTTP_2 && protocol == Protocol::Grpc {
             // Without trailers a success and a late failure would look alike.
             let mut response = http::Response::new(ReplyBody::default());
             *response.status_mut() = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
-            return response;
+            return Err(Box::new(response));
         }
         let Some(route) = dispatcher.grpc_route(head.uri.path()) else {
             let path = head.uri.path();
-            return Status::unimplemented(format!("there is no method {path}")).into_http();
+            return Err(refused(Status::unimplemented(format!("there is no method {path}"))));
         };
-        let (timeout, coding) = match heads.read() {
-            Ok(read) => read,
-            Err(refused) => return *refused,
-        };
+        let (timeout, coding) = heads.read()?;
         let json = match format {
             Format::Proto => None,
-            Format::Json => match json.messages(route.spec) {
-                Ok(json) => Some(json),
-                Err(status) => return status.into_http(),
-            },
+            Format::Json => Some(Box::new(json.messages(route.spec).map_err(refused)?)),
         };
         let own = route.message_limits;
         let request_max_bytes = own.request_max_bytes.unwrap_or(limits.request_message_max_bytes);
@@ -133,11 +135,7 @@ impl GrpcEdge {
         };
         let mut messages = Messages::new(body, coding, request_max_bytes);
         let is_unary = !route.spec.kind().client_streams();
-        let only = if is_unary && json.is_none() {
-            std::future::poll_fn(|cx| Poll::Ready(messages.poll_only(cx))).await
-        } else {
-            None
-        };
+        let only = if is_unary && json.is_none() { messages.poll_only(cx) } else { None };
         let body = match (only, &json) {
             (Some(message), _) => Body::Message(message),
             (None, None) if is_unary => Body::stream(messages.paced(limits.request_pace)),
@@ -149,22 +147,14 @@ impl GrpcEdge {
         if route.is_mounted() {
             call.extensions.insert(head.uri);
         }
-        let reply = match dispatcher.call(route, call).await {
-            Ok(reply) => reply,
-            Err(status) => return status.into_http(),
-        };
-        let body = match json {
-            None => reply.body,
-            Some(json) => match json.replies(reply.body) {
-                Ok(body) => body,
-                Err(status) => return status.into_http(),
-            },
-        };
-        match ReplyBody::begin(body, reply.trailers, first_message_wait, framing).await {
-            Ok(body) => respond(call::outgoing_metadata(reply.metadata), body, format, framing.coding),
-            Err(status) => status.into_http(),
-        }
+        let answer = Answer { format, json, framing, first_message_wait };
+        Ok((dispatcher.call(route, call), answer))
     }
+}
+
+/// A call that is refused before it is one.
+fn refused(status: Status) -> Refused {
+    Box::new(status.into_http())
 }
 
 fn respond(
@@ -245,7 +235,7 @@ impl Heads {
     fn read(&self) -> Result<(Option<Duration>, Option<Coding>), Refused> {
         let timeout = match self.timeout.as_ref().map(|value| parse_grpc(value.as_bytes())).transpose() {
             Ok(timeout) => timeout,
-            Err(error) => return Err(Box::new(Status::invalid_argument(error.to_string()).into_http())),
+            Err(error) => return Err(refused(Status::invalid_argument(error.to_string()))),
         };
         let Some(name) = self.encoding.as_ref().filter(|name| *name != "identity") else {
             return Ok((timeout, None));

@@ -13,7 +13,7 @@ use tokio_stream::StreamExt;
 use tonic::Status;
 
 use super::data::{Data, prefix};
-use crate::call::{self, Body, MessageStream, Trailers};
+use crate::call::{self, MessageStream, Trailers};
 use crate::coding::Coding;
 
 /// Messages of a stream are gathered up to so many bytes, if they are there at once: tonic's own measure.
@@ -77,21 +77,20 @@ struct Many {
 }
 
 impl ReplyBody {
-    /// Begins a reply. A stream may wait this long for its first message: an error in its place is trailers-only,
-    /// which it cannot be once the head is out.
-    pub(super) async fn begin(
-        body: Body,
+    /// A reply of one message.
+    pub(super) fn one(message: Bytes, trailers: Trailers, framing: Framing) -> Result<Self, Status> {
+        let (compressed, message) = framing.pack(message)?;
+        Ok(Self(State::One(Data::message(compressed, message), trailers)))
+    }
+
+    /// Begins a stream of them. It may wait this long for the first: an error in its place is trailers-only, which it
+    /// cannot be once the head is out.
+    pub(super) async fn many(
+        mut messages: MessageStream,
         trailers: Trailers,
         wait: Duration,
         framing: Framing,
     ) -> Result<Self, Status> {
-        let mut messages = match body {
-            Body::Message(message) => {
-                let (compressed, message) = framing.pack(message)?;
-                return Ok(Self(State::One(Data::message(compressed, message), trailers)));
-            }
-            Body::Stream(messages) => messages,
-        };
         let first = match tokio::time::timeout(wait, messages.next()).await {
             Ok(Some(first)) => Some(framing.pack(first?)?),
             Ok(None) => return Ok(Self(State::Trailers(trailers))),
@@ -211,12 +210,18 @@ mod tests {
     use tonic::Code;
 
     use super::*;
+    use crate::call::Body;
 
     const FRAMING: Framing = Framing { coding: None, message_max_bytes: 10_000 };
 
     async fn sent(body: Body) -> (Vec<Bytes>, HeaderMap) {
-        let mut body =
-            ReplyBody::begin(body, Trailers::default(), Duration::ZERO, FRAMING).await.expect("begun");
+        let begun = match body {
+            Body::Message(message) => ReplyBody::one(message, Trailers::default(), FRAMING),
+            Body::Stream(messages) => {
+                ReplyBody::many(messages, Trailers::default(), Duration::ZERO, FRAMING).await
+            }
+        };
+        let mut body = begun.expect("begun");
         let (mut data, mut trailers) = (Vec::new(), None);
         while let Some(Ok(frame)) = body.frame().await {
             assert!(trailers.is_none(), "nothing comes after the trailers");
@@ -267,8 +272,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_in_the_place_of_the_first_message_is_no_reply() {
-        let body = stream(vec![Err(Status::not_found("nothing"))]);
-        let begun = ReplyBody::begin(body, Trailers::default(), Duration::from_secs(60), FRAMING).await;
+        let messages = stream(vec![Err(Status::not_found("nothing"))]).into_stream();
+        let begun = ReplyBody::many(messages, Trailers::default(), Duration::from_secs(60), FRAMING).await;
         assert_eq!(begun.err().expect("an error").code(), Code::NotFound);
         let (data, trailers) = sent(stream(vec![])).await;
         assert_eq!((data.len(), trailers.len()), (0, 1));
