@@ -99,6 +99,12 @@ async fn start_hooks_come_in_order_and_before_every_call() {
         }
     });
     // It connects, since the server listens, and waits.
+    let held = async {
+        while story.told().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), held).await.expect("the second hook has begun");
     tokio::time::sleep(Duration::from_millis(150)).await;
     assert_eq!(story.told(), ["one", "warm up, with 7"]);
     gate.notify_one();
@@ -210,12 +216,12 @@ async fn stop_hooks_come_in_reverse_after_the_last_call() {
     let call = tokio::spawn({
         let (http, story) = (server.http.clone(), story.clone());
         async move {
-            let answer = http.post("/v1/blocking/echo", r#"{"plan": {"sleepMs": 300}}"#).await;
+            let answer = http.post("/v1/blocking/echo", r#"{"plan": {"sleepMs": 2000}}"#).await;
             assert_eq!(answer.status.as_u16(), 200);
             story.tell("the last call")
         }
     });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     server.tell_to_stop();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(story.told(), [""; 0], "a call is under way");
@@ -268,7 +274,7 @@ async fn calls_that_were_cut_off_are_said_beside_the_hook_that_failed() {
     let plan = Some(Plan { sleep_ms: 3_600_000, ..Plan::default() });
     let client = server.grpc().await;
     let call = tokio::spawn(async move { client.echo(EchoRequest { plan, ..EchoRequest::default() }).await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let error = server.stopped().await.expect_err("cut off, and failed");
     let Error::Several(errors) = error else { panic!("{error}") };
     assert!(

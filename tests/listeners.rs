@@ -230,9 +230,9 @@ async fn calls_over_a_unix_socket_end_before_the_server_does() {
     }));
     let socket = path.0.clone();
     let client = grpc(move || UnixStream::connect(socket.clone())).await.unwrap();
-    let plan = Some(Plan { sleep_ms: 300, ..Plan::default() });
+    let plan = Some(Plan { sleep_ms: 2_000, ..Plan::default() });
     let call = tokio::spawn(async move { client.echo(EchoRequest { plan, ..echo("done") }).await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     drop(stop);
     assert_eq!(call.await.unwrap().unwrap().into_inner().text, "done");
     server.await.unwrap().expect("a clean drain");

@@ -187,9 +187,9 @@ async fn who_leaves_is_cancelled() {
 async fn a_stream_that_nobody_reads_ends_at_its_deadline() {
     let (server, metrics) = counted(|_| {}).await;
     let mut request = Request::new(CountRequest { to: 3, pause_ms: 0, ..CountRequest::default() });
-    request.set_timeout(Duration::from_millis(50));
+    request.set_timeout(Duration::from_millis(1_000));
     let reply = server.in_process().count(request).await.expect("a stream");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::time::sleep(Duration::from_millis(2_000)).await;
     drop(reply);
     settled(&metrics).await;
     assert_eq!(ends(&of(&metrics, "Count", Protocol::Local)), [(Code::DeadlineExceeded, 1)]);

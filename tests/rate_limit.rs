@@ -56,7 +56,7 @@ async fn a_refusal_says_when_to_come_again_in_each_protocols_words() {
 
 #[tokio::test]
 async fn who_waits_as_long_as_it_says_passes() {
-    let server = start(parity_builder().interceptor(RateLimit::new(1, Duration::from_millis(200)))).await;
+    let server = start(parity_builder().interceptor(RateLimit::new(1, Duration::from_secs(2)))).await;
     let client = server.in_process();
     client.echo(EchoRequest::default()).await.expect("the first call");
     let status = client.echo(EchoRequest::default()).await.unwrap_err();

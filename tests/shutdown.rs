@@ -15,7 +15,7 @@ async fn calls_in_flight_end_and_the_port_closes() {
     let client = server.grpc().await;
     let slow = || EchoRequest {
         text: "done".to_owned(),
-        plan: Some(Plan { sleep_ms: 300, ..Plan::default() }),
+        plan: Some(Plan { sleep_ms: 2_000, ..Plan::default() }),
         ..EchoRequest::default()
     };
     let grpc = tokio::spawn({
@@ -24,9 +24,9 @@ async fn calls_in_flight_end_and_the_port_closes() {
     });
     let http = tokio::spawn({
         let http = server.http.clone();
-        async move { http.post("/v1/blocking/echo", r#"{"plan": {"sleepMs": 300}}"#).await }
+        async move { http.post("/v1/blocking/echo", r#"{"plan": {"sleepMs": 2000}}"#).await }
     });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     server.tell_to_stop();
     assert_eq!(grpc.await.unwrap().unwrap().into_inner().text, "done");
     assert_eq!(http.await.unwrap().status.as_u16(), 200);
@@ -54,7 +54,7 @@ async fn a_call_that_does_not_end_is_cut_off_and_said() {
     let http = server.http.clone();
     let over_http =
         tokio::spawn(async move { http.post("/v1/blocking/echo", r#"{"plan": {"sleepMs": 3000}}"#).await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let error = server.stopped().await.expect_err("two calls were cut off");
     assert!(matches!(error, Error::DrainTimeout { connections: 2, .. }), "{error}");
     // Told, and not only left with a connection that is closed.

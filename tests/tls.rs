@@ -168,7 +168,7 @@ async fn clients_are_known_by_their_certificates_over_every_protocol() {
     over_grpc.echo(hi()).await.unwrap();
     identified(peers.last());
 
-    // The same address of the client again, over a resumed session: it is known as before.
+    // The same client again, which would resume its session if it could: it shows its certificate anew.
     let again = client(HTTP1);
     for _ in 0..2 {
         let mut resumed = Dialed::http1(again.dial(server.address).await.unwrap()).await;
@@ -234,7 +234,7 @@ async fn handshakes_that_fail_or_do_not_end_disturb_nobody() {
     let authority = Authority::new("ours");
     let listener = anywhere().tls(tls(&authority.server()));
     let server = serve(listener, &Peers::default(), |config| {
-        config.tls_handshake_timeout_ms = 200;
+        config.tls_handshake_timeout_ms = 2_000;
         config.connections_max = 3;
     })
     .await;

@@ -40,10 +40,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut config = Config::default();
     config.call_spans = true;
     let server = Server::builder().config(config).metrics(metrics).health(Health::new());
-    server.serve("127.0.0.1:50051").await?;
+    let served = server.serve("127.0.0.1:50051").await;
 
-    // What has been gathered last goes out, too.
-    spans.shutdown()?;
-    figures.shutdown()?;
+    // What has been gathered last goes out, too, and most of all where something went wrong.
+    let (spans, figures) = (spans.shutdown(), figures.shutdown());
+    served?;
+    spans?;
+    figures?;
     Ok(())
 }

@@ -23,7 +23,7 @@ use crate::handler::{MessageLimits, Method};
 use crate::scheduler::{Scheduler, Watched};
 use crate::telemetry::{End, Observer, Telemetry};
 use at_once::Promptness;
-pub(crate) use at_once::is_at_once;
+pub(crate) use at_once::{is_at_once, nobody};
 use drain::Drain;
 use in_flight::InFlight;
 use interceptor::{CallService, Interceptors};

@@ -12,6 +12,7 @@ use futures_core::Stream;
 use tokio::task::AbortHandle;
 use tonic::Status;
 
+use super::at_once::is_at_once;
 use super::drain::{Drain, StreamDrain};
 use super::in_flight::Place;
 use super::panic::caught;
@@ -49,6 +50,10 @@ impl Streamed {
 
     fn put(&self, held: Held) {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        // The clock found nothing to take away, if it rang meanwhile, and will not ring again.
+        if self.clock.is_some() && self.watch.context().is_cancelled() {
+            let _ = self.watch.drop(self.take());
+        }
     }
 
     fn poll_item(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Bytes, Status>>> {
@@ -103,6 +108,10 @@ impl Stream for Streamed {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
         if self.ended {
             return Poll::Ready(None);
+        }
+        // A connection that polls a call where it stands would have to wait for all that its handler does.
+        if is_at_once(cx) {
+            return Poll::Pending;
         }
         // A handler that always has a message ready would leave its thread of the runtime to nobody else: each counts
         // against the task's budget, as what is read from a socket does.

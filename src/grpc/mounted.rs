@@ -14,7 +14,6 @@ use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header};
 use http_body::{Body as HttpBody, Frame};
 use prost::Message;
 use tonic::body::Body as TonicBody;
-use tonic::metadata::MetadataMap;
 use tonic::server::NamedService;
 use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Status};
@@ -226,8 +225,11 @@ impl Stream for Replies {
         match Status::from_header_map(&trailers) {
             Some(status) if status.code() == Code::Ok => {
                 drop_status(&mut trailers);
-                let trailers = MetadataMap::from_headers(trailers);
-                self.context.edit_trailers(|all| *all = trailers);
+                self.context.edit_trailers(|all| {
+                    for (name, value) in &trailers {
+                        all.as_mut().append(name.clone(), value.clone());
+                    }
+                });
                 Poll::Ready(None)
             }
             Some(status) => Poll::Ready(Some(Err(status))),

@@ -91,16 +91,28 @@ impl ReplyBody {
         wait: Duration,
         framing: Framing,
     ) -> Result<Self, Status> {
-        let first = match tokio::time::timeout(wait, messages.next()).await {
-            Ok(Some(first)) => Some(framing.pack(first?)?),
-            Ok(None) => return Ok(Self(State::Trailers(trailers))),
-            Err(_) => None,
+        let first = match first_of(&mut messages, wait).await {
+            Some(Some(first)) => Some(framing.pack(first?)?),
+            Some(None) => return Ok(Self(State::Trailers(trailers))),
+            None => None,
         };
         let mut many = Many { messages, gathered: BytesMut::new(), large: None, trailers, framing };
         if let Some((compressed, first)) = first {
             many.gather(compressed, first);
         }
         Ok(Self(State::Many(Box::new(many))))
+    }
+}
+
+/// The first message, or the end, if it comes in time. Who does not wait needs no timer.
+async fn first_of(messages: &mut MessageStream, wait: Duration) -> Option<Option<Result<Bytes, Status>>> {
+    if !wait.is_zero() {
+        return tokio::time::timeout(wait, messages.next()).await.ok();
+    }
+    let at_once = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *messages).poll_next(cx)));
+    match at_once.await {
+        Poll::Ready(first) => Some(first),
+        Poll::Pending => None,
     }
 }
 

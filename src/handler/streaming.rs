@@ -69,7 +69,11 @@ impl<M: Message + Default> Stream for Streaming<M> {
         if self.over {
             return Poll::Ready(None);
         }
+        // A client that sends faster than its messages are worked on must not keep a thread of the runtime from its
+        // timers: each message counts against the task's budget.
+        let turn = std::task::ready!(tokio::task::coop::poll_proceed(cx));
         let item = std::task::ready!(Pin::new(&mut self.messages).poll_next(cx));
+        turn.made_progress();
         let item = item.map(|bytes| bytes.and_then(super::decode));
         self.over = !matches!(item, Some(Ok(_)));
         Poll::Ready(item)

@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Waker};
+use std::task::Context;
+
+use crate::dispatch::nobody;
 
 /// Polls a stream's future once where it stands, and hands it back if it is not ready then: for a task.
 ///
@@ -11,7 +13,7 @@ pub(super) fn at_once<F: Future>(future: F) -> Option<Pin<Box<F>>> {
     let mut future = Box::pin(future);
     // As a task's, a panic of one stream is not the connection's.
     let polled = catch_unwind(AssertUnwindSafe(|| {
-        let pending = future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
+        let pending = future.as_mut().poll(&mut Context::from_waker(nobody())).is_pending();
         pending.then_some(future)
     }));
     polled.unwrap_or_else(|_| {

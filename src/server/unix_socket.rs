@@ -12,9 +12,9 @@ use crate::call::Peer;
 
 /// A Unix socket that listens.
 pub(super) struct UnixSocket {
-    listener: UnixListener,
-    /// Removed with the socket; none where it came from elsewhere.
+    /// Removed with the socket, and while it still holds its number; none where it came from elsewhere.
     file: Option<SocketFile>,
+    listener: UnixListener,
 }
 
 impl UnixSocket {

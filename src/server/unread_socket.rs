@@ -15,27 +15,37 @@ use tokio::time::{Instant, Sleep};
 /// A stream of bytes that fails when it takes none for too long.
 pub(super) struct Taken<S> {
     stream: S,
+    writing: Wait,
+    /// Over TLS what is written may be taken into a buffer, and wait there.
+    flushing: Wait,
+}
+
+/// How long something has been waited for.
+struct Wait {
     timeout: Duration,
-    /// Made when the stream is full for the first time.
+    /// Made when it is waited for the first time.
     clock: Option<Pin<Box<Sleep>>>,
-    is_full: bool,
+    waits: bool,
 }
 
 impl<S> Taken<S> {
     /// No timeout is no bound.
     pub(super) fn new(stream: S, timeout: Duration) -> Self {
-        Self { stream, timeout, clock: None, is_full: false }
+        let wait = || Wait { timeout, clock: None, waits: false };
+        Self { stream, writing: wait(), flushing: wait() }
     }
+}
 
-    /// What was written, or that it took too long.
-    fn within(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let was_full = std::mem::replace(&mut self.is_full, written.is_pending());
-        if written.is_ready() || self.timeout.is_zero() {
-            return written;
+impl Wait {
+    /// What was done, or that it took too long.
+    fn within<T>(&mut self, done: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let waited = std::mem::replace(&mut self.waits, done.is_pending());
+        if done.is_ready() || self.timeout.is_zero() {
+            return done;
         }
         let timeout = self.timeout;
         let clock = self.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
-        if !was_full {
+        if !waited {
             clock.as_mut().reset(Instant::now() + timeout);
         }
         std::task::ready!(clock.as_mut().poll(cx));
@@ -56,7 +66,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Taken<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Taken<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.within(written, cx)
+        self.writing.within(written, cx)
     }
 
     fn poll_write_vectored(
@@ -65,7 +75,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Taken<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.within(written, cx)
+        self.writing.within(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -73,11 +83,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Taken<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.flushing.within(flushed, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.flushing.within(shut, cx)
     }
 }
 
@@ -102,6 +114,16 @@ mod tests {
         let error = writing.await.expect("no panic").expect_err("too late");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(began.elapsed() <= TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_in_a_buffer_is_waited_for_no_longer() {
+        let (ours, _clients) = tokio::io::duplex(10);
+        let mut ours = Taken::new(tokio::io::BufWriter::new(ours), TIMEOUT);
+        ours.write_all(&[0; 100]).await.expect("taken into the buffer");
+        let began = Instant::now();
+        let error = ours.flush().await.expect_err("too late");
+        assert_eq!((error.kind(), began.elapsed()), (io::ErrorKind::TimedOut, TIMEOUT));
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,6 +14,20 @@ need() {
   }
 }
 
+# Debian parts what we need into packages of their own. Elsewhere, and who is not root, is told.
+if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+  missing=()
+  command -v curl >/dev/null || missing+=(curl)
+  python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+  PATH=$PATH:/usr/sbin command -v haproxy >/dev/null || missing+=(haproxy)
+  if [ ${#missing[@]} -gt 0 ]; then
+    apt=(env DEBIAN_FRONTEND=noninteractive apt-get --quiet --quiet)
+    install=(install --yes --no-install-recommends "${missing[@]}")
+    # The lists of packages may be old, or not there at all.
+    "${apt[@]}" "${install[@]}" >/dev/null 2>&1 || { "${apt[@]}" update && "${apt[@]}" "${install[@]}" >/dev/null; }
+  fi
+fi
+
 need curl "install it with the system's package manager"
 need npm "install Node.js 20 or later"
 need python3 "install Python 3.10 or later, with its venv module"
@@ -43,12 +57,6 @@ fi
 
 # The balancer is the system's. Only its own tests need it: who may not install it skips those.
 export PATH=$PATH:/usr/sbin
-if ! command -v haproxy >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
-  apt=(env DEBIAN_FRONTEND=noninteractive apt-get --quiet --quiet)
-  install=(install --yes --no-install-recommends haproxy)
-  # The lists of packages may be old, or not there at all.
-  "${apt[@]}" "${install[@]}" >/dev/null 2>&1 || { "${apt[@]}" update && "${apt[@]}" "${install[@]}" >/dev/null; }
-fi
 
 # The conformance runner is a binary for a C library that may be newer than this system's.
 "$here/newer_libc.sh"

@@ -106,7 +106,7 @@ async fn calls_that_outlast_the_drain_are_told_so_and_the_exit_code_tells() {
         let body = r#"{"plan": {"sleepMs": 3600000}}"#.to_owned();
         sender.send_request(http::Request::post("/v1/echo").header("host", "a").body(body).unwrap()).await
     });
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     server.terminate();
     let told = over_grpc.await.unwrap().unwrap_err();
     assert_eq!((told.code(), told.message()), (Code::Unavailable, "the server is shutting down"));

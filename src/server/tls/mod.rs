@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::listener::Serves;
@@ -159,7 +159,7 @@ impl TlsBuilder {
         let chain = self.chain.certificates("the certificate chain")?;
         let key = self.key.key()?;
         let verifier = self.client_verifier(&provider)?;
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsError::new("the versions of TLS", error))?
             .with_client_cert_verifier(verifier)
@@ -172,6 +172,11 @@ impl TlsBuilder {
                 );
                 TlsError::new(what, error)
             })?;
+        if self.client_ca.is_some() {
+            // A session that is resumed is not asked for its certificate again: it could be used for ever.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         let offering = |protocols: &[&str]| {
             let mut config = config.clone();
             config.alpn_protocols = protocols.iter().map(|&protocol| protocol.into()).collect();
