@@ -13,20 +13,29 @@ use std::time::Duration;
 /// A poll of this length holds nobody up who would notice.
 const PROMPT: Duration = Duration::from_micros(50);
 
+/// One of this length was not only interrupted by the system.
+const LONG: Duration = Duration::from_millis(20);
+
 /// A larger reply takes its time on the way out.
 const PROMPT_REPLY_BYTES: usize = 64 * 1024;
 
 /// For so many calls a method that was not ready is not tried: one poll in vain among many costs nothing.
-const CALLS_AFTER_PENDING: u32 = 64;
+const PASSES_AFTER_PENDING: u32 = 64;
 
-/// The same for one that took long: that harms others.
-const CALLS_AFTER_SLOW: u32 = 1024;
+/// The same for one that took longer than [`PROMPT`], at first: a system that is busy interrupts everyone. It doubles each
+/// time, up to the most, and goes back by one with each call that was prompt.
+const PASSES_AFTER_SLOW: u32 = 16;
+
+/// The most, and what follows a poll that was [`LONG`]: that harms others.
+const PASSES_MAX: u32 = 1024;
 
 /// What was seen of a method.
 #[derive(Debug)]
 pub(super) struct Promptness {
     /// Calls to go until it is tried again.
     passes: AtomicU32,
+    /// How many there were to go after the last that was slow, less those that were prompt since.
+    slowness: AtomicU32,
     /// It blocks: its calls are never ready at once.
     never: bool,
 }
@@ -53,7 +62,7 @@ pub(crate) fn is_at_once(cx: &Context<'_>) -> bool {
 
 impl Promptness {
     pub(super) fn new(blocking: bool) -> Self {
-        Self { passes: AtomicU32::new(0), never: blocking }
+        Self { passes: AtomicU32::new(0), slowness: AtomicU32::new(0), never: blocking }
     }
 
     /// Whether a call is polled at once.
@@ -72,11 +81,22 @@ impl Promptness {
 
     /// What became of one that was.
     pub(super) fn learn(&self, reply_bytes: Option<usize>, took: Duration) {
-        let passes = match reply_bytes {
-            _ if took > PROMPT => CALLS_AFTER_SLOW,
-            None => CALLS_AFTER_PENDING,
-            Some(bytes) if bytes > PROMPT_REPLY_BYTES => CALLS_AFTER_SLOW,
-            Some(_) => return,
+        let is_large = reply_bytes.is_some_and(|bytes| bytes > PROMPT_REPLY_BYTES);
+        let slowness = self.slowness.load(Ordering::Relaxed);
+        let passes = if took > LONG || is_large {
+            self.slowness.store(PASSES_MAX, Ordering::Relaxed);
+            PASSES_MAX
+        } else if took > PROMPT {
+            let passes = (2 * slowness).clamp(PASSES_AFTER_SLOW, PASSES_MAX);
+            self.slowness.store(passes, Ordering::Relaxed);
+            passes
+        } else if reply_bytes.is_none() {
+            PASSES_AFTER_PENDING
+        } else {
+            if slowness > 0 {
+                self.slowness.store(slowness - 1, Ordering::Relaxed);
+            }
+            return;
         };
         self.passes.store(passes, Ordering::Relaxed);
     }
@@ -98,12 +118,28 @@ mod tests {
         promptness.learn(Some(10), SHORT);
         assert!(promptness.is_tried() && promptness.is_tried());
         promptness.learn(None, SHORT);
-        assert_eq!(passed(&promptness), CALLS_AFTER_PENDING);
-        promptness.learn(Some(10), PROMPT * 2);
-        assert_eq!(passed(&promptness), CALLS_AFTER_SLOW);
+        assert_eq!(passed(&promptness), PASSES_AFTER_PENDING);
+        promptness.learn(Some(10), LONG * 2);
+        assert_eq!(passed(&promptness), PASSES_MAX);
         promptness.learn(Some(PROMPT_REPLY_BYTES + 1), SHORT);
-        assert_eq!(passed(&promptness), CALLS_AFTER_SLOW);
+        assert_eq!(passed(&promptness), PASSES_MAX);
         assert!(promptness.is_tried());
+    }
+
+    #[test]
+    fn one_that_was_interrupted_is_soon_forgiven_and_one_that_is_slow_is_not() {
+        let promptness = Promptness::new(false);
+        for _ in 0..3 {
+            promptness.learn(Some(10), PROMPT * 2);
+            assert_eq!(passed(&promptness), PASSES_AFTER_SLOW);
+            (0..PASSES_AFTER_SLOW).for_each(|_| promptness.learn(Some(10), SHORT));
+        }
+        let mut expected = PASSES_AFTER_SLOW;
+        for _ in 0..10 {
+            promptness.learn(Some(10), PROMPT * 2);
+            assert_eq!(passed(&promptness), expected);
+            expected = (2 * expected).min(PASSES_MAX);
+        }
     }
 
     #[test]
