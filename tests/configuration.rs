@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use ambidex::scheduler::{Criticality, SchedulerConfig};
-use ambidex::server::{Config, ConfigError, ConfigSources, Cors};
+use ambidex::server::{Config, ConfigError, ConfigSources, Cors, ListenerConfig, Protocols, TlsConfig};
 use http::StatusCode;
 
 use crate::support::running::{parity_builder, start};
@@ -89,6 +89,15 @@ threads_max = 7
 [[scheduler.lanes]]
 name = "echoes"
 weight = 3
+
+[[listeners]]
+address = "127.0.0.1:0"
+serves = "grpc"
+
+[[listeners]]
+address = "unix:/run/shop.sock"
+mode = 432
+tls = { certificate_chain_file = "/there/is/none.crt", private_key_file = "none.key" }
 "#;
 
 fn check_everything(config: &Config) {
@@ -104,6 +113,11 @@ fn check_everything(config: &Config) {
     assert_eq!(config.scheduler.queue_max, SchedulerConfig::default().queue_max);
     let [lane] = &config.scheduler.lanes[..] else { panic!("{:?}", config.scheduler.lanes) };
     assert_eq!((&*lane.name, lane.weight, lane.ordered), ("echoes", 3, false));
+    let mut grpc = ListenerConfig::at("127.0.0.1:0");
+    grpc.serves = Protocols::Grpc;
+    let mut unix = ListenerConfig::at("unix:/run/shop.sock");
+    (unix.mode, unix.tls) = (Some(0o660), Some(TlsConfig::new("/there/is/none.crt", "none.key")));
+    assert_eq!(config.listeners, [grpc, unix]);
 }
 
 #[test]
@@ -126,6 +140,11 @@ scheduler:
   threads_max: 7
   lanes:
     - {name: echoes, weight: 3}
+listeners:
+  - {address: "127.0.0.1:0", serves: grpc}
+  - address: unix:/run/shop.sock
+    mode: 432
+    tls: {certificate_chain_file: /there/is/none.crt, private_key_file: none.key}
 "#;
     check_everything(&from_toml("everything.yaml", yaml).unwrap());
     let wrong = problems(from_toml("wrong.yaml", "timeout_max_ms: soon\nbody: 3\n"));
@@ -143,6 +162,11 @@ fn variables_may_set_everything() {
         (
             "AMBIDEX_METHODS",
             r#"{ "parity.v1.Parity/Echo" = { criticality = "sheddable", lane = "echoes" } }"#,
+        ),
+        (
+            "AMBIDEX_LISTENERS",
+            r#"[{ address = "127.0.0.1:0", serves = "grpc" }, { address = "unix:/run/shop.sock", mode = 432,
+                tls = { certificate_chain_file = "/there/is/none.crt", private_key_file = "none.key" } }]"#,
         ),
         ("AMBIDEX_SCHEDULER__THREADS_MAX", " 7 "),
         ("AMBIDEX_SCHEDULER__LANES", r#"[{ name = "echoes", weight = 3 }]"#),
@@ -292,6 +316,26 @@ async fn what_was_loaded_holds() {
     let config = from_toml("nobody.toml", "[methods.\"parity.v1.Nobody\"]\ntimeout_ms = 50\n").unwrap();
     let error = parity_builder().config(config).local().expect_err("nobody has that name");
     assert!(error.to_string().contains("parity.v1.Nobody"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_listens_where_its_settings_say() {
+    let settings = [("AMBIDEX_LISTENERS", r#"[{ address = "127.0.0.1:0", serves = "http" }]"#)];
+    let builder = parity_builder().config(from_variables(settings).unwrap());
+    let server = crate::support::running::run(builder.bind_all().await.unwrap());
+    let answer = server.http.post("/v1/echo", r#"{"text": "hi"}"#).await;
+    assert_eq!((answer.status, &answer.json()["text"]), (StatusCode::OK, &"hi".into()));
+    // Beside what the program says.
+    let builder = parity_builder().config(from_variables(settings).unwrap());
+    let bound = builder.bind("127.0.0.1:0").await.unwrap();
+    assert_eq!(bound.addresses().len(), 2);
+    let missing = r#"[{ address = "127.0.0.1:0", tls = { certificate_chain_file = "/no/such.crt",
+        private_key_file = "/no/such.key" } }]"#;
+    let config = from_variables([("AMBIDEX_LISTENERS", missing)]).unwrap();
+    let error = parity_builder().config(config).bind_all().await.expect_err("there is no such file");
+    assert!(error.to_string().contains("/no/such.crt"), "{error}");
+    let wrong = [("AMBIDEX_LISTENERS", r#"[{ address = "127.0.0.1:0", serves = "soap" }]"#)];
+    assert!(problems(from_variables(wrong))[0].contains("soap"));
 }
 
 /// Runs one of the ignored tests below in a process whose environment is ours to choose.

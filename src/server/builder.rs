@@ -331,7 +331,8 @@ impl ServerBuilder {
         self.bind(address).await?.serve().await
     }
 
-    /// The same on the listeners that were added with [`listen`](Self::listen), and no other.
+    /// The same on the listeners that were added with [`listen`](Self::listen) or are in [`Config::listeners`], and no
+    /// other.
     ///
     /// # Errors
     ///
@@ -360,7 +361,8 @@ impl ServerBuilder {
         self.bind_all().await
     }
 
-    /// Listens on the listeners that were added with [`listen`](Self::listen), and no other, without accepting yet.
+    /// Listens on the listeners that were added with [`listen`](Self::listen) or are in [`Config::listeners`], and no other,
+    /// without accepting yet.
     ///
     /// # Errors
     ///
@@ -384,6 +386,9 @@ impl ServerBuilder {
         let is_bare = self.http_layers.is_empty() && !self.router.has_routes() && self.config.cors.is_none();
         let http = if is_bare { Http::Edge(http) } else { Http::Router(self.layered(http)?) };
         let front = Front::all(grpc, web, http);
+        for configured in &self.config.listeners {
+            self.listeners.push(configured.listener()?);
+        }
         let mut listening = Vec::new();
         for listener in self.listeners.drain(..).chain(self.grpc_address.take().map(Listener::grpc_only)) {
             listening.push(Listening::open(listener, &front).await?);

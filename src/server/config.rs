@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ambidex_schema::{DecodeOptions, EncodeOptions, Schema};
 
-use super::{Cors, lifetime};
+use super::{Cors, ListenerConfig, lifetime};
 use crate::call::Pace;
 use crate::handler::MethodConfig;
 use crate::scheduler::SchedulerConfig;
@@ -52,6 +52,10 @@ pub(super) const HTTP1_BUFFER_MIN_BYTES: usize = 8192;
 )]
 #[non_exhaustive]
 pub struct Config {
+    /// Where the server listens, beside what the program says; alone for [`serve_all`].
+    ///
+    /// [`serve_all`]: crate::server::ServerBuilder::serve_all
+    pub listeners: Vec<ListenerConfig>,
     /// Connections open at once, over all listeners; the next one waits to be accepted, which the log says. Those without a
     /// call make room for it.
     pub connections_max: usize,
@@ -187,6 +191,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            // Only who runs it knows where.
+            listeners: Vec::new(),
             // A connection that idles costs some ten kilobytes; this many fit any machine worth serving from.
             connections_max: 10_000,
             // hyper's own bound; enough for one busy client, and small enough that one is not all.

@@ -19,6 +19,7 @@ pub mod lifespan;
 mod lifetime;
 mod linger;
 mod listener;
+mod listener_config;
 #[cfg(feature = "prometheus")]
 mod metrics_page;
 mod preface;
@@ -52,6 +53,9 @@ pub use cors::Cors;
 pub use error::Error;
 pub use health::Health;
 pub use listener::{Address, Listener};
+#[cfg(feature = "tls")]
+pub use listener_config::TlsConfig;
+pub use listener_config::{ListenerConfig, Protocols};
 #[cfg(feature = "config")]
 pub use settings::{ConfigError, ConfigProblem, ConfigSources, EffectiveConfig};
 #[cfg(feature = "tls")]

@@ -10,7 +10,7 @@ use super::catalog::{self, ITEM, NAME, Setting};
 use super::environment::variable;
 use super::{origin, ranges};
 use crate::scheduler::LaneConfig;
-use crate::server::{Config, Cors, MethodConfig};
+use crate::server::{Config, Cors, ListenerConfig, MethodConfig, TlsConfig};
 
 const BEGIN: &str =
     "<!-- The table is made from the code: OVERWRITE_DOCS=1 cargo test -p ambidex --lib reference -->\n";
@@ -65,6 +65,9 @@ fn made() -> String {
     example.methods.insert(NAME.to_owned(), MethodConfig::default());
     example.scheduler.lanes.push(LaneConfig::new(NAME));
     example.cors = Some(Cors::origins([NAME]));
+    let mut listener = ListenerConfig::at(NAME);
+    listener.tls = Some(TlsConfig::new(NAME, NAME));
+    example.listeners.push(listener);
     let example = origin::json(&example);
     let mut table =
         "\n| setting | variable | takes | default | meaning |\n|---|---|---|---|---|\n".to_owned();
