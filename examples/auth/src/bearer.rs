@@ -25,7 +25,7 @@ pub struct Issuer {
     pub audience: String,
 }
 
-/// Lets in who has a token, and leaves a [`Principal`] for whoever asks later.
+/// Lets in who has a token, and leaves a `Principal` for whoever asks later.
 pub struct Bearer {
     key: DecodingKey,
     validation: Validation,
