@@ -43,6 +43,9 @@ async fn noting(described: bool) -> (Running, Arc<Mutex<Vec<String>>>) {
             if call.metadata.contains_key("x-refuse") {
                 return Err(ambidex::Status::permission_denied("not you"));
             }
+            call.context().edit_trailers(|trailers| {
+                trailers.insert("x-noted", "yes".parse().unwrap());
+            });
             next.run(call).await
         }
     });
@@ -66,6 +69,7 @@ async fn its_calls_are_answered_under_our_interceptors() {
         assert_eq!(answer.body, envelope(0, SERVING), "{described}");
         let web = grpc_web::call(&server.http, CHECK, &[], None, &[ASK.to_vec()], false).await;
         assert_eq!((web.status.code(), &web.messages[..]), (Code::Ok, &[SERVING.to_vec()][..]));
+        assert_eq!(web.trailers.get("x-noted").unwrap(), "yes", "what an interceptor has to say comes along");
         assert_eq!(*calls.lock().unwrap(), [method, method]);
         // Its own errors, those of its generated server, and those of interceptors.
         let answer = raw_grpc(&server, CHECK, &[], framed(b"\x0a\x01x")).await;

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::support::certificates::{Authority, Client, Shown, agreed, shown_by_server};
+use crate::support::certificates::{Authority, Client, Shown, agreed, is_whole, shown_by_server};
 use crate::support::dialed::{Dialed, Peers, grpc};
 use crate::support::http_client::HttpClient;
 use crate::support::parity_v1::{EchoRequest, ParityClient};
@@ -171,9 +171,31 @@ async fn clients_are_known_by_their_certificates_over_every_protocol() {
     // The same client again, which would resume its session if it could: it shows its certificate anew.
     let again = client(HTTP1);
     for _ in 0..2 {
-        let mut resumed = Dialed::http1(again.dial(server.address).await.unwrap()).await;
-        resumed.echo("hi").await.unwrap();
+        let stream = again.dial(server.address).await.unwrap();
+        let mut anew = Dialed::http1(stream).await;
+        anew.echo("hi").await.unwrap();
         identified(peers.last());
+    }
+}
+
+/// Nobody looks at the certificate of a session that is resumed: it could have expired since.
+#[tokio::test]
+async fn sessions_are_resumed_only_where_clients_show_no_certificate() {
+    let (authority, clients) = (Authority::new("ours"), Authority::new("clients"));
+    let shown = authority.server();
+    let with_certificates =
+        Tls::from_pem(&shown.chain, &shown.key).client_ca_pem(clients.pem()).client_certificate_optional();
+    for (tls, resumes) in [(tls(&shown), true), (with_certificates.load().unwrap(), false)] {
+        let server = serve(anywhere().tls(tls), &Peers::default(), |_| {}).await;
+        let client = authority.trusted_by(None, HTTP1);
+        let mut whole = Vec::new();
+        for _ in 0..2 {
+            let stream = client.dial(server.address).await.unwrap();
+            whole.push(is_whole(&stream));
+            // The answer brings the ticket along, if there is one.
+            Dialed::http1(stream).await.echo("hi").await.unwrap();
+        }
+        assert_eq!(whole, [true, !resumes]);
     }
 }
 
