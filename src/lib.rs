@@ -94,7 +94,7 @@ pub mod client {
 pub mod codegen {
     pub use crate::handler::{
         Argument, AsyncReply, BlockingReply, Input, Many, Methods, One, Replies, ReplyShape, ReplyStream,
-        Rpc, argument, async_reply, blocking_reply,
+        Rpc, argument, async_reply, blocking_reply, message_argument,
     };
     pub use prost;
     pub use prost_types;

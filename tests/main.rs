@@ -8,6 +8,7 @@ mod support;
 #[cfg(target_os = "linux")]
 mod abuse;
 mod admin;
+mod arguments;
 mod at_once;
 mod bad_input;
 mod by_hand;

@@ -234,8 +234,20 @@ impl Context {
         Status::internal("internal error")
     }
 
+    /// What interceptors left for the handler.
+    pub(crate) fn values(&self) -> Option<&Extensions> {
+        self.0.values.get()
+    }
+
     /// Keeps what interceptors left for the handler. Only the first call counts.
-    pub(crate) fn keep_values(&self, values: &Extensions) {
+    pub(crate) fn keep_values(&self, values: Extensions) {
+        if !values.is_empty() {
+            self.0.values.get_or_init(|| values);
+        }
+    }
+
+    /// Remembers what interceptors left for the handler, for deep code. Only the first call counts.
+    pub(crate) fn remember_values(&self, values: &Extensions) {
         if !values.is_empty() {
             self.0.values.get_or_init(|| values.clone());
         }
@@ -264,7 +276,7 @@ impl Context {
         std::mem::take(&mut self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Keeps the request metadata, for the handler to clone. Only the first call counts.
+    /// Keeps the request metadata, for a handler to clone if it wants them. Only the first call counts.
     pub(crate) fn keep_metadata(&self, metadata: MetadataMap) {
         if !metadata.is_empty() {
             self.0.metadata.get_or_init(|| metadata);

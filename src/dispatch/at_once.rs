@@ -22,8 +22,12 @@ const PROMPT_REPLY_BYTES: usize = 64 * 1024;
 /// For so many calls a method that was not ready is not tried: one poll in vain among many costs nothing.
 const PASSES_AFTER_PENDING: u32 = 64;
 
-/// The same for one that took longer than [`PROMPT`], at first: a system that is busy interrupts everyone. It doubles each
-/// time, up to the most, and goes back by one with each call that was prompt.
+/// One that took longer than [`PROMPT`] is forgiven if so many prompt ones follow it before the next: a system that is busy
+/// interrupts everyone, but not every time.
+const FORGIVEN_AFTER: u32 = 8;
+
+/// For so many calls one that was not forgiven is not tried, at first. It doubles each time, up to the most, and goes back
+/// by one with each call that was prompt.
 const PASSES_AFTER_SLOW: u32 = 16;
 
 /// The most, and what follows a poll that was [`LONG`]: that harms others.
@@ -34,7 +38,7 @@ const PASSES_MAX: u32 = 1024;
 pub(super) struct Promptness {
     /// Calls to go until it is tried again.
     passes: AtomicU32,
-    /// How many there were to go after the last that was slow, less those that were prompt since.
+    /// What the last that was slow counted for, less those that were prompt since.
     slowness: AtomicU32,
     /// It blocks: its calls are never ready at once.
     never: bool,
@@ -86,6 +90,9 @@ impl Promptness {
         let passes = if took > LONG || is_large {
             self.slowness.store(PASSES_MAX, Ordering::Relaxed);
             PASSES_MAX
+        } else if took > PROMPT && slowness == 0 {
+            self.slowness.store(FORGIVEN_AFTER, Ordering::Relaxed);
+            return;
         } else if took > PROMPT {
             let passes = (2 * slowness).clamp(PASSES_AFTER_SLOW, PASSES_MAX);
             self.slowness.store(passes, Ordering::Relaxed);
@@ -129,11 +136,14 @@ mod tests {
     #[test]
     fn one_that_was_interrupted_is_soon_forgiven_and_one_that_is_slow_is_not() {
         let promptness = Promptness::new(false);
+        let some_are_prompt = |count| (0..count).for_each(|_| promptness.learn(Some(10), SHORT));
         for _ in 0..3 {
             promptness.learn(Some(10), PROMPT * 2);
-            assert_eq!(passed(&promptness), PASSES_AFTER_SLOW);
-            (0..PASSES_AFTER_SLOW).for_each(|_| promptness.learn(Some(10), SHORT));
+            assert!(promptness.is_tried(), "once is nothing");
+            some_are_prompt(FORGIVEN_AFTER);
         }
+        promptness.learn(Some(10), PROMPT * 2);
+        some_are_prompt(FORGIVEN_AFTER - 1);
         let mut expected = PASSES_AFTER_SLOW;
         for _ in 0..10 {
             promptness.learn(Some(10), PROMPT * 2);

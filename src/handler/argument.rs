@@ -8,6 +8,7 @@ use prost::Message;
 use tonic::Request;
 
 use super::{BlockingStreaming, Rpc, Streaming};
+use crate::call;
 
 /// Types that a handler of method `R` may take, which is given `Given`.
 #[diagnostic::on_unimplemented(
@@ -16,6 +17,9 @@ use super::{BlockingStreaming, Rpc, Streaming};
     note = "take `{Given}` or `Request<{Given}>`; a plain `fn` may take `BlockingStreaming<M>` for `Streaming<M>`"
 )]
 pub trait Argument<R: Rpc, Given, Form>: Sized {
+    /// Whether it is a `Request`, which has more than the message.
+    const IS_WRAPPED: bool = false;
+
     /// Makes the argument from the request.
     fn from_request(request: Request<Given>) -> Self;
 }
@@ -45,6 +49,8 @@ impl<R: Rpc, I> Argument<R, I, form::Bare> for I {
 
 #[diagnostic::do_not_recommend]
 impl<R: Rpc, I> Argument<R, I, form::Wrapped> for Request<I> {
+    const IS_WRAPPED: bool = true;
+
     fn from_request(request: Self) -> Self {
         request
     }
@@ -67,6 +73,8 @@ where
     R: Rpc,
     M: Message + Default,
 {
+    const IS_WRAPPED: bool = true;
+
     fn from_request(request: Request<Streaming<M>>) -> Self {
         request.map(Streaming::blocking)
     }
@@ -74,5 +82,18 @@ where
 
 /// Makes the argument a handler of `R` asks for; `#[ambidex::service]` calls it.
 pub fn argument<R: Rpc, A: Argument<R, R::Input, Form>, Form>(request: Request<R::Input>) -> A {
+    A::from_request(request)
+}
+
+/// The same for a function that takes the message alone, as far as one can see, and was given nothing else: its type may
+/// be a `Request` by another name.
+pub fn message_argument<R: Rpc, A: Argument<R, R::Input, Form>, Form>(mut request: Request<R::Input>) -> A {
+    if A::IS_WRAPPED
+        && let Some(call) = call::current()
+    {
+        *request.metadata_mut() = call.metadata().clone();
+        *request.extensions_mut() = call.values().cloned().unwrap_or_default();
+        request.extensions_mut().insert(call);
+    }
     A::from_request(request)
 }

@@ -18,11 +18,13 @@ pub struct Execution {
     lane: Option<&'static str>,
     max_concurrency: Option<usize>,
     timeout: Option<Duration>,
+    message_only: bool,
 }
 
 impl Execution {
     /// On the runtime: for code that awaits and never blocks. The default.
-    pub const ASYNC: Self = Self { blocking: false, lane: None, max_concurrency: None, timeout: None };
+    pub const ASYNC: Self =
+        Self { blocking: false, lane: None, max_concurrency: None, timeout: None, message_only: false };
 
     /// On a thread of the scheduler: for code that may block.
     pub const BLOCKING: Self = Self { blocking: true, ..Self::ASYNC };
@@ -53,9 +55,25 @@ impl Execution {
         self
     }
 
+    /// Takes nothing of its request but the message, so that nothing else is made for it: the `Request` it is given has no
+    /// metadata and no extensions, and [`RequestExt`](crate::RequestExt) finds no call there. Both are in reach by
+    /// [`call::current`](crate::call::current) as ever.
+    ///
+    /// `#[ambidex::service]` says it of a function that takes the message itself.
+    #[must_use]
+    pub const fn message_only(mut self) -> Self {
+        self.message_only = true;
+        self
+    }
+
     /// Whether it runs on a thread of the scheduler.
     pub const fn is_blocking(&self) -> bool {
         self.blocking
+    }
+
+    /// Whether it takes nothing of its request but the message.
+    pub const fn is_message_only(&self) -> bool {
+        self.message_only
     }
 
     /// The lane it shares, if not its own.

@@ -28,11 +28,10 @@ where
             let (context, metadata, extensions, body) = call.into_parts();
             let body = offload::gather::<R::Input>(body).await?;
             let trailers = Trailers::of(context.clone());
-            context.remember_metadata(&metadata);
             let scope = context.clone();
             let function = Arc::clone(&target);
             let events = Events::new(move |replies: Replies<R::Response>| async move {
-                match offload::request::<R::Input>(context, metadata, extensions, body) {
+                match offload::request::<R::Input>(context, metadata, extensions, body, function.0.wanted) {
                     Ok(request) => (function.1)(request, replies).await,
                     Err(status) => replies.fail(status).await,
                 }

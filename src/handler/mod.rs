@@ -30,13 +30,14 @@ use tonic::{Request, Response, Status};
 use crate::call::{Call, MethodSpec, Reply};
 use crate::scheduler::{LaneConfig, Scheduler};
 
-pub use argument::{Argument, argument};
+pub use argument::{Argument, argument, message_argument};
 pub use execution::Execution;
 pub(crate) use method_config::MessageLimits;
 pub use method_config::MethodConfig;
 pub(crate) use method_config::MethodConfigs;
 use method_config::Placement;
 pub(crate) use offload::TenantKey;
+use offload::{Offload, Wanted};
 pub use replies::Replies;
 pub use reply::{AsyncReply, BlockingReply, async_reply, blocking_reply};
 pub use request_ext::RequestExt;
@@ -110,12 +111,13 @@ impl Methods {
         &mut self,
         spec: &'static MethodSpec,
         execution: Execution,
-        erase: impl FnOnce(offload::Offload) -> Handler,
+        erase: impl FnOnce(Offload) -> Handler,
     ) {
         let placement = self.settings.methods.placement(spec, execution);
         let tenant_key = self.settings.tenant_key.clone();
         let scheduler = self.scheduler.clone();
-        let offload = offload::Offload::new(scheduler, &mut self.lanes, spec, &placement, tenant_key);
+        let wanted = if execution.is_message_only() { Wanted::Message } else { Wanted::Everything };
+        let offload = Offload::new(scheduler, &mut self.lanes, spec, &placement, tenant_key, wanted);
         let Placement { blocking, timeout, message_limits, .. } = placement;
         self.methods.push(Method { spec, blocking, timeout, message_limits, handler: erase(offload) });
     }

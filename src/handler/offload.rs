@@ -51,6 +51,15 @@ pub(super) struct Offload {
     /// What every call's job has in common; nothing for a method on the runtime.
     job: Option<Job>,
     tenant_key: Option<TenantKey>,
+    pub(super) wanted: Wanted,
+}
+
+/// What a method takes of its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Everything,
+    /// Only the message: the rest stays with the call.
+    Message,
 }
 
 impl Offload {
@@ -60,12 +69,13 @@ impl Offload {
         method: &'static MethodSpec,
         placement: &Placement,
         tenant_key: Option<TenantKey>,
+        wanted: Wanted,
     ) -> Self {
         let job = placement.blocking.then(|| {
             let lane = lanes.lane(&scheduler, placement);
             Job { criticality: placement.criticality, ..Job::new(method.full_name()).lane(lane) }
         });
-        Self { scheduler, job, tenant_key }
+        Self { scheduler, job, tenant_key, wanted }
     }
 
     /// Whether calls run on scheduler threads at all.
@@ -90,16 +100,29 @@ pub(super) async fn gather<I: Input>(body: Body) -> Result<Body, Status> {
 }
 
 /// Decodes the request. Runs where the handler runs: a large message is the scheduler's to decode.
+///
+/// The call keeps the metadata and what interceptors left, for deep code; a handler that wants them has its own.
 pub(super) fn request<I: Input>(
     call: Context,
     metadata: MetadataMap,
     mut extensions: Extensions,
     body: Body,
+    wanted: Wanted,
 ) -> Result<Request<I>, Status> {
     let input = I::from_body(body, &call)?;
-    call.keep_values(&extensions);
-    extensions.insert(call);
-    Ok(Request::from_parts(metadata, extensions, input))
+    match wanted {
+        Wanted::Message => {
+            call.keep_metadata(metadata);
+            call.keep_values(extensions);
+            Ok(Request::new(input))
+        }
+        Wanted::Everything => {
+            call.remember_metadata(&metadata);
+            call.remember_values(&extensions);
+            extensions.insert(call);
+            Ok(Request::from_parts(metadata, extensions, input))
+        }
+    }
 }
 
 /// What a caller is told when the scheduler did not run its work to the end.

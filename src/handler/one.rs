@@ -8,9 +8,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
-use super::offload::{self, Offload};
+use super::offload::{self, Offload, Wanted};
 use super::{Handler, One, Rpc};
 use crate::call::{Body, Call, Reply, Scoped, Trailers, encode};
 
@@ -23,11 +24,11 @@ where
     if offload.is_blocking() {
         on_scheduler::<R, F, Fut>(offload, function)
     } else {
-        on_runtime::<R, F, Fut>(function)
+        on_runtime::<R, F, Fut>(offload.wanted, function)
     }
 }
 
-fn on_runtime<R, F, Fut>(function: F) -> Handler
+fn on_runtime<R, F, Fut>(wanted: Wanted, function: F) -> Handler
 where
     R: Rpc<Reply = One>,
     F: Fn(Request<R::Input>) -> Fut + Send + Sync + 'static,
@@ -39,9 +40,8 @@ where
         Box::pin(async move {
             let (context, metadata, extensions, body) = call.into_parts();
             let body = offload::gather::<R::Input>(body).await?;
-            context.remember_metadata(&metadata);
             let trailers = Trailers::of(context.clone());
-            let request = offload::request::<R::Input>(context, metadata, extensions, body)?;
+            let request = offload::request::<R::Input>(context, metadata, extensions, body, wanted)?;
             let (metadata, message, extensions) = function(request).await?.into_parts();
             let body = Body::Message(encode(&message, Vec::new()).into());
             Ok(Reply { metadata, body, trailers, extensions })
@@ -73,8 +73,12 @@ where
             let function = Arc::clone(&target);
             let reply = room.make();
             let work = async move {
-                let metadata = context.metadata().clone();
-                let request = offload::request::<R::Input>(context, metadata, extensions, body)?;
+                let wanted = function.0.wanted;
+                let metadata = match wanted {
+                    Wanted::Everything => context.metadata().clone(),
+                    Wanted::Message => MetadataMap::new(),
+                };
+                let request = offload::request::<R::Input>(context, metadata, extensions, body, wanted)?;
                 let (metadata, message, extensions) = (function.1)(request).await?.into_parts();
                 Ok::<_, Status>((metadata, encode(&message, reply), extensions))
             };

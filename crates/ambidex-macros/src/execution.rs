@@ -43,19 +43,21 @@ impl Execution {
     }
 
     /// The value of the method's constant, or nothing where the handler trait's default is meant.
-    pub(crate) fn constant(&self) -> Option<TokenStream> {
-        if !self.blocking && self.timeout.is_none() {
+    pub(crate) fn constant(&self, takes_message_only: bool) -> Option<TokenStream> {
+        if !self.blocking && self.timeout.is_none() && !takes_message_only {
             return None;
         }
         let place = if self.blocking { quote!(BLOCKING) } else { quote!(ASYNC) };
         let lane = self.lane.iter();
         let max_concurrency = self.max_concurrency.iter();
         let timeout = self.timeout.iter();
+        let message_only = takes_message_only.then(|| quote!(.message_only()));
         Some(quote! {
             ::ambidex::Execution::#place
                 #(.lane(#lane))*
                 #(.max_concurrency(#max_concurrency))*
                 #(.timeout(#timeout))*
+                #message_only
         })
     }
 

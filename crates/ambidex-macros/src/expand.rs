@@ -75,7 +75,9 @@ fn handler_impl(service: &Service) -> TokenStream {
 
 /// The method's constant, unless its default is meant or the user has set it.
 fn constant(service: &Service, handler: &Handler) -> TokenStream {
-    let Some(value) = handler.execution.constant() else { return TokenStream::new() };
+    let Some(value) = handler.execution.constant(handler.takes_message_only()) else {
+        return TokenStream::new();
+    };
     let name = &handler.name.constant;
     let mut set_by_hand = Vec::new();
     for constant in service.constants(name) {
@@ -103,7 +105,7 @@ fn method(service: &Service, handler: &Handler) -> TokenStream {
     let reply = reply(service, handler);
     let (parameter, body) = match &handler.argument {
         Some(argument) => {
-            let request = request(&handler.name, argument);
+            let request = request(handler, argument);
             (quote!(request), quote!(let request = #request; #reply))
         }
         None => (quote!(_), reply),
@@ -114,9 +116,14 @@ fn method(service: &Service, handler: &Handler) -> TokenStream {
 }
 
 /// Makes the user's argument, in the place of its type.
-fn request(name: &MethodName, argument: &Type) -> TokenStream {
-    let rpc = &name.rpc;
-    quote_spanned!(argument.span()=> ::ambidex::codegen::argument::<Self::#rpc, _, _>(request))
+fn request(handler: &Handler, argument: &Type) -> TokenStream {
+    let rpc = &handler.name.rpc;
+    let place = argument.span();
+    let make = match handler.takes_message_only() {
+        true => quote_spanned!(place=> message_argument),
+        false => quote_spanned!(place=> argument),
+    };
+    quote_spanned!(place=> ::ambidex::codegen::#make::<Self::#rpc, _, _>(request))
 }
 
 /// Calls the user's function and makes the trait's reply of its result, in the place of the result's type.
@@ -297,6 +304,10 @@ mod tests {
         expansion.lines().filter(|line| line.contains(part)).map(|line| line.trim().to_owned()).collect()
     }
 
+    fn without_spaces(text: &str) -> String {
+        text.split_whitespace().collect()
+    }
+
     #[test]
     fn a_plain_fn_is_called_and_blocks() {
         let implementation = quote! {
@@ -304,11 +315,9 @@ mod tests {
                 fn place_order(&self, order: PlaceOrderRequest) -> Result<Order, Status> { self.place(order) }
             }
         };
-        assert_eq!(
-            lines_with("const PLACE_ORDER", implementation.clone()),
-            ["const PLACE_ORDER: ::ambidex::Execution = ::ambidex::Execution::BLOCKING;"]
-        );
         let expansion = expanded(implementation);
+        let constant = "constPLACE_ORDER:::ambidex::Execution=::ambidex::Execution::BLOCKING.message_only();";
+        assert!(without_spaces(&expansion).contains(constant), "{expansion}");
         assert!(expansion.contains("::ambidex::codegen::blocking_reply::<"), "{expansion}");
         assert!(expansion.contains("(<Self as __Handlers>::__place_order(self, request))"), "{expansion}");
     }
@@ -328,17 +337,40 @@ mod tests {
             expansion.split("const ").filter(|part| part.contains("Execution::")).collect();
         let value = |name: &str| {
             let (_, after) = constants.split_once(&format!("{name}: ::ambidex::Execution =")).expect("set");
-            after.split(';').next().expect("ends").split_whitespace().collect::<String>()
+            without_spaces(after.split(';').next().expect("ends"))
         };
         assert_eq!(
             value("REPORT"),
             "::ambidex::Execution::BLOCKING.lane(\"database\").max_concurrency(LIMIT)\
-             .timeout(::core::time::Duration::from_secs(2u64))"
+             .timeout(::core::time::Duration::from_secs(2u64)).message_only()"
         );
         assert_eq!(
             value("WATCH"),
-            "::ambidex::Execution::ASYNC.timeout(::core::time::Duration::from_millis(500u64))"
+            "::ambidex::Execution::ASYNC.timeout(::core::time::Duration::from_millis(500u64)).message_only()"
         );
+    }
+
+    #[test]
+    fn what_is_no_request_is_the_message_alone() {
+        let implementation = |argument: TokenStream| {
+            quote! {
+                impl Bookshop for Shop {
+                    async fn get_book(&self, book: #argument) -> Result<Book, Status> { self.find(book) }
+                }
+            }
+        };
+        for (argument, message_only) in [
+            (quote!(GetBookRequest), true),
+            (quote!(bookshop::v1::GetBookRequest), true),
+            (quote!(Streaming<Book>), true),
+            (quote!(Request<GetBookRequest>), false),
+            (quote!(::ambidex::Request<GetBookRequest>), false),
+            (quote!((GetBookRequest)), false),
+        ] {
+            let expansion = without_spaces(&expanded(implementation(argument.clone())));
+            assert_eq!(expansion.contains("ASYNC.message_only()"), message_only, "{argument}");
+            assert_eq!(expansion.contains("message_argument"), message_only, "{argument}");
+        }
     }
 
     #[test]

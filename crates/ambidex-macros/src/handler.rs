@@ -69,6 +69,16 @@ impl Handler {
     pub(crate) fn is_async(&self) -> bool {
         self.function.sig.asyncness.is_some()
     }
+
+    /// Whether it takes nothing of its request but the message, as far as one can see: by another name, a type may be a
+    /// `Request`.
+    pub(crate) fn takes_message_only(&self) -> bool {
+        match &self.argument {
+            Some(Type::Path(path)) => path.path.segments.last().is_some_and(|last| last.ident != "Request"),
+            Some(_) => false,
+            None => true,
+        }
+    }
 }
 
 fn check_qualifiers(signature: &Signature, name: &MethodName, problems: &mut Problems) {
