@@ -30,6 +30,7 @@ mod listeners;
 mod metrics;
 mod mounted;
 mod otel;
+mod outcomes;
 mod parity;
 mod placement;
 mod promises;

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
+use pin_project_lite::pin_project;
 use tokio_stream::StreamExt;
 use tonic::Status;
 
@@ -36,6 +37,11 @@ pub(crate) fn encode(message: &impl prost::Message, mut wire: Vec<u8>) -> Vec<u8
 impl Body {
     /// A body of messages as they come.
     pub fn stream(messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static) -> Self {
+        Self::Stream(MessageStream::new(Plain { messages }))
+    }
+
+    /// The same from who has to know how it ended for its reader.
+    pub(crate) fn stream_to_the_end(messages: impl Messages + 'static) -> Self {
         Self::Stream(MessageStream::new(messages))
     }
 
@@ -54,23 +60,16 @@ impl Body {
     /// The stream's own error, or UNIMPLEMENTED when there is no message or more than one: gRPC's code for
     /// a peer that disagrees about the method's kind.
     pub async fn single(self) -> Result<Bytes, Status> {
-        let mut messages = match self {
-            Self::Message(message) => return Ok(message),
-            Self::Stream(messages) => messages,
-        };
-        let first = messages.next().await.transpose()?;
-        let message =
-            first.ok_or_else(|| Status::unimplemented("the method takes one message, and none was sent"))?;
-        match messages.next().await.transpose()? {
-            None => Ok(message),
-            Some(_) => Err(Status::unimplemented("the method takes one message, and more than one was sent")),
+        match self {
+            Self::Message(message) => Ok(message),
+            Self::Stream(mut messages) => messages.only().await,
         }
     }
 
     /// The messages as a stream, whichever form they have.
     pub fn into_stream(self) -> MessageStream {
         match self {
-            Self::Message(message) => MessageStream::new(tokio_stream::once(Ok(message))),
+            Self::Message(message) => MessageStream::new(Plain { messages: tokio_stream::once(Ok(message)) }),
             Self::Stream(messages) => messages,
         }
     }
@@ -78,7 +77,7 @@ impl Body {
 
 /// A stream of messages as wire bytes; an `Err` ends it.
 pub struct MessageStream {
-    messages: Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>,
+    messages: Pin<Box<dyn Messages>>,
     counter: Option<Arc<dyn CountMessages>>,
 }
 
@@ -87,9 +86,53 @@ pub(crate) trait CountMessages: Send + Sync {
     fn message(&self, bytes: usize);
 }
 
+/// Messages from who has to know how they ended for their reader.
+pub(crate) trait Messages: Stream<Item = Result<Bytes, Status>> + Send {
+    /// The last message could not be passed on: this is how the stream has ended. Only the first word on that counts.
+    fn refuse(self: Pin<&mut Self>, status: &Status);
+}
+
+pin_project! {
+    /// Messages from who need not know.
+    struct Plain<S> {
+        #[pin]
+        messages: S,
+    }
+}
+
+impl<S: Stream> Stream for Plain<S> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        self.project().messages.poll_next(cx)
+    }
+}
+
+impl<S: Stream<Item = Result<Bytes, Status>> + Send> Messages for Plain<S> {
+    fn refuse(self: Pin<&mut Self>, _: &Status) {}
+}
+
 impl MessageStream {
-    fn new(messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static) -> Self {
+    fn new(messages: impl Messages + 'static) -> Self {
         Self { messages: Box::pin(messages), counter: None }
+    }
+
+    /// Says that the last message could not be passed on to who waits for it, and that the stream has ended with this.
+    pub(crate) fn refuse(&mut self, status: &Status) {
+        self.messages.as_mut().refuse(status);
+    }
+
+    /// Reads the only message there is.
+    pub(crate) async fn only(&mut self) -> Result<Bytes, Status> {
+        let first = self.next().await.transpose()?;
+        let what = match (first, self.next().await.transpose()?) {
+            (Some(message), None) => return Ok(message),
+            (None, _) => "none was sent",
+            (Some(_), Some(_)) => "more than one was sent",
+        };
+        let status = Status::unimplemented(format!("the method takes one message, and {what}"));
+        self.refuse(&status);
+        Err(status)
     }
 }
 

@@ -32,7 +32,7 @@ pub use request::Call;
 pub(crate) use request::Head;
 pub use trace::TraceContext;
 
-pub(crate) use body::{CountMessages, encode, encoded};
+pub(crate) use body::{CountMessages, Messages, encode, encoded};
 pub(crate) use cancellation::CancelListener;
 pub(crate) use code::code_name;
 pub(crate) use context::{Scoped, cancelled_status};

@@ -1,8 +1,8 @@
 //! A reply on its way out: the one shape between a handler and an edge.
 
 use bytes::Bytes;
-use tonic::Extensions;
 use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Status};
 
 use super::{Body, Context};
 
@@ -59,5 +59,13 @@ impl Trailers {
         let mut headers = own.into_headers();
         headers.extend(late.into_headers());
         MetadataMap::from_headers(headers)
+    }
+
+    /// The status of a reply that could not be sent after all, with what its handler had to say besides.
+    pub(crate) fn along_with(&mut self, mut status: Status) -> Status {
+        for (name, value) in self.take().as_ref() {
+            status.metadata_mut().as_mut().append(name.clone(), value.clone());
+        }
+        status
     }
 }

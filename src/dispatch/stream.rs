@@ -17,7 +17,7 @@ use super::drain::{Drain, StreamDrain};
 use super::in_flight::Place;
 use super::panic::caught;
 use super::watch::Watch;
-use crate::call::{CancelReason, Context, MessageStream, Scoped};
+use crate::call::{CancelReason, Context, MessageStream, Messages, Scoped};
 
 /// The messages of a reply.
 pub(super) struct Streamed {
@@ -128,8 +128,9 @@ impl Stream for Streamed {
                 self.ended = true;
                 self.watch.settle();
                 self.let_go();
-                if end.is_none() {
-                    self.watch.succeed(None);
+                // Where a stream has one message, its reader may yet find that it cannot be sent.
+                if end.is_none() && self.watch.method().kind().server_streams() {
+                    self.watch.succeed();
                 }
                 end.map(|failed| failed.map_err(|status| self.watch.break_off(status)))
             }
@@ -137,8 +138,22 @@ impl Stream for Streamed {
     }
 }
 
+impl Messages for Streamed {
+    fn refuse(mut self: Pin<&mut Self>, status: &Status) {
+        // Whoever still runs for it learns that nobody wants more.
+        if !std::mem::replace(&mut self.ended, true) {
+            let _ = self.watch.give_up(CancelReason::Requested);
+        }
+        self.let_go();
+        self.watch.refuse(status);
+    }
+}
+
 impl Drop for Streamed {
     fn drop(&mut self) {
+        if self.ended {
+            self.watch.succeed();
+        }
         if let Some(clock) = &self.clock {
             clock.abort();
         }

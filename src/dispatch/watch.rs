@@ -4,6 +4,9 @@
 //! each state before the last, with DEADLINE_EXCEEDED; so may a drop, which means that the client left; and so
 //! may the end of a drain. Each way the call's cancellation is set, so that code still running for it learns of
 //! it. A call that has its answer, good or bad, is cancelled by nothing any more.
+//!
+//! A good answer may turn out to be one that the edge cannot send: too large, or not to be spelled. So a call is noted to
+//! have ended well only when the edge lets go of it without a word.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -80,10 +83,20 @@ impl Watch {
         self.observed.reply(message.len());
     }
 
-    /// The call has ended well; its handler may have chosen an HTTP status.
-    pub(super) fn succeed(&mut self, chosen: Option<StatusCode>) {
+    /// The call has ended well.
+    pub(super) fn succeed(&mut self) {
         self.settle();
-        self.observed.finish(&self.context, End::Well(chosen));
+        self.observed.finish(&self.context, End::Well(None));
+    }
+
+    /// The call has its answer, a message of so many bytes; its handler may have chosen an HTTP status.
+    fn answer(mut self, bytes: usize, chosen: Option<StatusCode>) -> State {
+        self.settle();
+        if !self.observed.is_wanted() {
+            return State::Ended;
+        }
+        let (context, observed) = (self.context.clone(), std::mem::take(&mut self.observed));
+        State::Answered(Answered { context, observed, bytes, chosen })
     }
 
     /// The call has failed: its trailing metadata go with the status, as there is no reply to carry them.
@@ -98,6 +111,14 @@ impl Watch {
         self.settle();
         self.observed.finish(&self.context, End::Broke(&status));
         self.with_trailers(status)
+    }
+
+    /// The same for a message that cannot be sent: its trailing metadata are the edge's already.
+    pub(super) fn refuse(&mut self, status: &Status) {
+        // Of a stream's reply the head may be out; one message is refused before it.
+        let begun = self.method().kind().server_streams();
+        let end = if begun { End::Broke(status) } else { End::Failed(status) };
+        self.observed.finish(&self.context, end);
     }
 
     fn with_trailers(&self, mut status: Status) -> Status {
@@ -136,7 +157,26 @@ pub(crate) struct Dispatched {
 enum State {
     Refused(Status),
     Running(Running),
+    /// It has one message for an answer, and somebody notes how that ends.
+    Answered(Answered),
     Ended,
+}
+
+/// A call that has ended well, unless the edge has another word for it.
+struct Answered {
+    context: Context,
+    observed: Observation,
+    bytes: usize,
+    chosen: Option<StatusCode>,
+}
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        if self.observed.is_wanted() {
+            self.observed.reply(self.bytes);
+            self.observed.finish(&self.context, End::Well(self.chosen));
+        }
+    }
 }
 
 struct Running {
@@ -165,6 +205,13 @@ impl Dispatched {
         let work = Scoped::new(watch.context().clone(), work);
         let running = Running { watch, work, place, drain, over: None, promptness };
         Self { method, state: State::Running(running) }
+    }
+
+    /// The message it answered with cannot be sent: this is how the call has ended for its caller.
+    pub(crate) fn refuse(&mut self, status: &Status) {
+        if let State::Answered(Answered { context, observed, .. }) = &mut self.state {
+            observed.finish(context, End::Failed(status));
+        }
     }
 }
 
@@ -200,24 +247,24 @@ impl Running {
     }
 
     /// What the caller gets. The work is dropped first: what an interceptor or handler held is free by then.
-    fn end(self, result: Result<Reply, Status>) -> Result<Reply, Status> {
+    fn end(self, result: Result<Reply, Status>) -> (Result<Reply, Status>, State) {
         let Self { mut watch, work, place, drain, .. } = self;
         let dropped = watch.drop(work);
-        match result.and_then(|reply| dropped.map(|()| reply)) {
-            Err(status) => Err(watch.fail(status)),
-            Ok(mut reply) => {
-                reply.body = match reply.body {
-                    Body::Message(message) => {
-                        watch.reply(&message);
-                        let chosen = reply.extensions.get::<HttpResponse>();
-                        watch.succeed(chosen.and_then(HttpResponse::status));
-                        Body::Message(message)
-                    }
-                    Body::Stream(messages) => Body::stream(Streamed::new(messages, watch, place, &drain)),
-                };
-                Ok(reply)
+        let mut reply = match result.and_then(|reply| dropped.map(|()| reply)) {
+            Err(status) => return (Err(watch.fail(status)), State::Ended),
+            Ok(reply) => reply,
+        };
+        let state = match reply.body {
+            Body::Message(ref message) => {
+                let chosen = reply.extensions.get::<HttpResponse>();
+                watch.answer(message.len(), chosen.and_then(HttpResponse::status))
             }
-        }
+            Body::Stream(messages) => {
+                reply.body = Body::stream_to_the_end(Streamed::new(messages, watch, place, &drain));
+                State::Ended
+            }
+        };
+        (Ok(reply), state)
     }
 }
 
@@ -231,9 +278,13 @@ impl Future for Dispatched {
             _ => Err(Status::internal("internal error")),
         };
         Poll::Ready(match std::mem::replace(&mut self.state, State::Ended) {
-            State::Running(running) => running.end(result),
+            State::Running(running) => {
+                let (result, state) = running.end(result);
+                self.state = state;
+                result
+            }
             State::Refused(status) => Err(status),
-            State::Ended => {
+            State::Answered(_) | State::Ended => {
                 tracing::error!(method = self.method.full_name(), "a call that has ended was polled again");
                 result
             }

@@ -1,11 +1,15 @@
 //! Messages in JSON, for clients of `application/grpc+json`: below this they are wire bytes like others.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use ambidex_schema::{DecodeOptions, EncodeOptions, MessageType, Schema};
 use bytes::Bytes;
+use futures_core::Stream;
 use tokio_stream::StreamExt;
 use tonic::Status;
 
-use crate::call::{Body, MessageStream, MethodSpec};
+use crate::call::{Body, MessageStream, Messages, MethodSpec};
 
 /// What is needed to read and write JSON.
 #[derive(Debug, Clone)]
@@ -47,7 +51,7 @@ impl JsonMessages {
     /// Request messages as wire bytes, each when it is asked for.
     pub(super) fn requests(
         &self,
-        messages: impl tokio_stream::Stream<Item = Result<Bytes, Status>> + Send + 'static,
+        messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static,
     ) -> Body {
         let (input, options) = (self.input.clone(), self.read.clone());
         Body::stream(messages.map(move |json| {
@@ -68,7 +72,7 @@ impl JsonMessages {
     }
 
     fn reply_stream(self, messages: MessageStream) -> Body {
-        Body::stream(messages.map(move |wire| self.reply(&wire?)))
+        Body::stream_to_the_end(JsonReplies { messages, spelling: self })
     }
 
     fn reply(&self, wire: &[u8]) -> Result<Bytes, Status> {
@@ -76,5 +80,27 @@ impl JsonMessages {
         let written = self.output.wire_to_json(wire, &self.write, &mut json);
         written.map_err(|error| Status::internal(format!("the reply cannot be said in JSON: {error}")))?;
         Ok(json.into())
+    }
+}
+
+/// The messages of a stream of replies, each as JSON.
+struct JsonReplies {
+    messages: MessageStream,
+    spelling: JsonMessages,
+}
+
+impl Stream for JsonReplies {
+    type Item = Result<Bytes, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { messages, spelling } = &mut *self;
+        let wire = std::task::ready!(Pin::new(&mut *messages).poll_next(cx));
+        Poll::Ready(wire.map(|wire| spelling.reply(&wire?).inspect_err(|status| messages.refuse(status))))
+    }
+}
+
+impl Messages for JsonReplies {
+    fn refuse(mut self: Pin<&mut Self>, status: &Status) {
+        self.messages.refuse(status);
     }
 }

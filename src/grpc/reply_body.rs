@@ -49,6 +49,18 @@ impl Framing {
             _ => Ok((false, message)),
         }
     }
+
+    /// The same for the next of a stream, which is told if it cannot be sent.
+    fn pack_next(
+        self,
+        message: Result<Bytes, Status>,
+        messages: &mut MessageStream,
+        trailers: &mut Trailers,
+    ) -> Result<(bool, Bytes), Status> {
+        let packed =
+            message.and_then(|message| self.pack(message).inspect_err(|status| messages.refuse(status)));
+        packed.map_err(|status| trailers.along_with(status))
+    }
 }
 
 /// The body of a reply. The default is that of an error, which is all in its head.
@@ -78,8 +90,9 @@ struct Many {
 
 impl ReplyBody {
     /// A reply of one message.
-    pub(super) fn one(message: Bytes, trailers: Trailers, framing: Framing) -> Result<Self, Status> {
-        let (compressed, message) = framing.pack(message)?;
+    pub(super) fn one(message: Bytes, mut trailers: Trailers, framing: Framing) -> Result<Self, Status> {
+        let packed = framing.pack(message);
+        let (compressed, message) = packed.map_err(|status| trailers.along_with(status))?;
         Ok(Self(State::One(Data::message(compressed, message), trailers)))
     }
 
@@ -87,12 +100,12 @@ impl ReplyBody {
     /// cannot be once the head is out.
     pub(super) async fn many(
         mut messages: MessageStream,
-        trailers: Trailers,
+        mut trailers: Trailers,
         wait: Duration,
         framing: Framing,
     ) -> Result<Self, Status> {
         let first = match first_of(&mut messages, wait).await {
-            Some(Some(first)) => Some(framing.pack(first?)?),
+            Some(Some(first)) => Some(framing.pack_next(first, &mut messages, &mut trailers)?),
             Some(None) => return Ok(Self(State::Trailers(trailers))),
             None => None,
         };
@@ -144,7 +157,8 @@ impl Many {
             match std::task::ready!(Pin::new(&mut self.messages).poll_next(cx)) {
                 None => return Poll::Ready(Ok(())),
                 Some(message) => {
-                    let (compressed, message) = message.and_then(|message| self.framing.pack(message))?;
+                    let Self { framing, messages, trailers, .. } = self;
+                    let (compressed, message) = framing.pack_next(message, messages, trailers)?;
                     self.gather(compressed, message);
                 }
             }

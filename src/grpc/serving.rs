@@ -54,10 +54,13 @@ where
             match &mut self.0 {
                 State::Calling(call, _) => {
                     let reply = std::task::ready!(Pin::new(call).poll(cx));
-                    let State::Calling(_, answer) = std::mem::replace(&mut self.0, State::Answered) else {
+                    let State::Calling(mut call, answer) = std::mem::replace(&mut self.0, State::Answered)
+                    else {
                         continue;
                     };
-                    match reply.and_then(|reply| answer.begin(reply)) {
+                    let begun =
+                        reply.and_then(|reply| answer.begin(reply).inspect_err(|status| call.refuse(status)));
+                    match begun {
                         Ok(Begun::Answered(response)) => return Poll::Ready(response),
                         Ok(Begun::Waiting(response)) => self.0 = State::Beginning(response),
                         Err(status) => return Poll::Ready(status.into_http()),
@@ -90,11 +93,11 @@ enum Begun {
 
 impl Answer {
     fn begin(self, reply: Reply) -> Result<Begun, Status> {
-        let Reply { metadata, body, trailers, .. } = reply;
+        let Reply { metadata, body, mut trailers, .. } = reply;
         let Self { format, json, framing, first_message_wait } = self;
         let body = match json {
             None => body,
-            Some(json) => json.replies(body)?,
+            Some(json) => json.replies(body).map_err(|status| trailers.along_with(status))?,
         };
         let head = move |body| respond(call::outgoing_metadata(metadata), body, format, framing.coding);
         Ok(match body {

@@ -14,6 +14,7 @@ use super::endpoint::{Endpoint, ReplySpelling, Spelling};
 use super::heads::Heads;
 use super::{HttpConfig, Shared, coded_body, error, reply, stream_reply, without_body};
 use crate::call::{Body as Messages, Protocol, Reply};
+use crate::dispatch::Dispatched;
 
 /// One request on its way to its answer.
 pub(super) struct Exchange {
@@ -90,6 +91,7 @@ impl Exchange {
     pub(super) fn answer(
         self,
         reply: Result<Reply, Status>,
+        call: &mut Dispatched,
         edge: &Shared,
     ) -> Result<Response<Body>, Box<Unanswered>> {
         let reply = match reply {
@@ -109,6 +111,7 @@ impl Exchange {
             Messages::Message(message) => {
                 let rest = reply::Rest { metadata, trailers, extensions };
                 let response = reply::one(&self.endpoint, encoding, &spelling.view, message, rest);
+                let response = response.inspect_err(|status| call.refuse(status));
                 Ok(self.responded(response, edge))
             }
             body => {
@@ -167,13 +170,10 @@ impl Unanswered {
             ReplySpelling::One(encoding) => Some(encoding),
         };
         let Reply { metadata, body, trailers, extensions } = reply;
-        let message = body.single().await?;
-        reply::one(
-            endpoint,
-            encoding,
-            &spelling.view,
-            message,
-            reply::Rest { metadata, trailers, extensions },
-        )
+        let mut messages = body.into_stream();
+        let message = messages.only().await?;
+        let rest = reply::Rest { metadata, trailers, extensions };
+        let response = reply::one(endpoint, encoding, &spelling.view, message, rest);
+        response.inspect_err(|status| messages.refuse(status))
     }
 }

@@ -157,9 +157,9 @@ impl HttpEdge {
                 let (request, peer) = *asked;
                 Box::pin(websocket::open(edge, request, peer)).await
             }
-            Begun::Call(call, exchange) => {
-                let reply = call.await;
-                match exchange.answer(reply, &edge) {
+            Begun::Call(mut call, exchange) => {
+                let reply = (&mut call).await;
+                match exchange.answer(reply, &mut call, &edge) {
                     Ok(response) => response,
                     Err(unanswered) => Box::pin(unanswered.answer(&edge)).await,
                 }

@@ -30,19 +30,8 @@ pub(super) fn one(
     rest: Rest,
 ) -> Result<Response<Body>, Status> {
     let Rest { metadata, mut trailers, extensions } = rest;
-    let (content_type, data) = match encoding {
-        None => raw_body(message)?,
-        Some(Encoding::Proto) => {
-            let is_rest = endpoint.protocol == Protocol::Rest;
-            let content_type = if is_rest { content::X_PROTOBUF } else { content::PROTO };
-            (HeaderValue::from_static(content_type), proto(&endpoint.reply, message, view)?)
-        }
-        Some(Encoding::Json) => {
-            let mut json = Vec::with_capacity(message.len() * 2 + 16);
-            push_json(&endpoint.reply, &message, view, &mut json)?;
-            (HeaderValue::from_static(content::JSON), json.into())
-        }
-    };
+    let spelled = spelled(endpoint, encoding, view, message);
+    let (content_type, data) = spelled.map_err(|status| trailers.along_with(status))?;
     let mut response = Response::new(Body::from(data));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
@@ -50,6 +39,27 @@ pub(super) fn one(
     metadata::push_trailers(trailers.take(), headers);
     say_own(&mut response, &extensions, endpoint);
     Ok(response)
+}
+
+fn spelled(
+    endpoint: &Endpoint,
+    encoding: Option<Encoding>,
+    view: &View,
+    message: Bytes,
+) -> Result<(HeaderValue, Bytes), Status> {
+    match encoding {
+        None => raw_body(message),
+        Some(Encoding::Proto) => {
+            let is_rest = endpoint.protocol == Protocol::Rest;
+            let content_type = if is_rest { content::X_PROTOBUF } else { content::PROTO };
+            Ok((HeaderValue::from_static(content_type), proto(&endpoint.reply, message, view)?))
+        }
+        Some(Encoding::Json) => {
+            let mut json = Vec::with_capacity(message.len() * 2 + 16);
+            push_json(&endpoint.reply, &message, view, &mut json)?;
+            Ok((HeaderValue::from_static(content::JSON), json.into()))
+        }
+    }
 }
 
 /// Says what the handler chose to say over HTTP alone. A Connect client takes no status but 200 for success.

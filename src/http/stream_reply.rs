@@ -346,6 +346,9 @@ impl http_body::Body for Records {
                 Poll::Ready(Some(message)) => {
                     let pushed = message.and_then(|message| self.push_message(&message, &mut out));
                     if let Err(status) = pushed {
+                        if let Some(messages) = &mut self.messages {
+                            messages.refuse(&status);
+                        }
                         self.push_end(&status, &mut out);
                         break;
                     }
@@ -370,19 +373,39 @@ impl http_body::Body for Records {
 /// A response of raw bytes, from a stream of `google.api.HttpBody`: the first says the type. An error on the
 /// way cuts the response off, since raw bytes have no place for a status.
 pub(super) async fn raw(endpoint: &Endpoint, reply: Reply) -> Result<Response<Body>, Status> {
-    let Reply { metadata, body, extensions, .. } = reply;
+    let Reply { metadata, body, mut trailers, extensions } = reply;
     let mut messages = body.into_stream();
     let first = messages.next().await.transpose()?;
     let (content_type, first) = match first {
-        Some(first) => reply::raw_body(first)?,
+        Some(first) => {
+            let first = reply::raw_body(first).inspect_err(|status| messages.refuse(status));
+            first.map_err(|status| trailers.along_with(status))?
+        }
         None => (HeaderValue::from_static("application/octet-stream"), Bytes::new()),
     };
-    let rest = messages.map(|message| message.and_then(|message| Ok(reply::raw_body(message)?.1)));
-    let data = tokio_stream::once(Ok(first)).chain(rest);
+    let data = tokio_stream::once(Ok(first)).chain(RawMessages { messages });
     let mut response = Response::new(Body::from_stream(data));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
     metadata::push(metadata, headers);
     reply::say_own(&mut response, &extensions, endpoint);
     Ok(response)
+}
+
+/// The bytes of each message.
+struct RawMessages {
+    messages: MessageStream,
+}
+
+impl Stream for RawMessages {
+    type Item = Result<Bytes, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let messages = &mut self.messages;
+        let message = std::task::ready!(Pin::new(&mut *messages).poll_next(cx));
+        Poll::Ready(message.map(|message| {
+            let raw = reply::raw_body(message?).inspect_err(|status| messages.refuse(status));
+            raw.map(|(_, data)| data)
+        }))
+    }
 }

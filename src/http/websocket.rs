@@ -396,7 +396,8 @@ struct Replies<'a> {
 impl Replies<'_> {
     /// Makes the call and sends what it replies, up to its status; none if there is nobody to send it to.
     async fn answer(&mut self, call: Call) -> Option<(Status, MetadataMap)> {
-        let reply = match self.alive(self.edge.dispatcher.call(&self.endpoint.route, call)).await? {
+        let mut call = self.edge.dispatcher.call(&self.endpoint.route, call);
+        let reply = match self.alive(&mut call).await? {
             Ok(reply) => reply,
             Err(status) => return Some((status, MetadataMap::new())),
         };
@@ -411,7 +412,11 @@ impl Replies<'_> {
             match self.alive(messages.next()).await? {
                 Some(Ok(message)) => match self.frame(message) {
                     Ok(frame) => self.send(frame).await?,
-                    Err(status) => break status,
+                    Err(status) => {
+                        call.refuse(&status);
+                        messages.refuse(&status);
+                        break status;
+                    }
                 },
                 Some(Err(status)) => break status,
                 None => break Status::new(Code::Ok, ""),

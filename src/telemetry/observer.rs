@@ -140,6 +140,11 @@ impl Observation {
         Some(story.span.enter())
     }
 
+    /// Whether anybody is still to be told how the call ends.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.noted.is_some()
+    }
+
     /// A reply message goes out.
     pub(crate) fn reply(&mut self, bytes: usize) {
         let Some(noted) = &mut self.noted else { return };
