@@ -10,6 +10,7 @@ use ambidex::server::{Config, ServerBuilder};
 use ambidex::{Code, Status};
 use futures_util::future::BoxFuture;
 use http::StatusCode;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -129,6 +130,43 @@ async fn a_client_at_rest_is_not_taken_for_one_with_a_slow_head() {
     slow.write_all(b"GET /v1/desc").await.unwrap();
     let ended = tokio::time::timeout(Duration::from_secs(20), slow.read_to_end(&mut answer)).await;
     assert!(ended.is_ok(), "it holds its place");
+}
+
+/// A tunnel may be silent: nobody owes anybody a reply.
+#[tokio::test]
+async fn a_tunnel_that_is_silent_is_not_cut() {
+    let echo = axum::middleware::from_fn(
+        |mut request: axum::extract::Request, next: axum::middleware::Next| async move {
+            if request.method() != http::Method::CONNECT {
+                return next.run(request).await;
+            }
+            tokio::spawn(async move {
+                let upgraded = hyper::upgrade::on(&mut request).await.expect("a tunnel");
+                let (mut reading, mut writing) = tokio::io::split(TokioIo::new(upgraded));
+                let _ = tokio::io::copy(&mut reading, &mut writing).await;
+            });
+            http::Response::new(axum::body::Body::empty())
+        },
+    );
+    let mut config = Config::default();
+    config.reply_stall_timeout_ms = 100;
+    let server = start(parity_builder().config(config).http_layer(echo)).await;
+    let stream = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::connect("elsewhere:80").body(axum::body::Body::empty()).unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let mut tunnel = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
+    for word in [b"one", b"two"] {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        tunnel.write_all(word).await.unwrap();
+        let mut back = [0; 3];
+        let read = tokio::time::timeout(Duration::from_secs(20), tunnel.read_exact(&mut back)).await;
+        read.expect("an echo").expect("the tunnel is there");
+        assert_eq!(&back, word);
+    }
 }
 
 #[tokio::test]

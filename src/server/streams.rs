@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::at_once::at_once;
-use super::unread_reply::Taking;
+use super::unread_reply::{self, Taking};
 use hyper::rt::Executor;
 
 /// The executor of one connection's streams.
@@ -51,6 +51,7 @@ where
     fn execute(&self, stream: F) {
         let begun = self.begun().wrapping_add(1);
         self.0.begun.store(begun, Ordering::Relaxed);
+        unread_reply::begins();
         if let Some(stream) = at_once(stream) {
             let open = Open { stream, _held: Arc::clone(&self.0.open) };
             tokio::spawn(Taking::new(open, self.0.unread));

@@ -4,6 +4,9 @@
 //! with all that belongs to it: a reply that is made, or a handler held back in the middle. The connection is well
 //! meanwhile, and pings are answered. Nobody below says what a stream waits for, but the stream's task can tell: where
 //! it waits, and neither the answer nor its body said that they are not ready, it waits for the client.
+//!
+//! hyper has tasks that never say anything: those which carry what a tunnel (CONNECT) is given to send. They wait for
+//! whoever holds the tunnel as well as for the client, and are left alone.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -34,6 +37,11 @@ thread_local! {
     static SAID: Cell<Said> = const { Cell::new(Said::Nothing) };
 }
 
+/// A stream is about to be polled for the first time: what others said before is not its word.
+pub(super) fn begins() {
+    SAID.set(Said::Nothing);
+}
+
 /// Notes whether what was polled is ready.
 pub(super) fn noted<T>(polled: Poll<T>) -> Poll<T> {
     SAID.set(if polled.is_pending() { Said::Wait } else { Said::More });
@@ -49,13 +57,16 @@ pin_project! {
         // Made when the client is waited for the first time.
         clock: Option<Pin<Box<Sleep>>>,
         waits_for_client: bool,
+        // Not a tunnel.
+        is_answer: bool,
     }
 }
 
 impl<F> Taking<F> {
-    /// No timeout is no bound.
+    /// A stream after its first poll. No timeout is no bound.
     pub(super) fn new(stream: F, timeout: Duration) -> Self {
-        Self { stream, timeout, clock: None, waits_for_client: false }
+        let is_answer = SAID.get() != Said::Nothing;
+        Self { stream, timeout, clock: None, waits_for_client: false, is_answer }
     }
 }
 
@@ -70,7 +81,8 @@ impl<F: Future<Output = ()>> Future for Taking<F> {
         }
         let said = SAID.get();
         let waited = std::mem::replace(this.waits_for_client, said != Said::Wait);
-        if said == Said::Wait || this.timeout.is_zero() {
+        *this.is_answer |= said != Said::Nothing;
+        if said == Said::Wait || !*this.is_answer || this.timeout.is_zero() {
             return Poll::Pending;
         }
         let timeout = *this.timeout;
@@ -153,10 +165,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_waits_for_its_client_ends_and_one_that_waits_for_us_does_not() {
-        let for_client = std::future::poll_fn(|_| Poll::<()>::Pending);
+        let for_client = || std::future::poll_fn(|_| Poll::<()>::Pending);
         let began = Instant::now();
-        Taking::new(for_client, TIMEOUT).await;
+        let _ = noted(Poll::Ready(()));
+        Taking::new(for_client(), TIMEOUT).await;
         assert_eq!(began.elapsed(), TIMEOUT);
+        begins();
+        let tunnel = Taking::new(for_client(), TIMEOUT);
+        assert!(tokio::time::timeout(TIMEOUT * 100, tunnel).await.is_err());
         let for_us = std::future::poll_fn(|_| noted(Poll::<()>::Pending));
         assert!(tokio::time::timeout(TIMEOUT * 100, Taking::new(for_us, TIMEOUT)).await.is_err());
         let unbound = Taking::new(std::future::pending(), Duration::ZERO);
