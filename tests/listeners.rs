@@ -108,6 +108,37 @@ async fn what_a_dead_server_left_is_replaced_and_a_live_one_is_not() {
     assert_eq!(std::fs::read(&other.0).unwrap(), b"precious");
 }
 
+/// What is stale for all of them must not be so for those who come after the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_servers_that_start_together_on_a_stale_file_one_wins() {
+    for round in 0..25 {
+        let path = SocketPath::new(&format!("together-{round}"));
+        drop(std::os::unix::net::UnixListener::bind(&path.0).unwrap());
+        let starting: Vec<_> = (0..8)
+            .map(|_| {
+                let address = path.address();
+                tokio::spawn(async move { parity_builder().bind(address).await })
+            })
+            .collect();
+        let mut won = Vec::new();
+        for starting in starting {
+            match starting.await.unwrap() {
+                Ok(bound) => won.push(bound),
+                Err(lost) => assert!(lost.to_string().contains("another server listens there"), "{lost}"),
+            }
+        }
+        assert_eq!(won.len(), 1, "in round {round}");
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = tokio::spawn(won.remove(0).serve_until(async {
+            let _ = stopped.await;
+        }));
+        let mut client = Dialed::http1(UnixStream::connect(&path.0).await.unwrap()).await;
+        assert_eq!(client.echo("found").await.unwrap().json()["text"], "found");
+        drop((client, stop));
+        serving.await.unwrap().unwrap();
+    }
+}
+
 /// A server on a Unix socket alone, until the sender is dropped.
 async fn run_unix(path: &SocketPath) -> tokio::sync::oneshot::Sender<()> {
     let bound = parity_builder().bind(path.address()).await.unwrap();

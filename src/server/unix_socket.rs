@@ -1,14 +1,21 @@
 //! Unix sockets: a file that is there while its server is, and clients whom the kernel knows.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use tokio::net::{UnixListener, UnixStream};
 
 use super::config::BACKLOG;
 use crate::call::Peer;
+
+/// How often a folder that others have locked is asked for: they have it for less than a millisecond.
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
+/// For how long: whoever has it for longer does something else with it.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A Unix socket that listens.
 pub(super) struct UnixSocket {
@@ -21,6 +28,7 @@ impl UnixSocket {
     /// Listens at `path`, in place of what a dead server left there.
     pub(super) async fn at(path: &str, mode: Option<u32>) -> io::Result<Self> {
         let path = Path::new(path);
+        let _alone = Folder::alone(path).await?;
         let socket = tokio::net::UnixSocket::new_stream()?;
         match socket.bind(path) {
             Ok(()) => {}
@@ -59,6 +67,38 @@ impl UnixSocket {
         let who = stream.peer_cred()?;
         let peer = Peer::unix(who.pid(), who.uid(), who.gid());
         Ok((stream, peer))
+    }
+}
+
+/// The folder of a socket, while nobody else sets one up there.
+///
+/// What is stale for two servers that start together is stale for one: the other would remove the file of the first. And
+/// a socket is there before it listens, when it looks as stale as any. So each does all of it alone. The lock is the
+/// folder's, and the system's: it leaves no file behind, and a server that dies gives it back.
+struct Folder {
+    _locked: Option<File>,
+}
+
+impl Folder {
+    async fn alone(path: &Path) -> io::Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // One that may be written to and not be read cannot be locked; nor can some that are far away.
+        let Ok(folder) = File::open(folder) else { return Ok(Self { _locked: None }) };
+        let began = Instant::now();
+        loop {
+            match folder.try_lock() {
+                Ok(()) => return Ok(Self { _locked: Some(folder) }),
+                Err(TryLockError::Error(_)) => return Ok(Self { _locked: None }),
+                // Asked again rather than waited for: who has it may be waiting for this very thread.
+                Err(TryLockError::WouldBlock) if began.elapsed() < LOCK_TIMEOUT => {
+                    tokio::time::sleep(LOCK_PAUSE).await;
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let what = "another program has its folder locked";
+                    return Err(io::Error::new(io::ErrorKind::AddrInUse, what));
+                }
+            }
+        }
     }
 }
 
