@@ -66,6 +66,29 @@ async fn a_path_that_is_none_is_refused_at_start_up() {
 }
 
 #[tokio::test]
+async fn a_route_that_is_in_the_way_is_refused_at_start_up() {
+    let route = || axum::routing::get(|| async { "mine" });
+    let own = axum::Router::new().route("/admin/livez", route());
+    let bound = parity_builder().router(own).admin(Admin::below("/admin")).bind("127.0.0.1:0").await;
+    let error = bound.expect_err("two of one path");
+    assert!(matches!(&error, Error::AdminRoutes { prefix, .. } if prefix == "/admin"), "{error}");
+    assert!(error.to_string().contains("/admin/livez"), "{error}");
+    let beside = axum::Router::new().route("/admin/mine", route());
+    let server = start(parity_builder().router(beside).admin(Admin::below("/admin"))).await;
+    assert_eq!(said(&server.http, "/admin/mine").await, ok("mine"));
+    assert_eq!(said(&server.http, "/admin/livez").await, ok("alive\n"));
+}
+
+#[tokio::test]
+async fn a_router_has_no_address_for_them() {
+    let error =
+        parity_builder().admin(Admin::at("127.0.0.1:9901")).into_router().expect_err("nowhere to listen");
+    assert!(error.to_string().contains("127.0.0.1:9901"), "{error}");
+    assert!(error.to_string().contains("Admin::below"), "{error}");
+    assert!(parity_builder().admin(Admin::below("/admin")).into_router().is_ok());
+}
+
+#[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let holder = std::net::TcpListener::bind(taken).unwrap();

@@ -343,3 +343,28 @@ async fn a_registry_of_ones_own_shows_the_same() {
     let line = "shop_rpc_server_calls_started_total{rpc_method=\"parity.v1.Parity/Echo\",rpc_system_name=\"rest\"} 1\n";
     assert!(page.contains(line), "{page}");
 }
+
+/// Who registers the figures, and then gives the registry to the admin pages, has them once.
+#[tokio::test]
+async fn no_family_is_on_the_page_twice() {
+    let metrics = Metrics::new();
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(metrics.collector()));
+    registry.register("books_sold", "Books that were sold", Counter::<u64>::default());
+    let admin = Admin::at("127.0.0.1:0").registry(registry);
+    let bound = parity_builder().metrics(metrics).admin(admin).bind("127.0.0.1:0").await.expect("two ports");
+    let admin = HttpClient::new(bound.admin_address().expect("its own address"));
+    let server = run(bound);
+    server.http.get("/v1/echo/x").await;
+    let page = page(&admin).await;
+    let mut families: Vec<_> = page.lines().filter(|line| line.starts_with("# TYPE ")).collect();
+    let all = families.len();
+    families.sort_unstable();
+    families.dedup();
+    assert_eq!(families.len(), all, "{page}");
+    assert!(families.contains(&"# TYPE books_sold counter"), "{page}");
+    let started =
+        "rpc_server_calls_started_total{rpc_method=\"parity.v1.Parity/Echo\",rpc_system_name=\"rest\"} 1";
+    assert_eq!(page.lines().filter(|line| *line == started).count(), 1, "{page}");
+    assert_eq!(page.matches("# EOF").count(), 1);
+}

@@ -4,6 +4,8 @@
 //! call is: an overloaded server that cannot say so helps nobody. Below a path of the main port it is part of the
 //! router, behind the application's own layers.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::Router;
@@ -119,14 +121,17 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// When no path can be below the one that they want.
+    /// When no path can be below the one that they want, or a route of the application is in the way.
     pub(super) fn place(self, facts: Facts, main: &mut Router) -> Result<Option<(String, Router)>, Error> {
         let place = self.place.clone();
         let pages = self.router(facts);
         match place {
             Place::Address(address) => Ok(Some((address, pages))),
             Place::Prefix(prefix) if is_path(&prefix) => {
-                *main = std::mem::take(main).nest(&prefix, pages);
+                let own = std::mem::take(main);
+                // axum says by a panic that two routes are one, and has no other way to ask.
+                let nested = catch_unwind(AssertUnwindSafe(|| own.nest(&prefix, pages)));
+                *main = nested.map_err(|panic| Error::AdminRoutes { why: said(&*panic), prefix })?;
                 Ok(None)
             }
             Place::Prefix(prefix) => Err(Error::AdminPath(prefix)),
@@ -161,6 +166,12 @@ impl Admin {
                 }),
             )
     }
+}
+
+/// What a panic says.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a route is there already").to_owned()
 }
 
 /// Whether there can be paths below a path: segments of plain characters, each behind a slash.

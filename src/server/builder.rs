@@ -439,7 +439,8 @@ impl ServerBuilder {
     }
 
     /// The server's HTTP routes, with yours and every layer around them, as a router of axum: for tests that need no
-    /// socket, and for applications that listen themselves. gRPC is not part of it, and nobody drains it.
+    /// socket, and for applications that listen themselves. gRPC is not part of it, and nobody drains it. Admin pages are
+    /// below a path of it, or not at all.
     ///
     /// ```no_run
     /// # async fn example<S: ambidex::Service + Send + 'static>(service: S) -> Result<(), Box<dyn std::error::Error>> {
@@ -453,14 +454,17 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// When the services, their routes and the configuration do not fit together.
+    /// When the services, their routes and the configuration do not fit together, and when the admin pages are to have
+    /// an address of their own.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
     pub fn into_router(mut self) -> Result<axum::Router, Error> {
         let core = self.core()?;
-        self.admin_router(&core)?;
+        if let Some((address, _)) = self.admin_router(&core)? {
+            return Err(Error::AdminAddress(address));
+        }
         let http = self.http_edge(&core)?;
         // Nobody starts it up, and nobody stops it.
         core.readiness.started();

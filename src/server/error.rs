@@ -38,6 +38,17 @@ pub enum Error {
     /// What the admin pages are to be below is no path.
     #[error("{0:?} is no path that pages can be below: write one like `/admin`")]
     AdminPath(String),
+    /// The admin pages and a route of the application want the same paths.
+    #[error("the admin pages cannot be below {prefix}, where a route of yours is: {why}")]
+    AdminRoutes {
+        /// Where the pages were to be.
+        prefix: String,
+        /// What is in the way.
+        why: String,
+    },
+    /// A router has no address of its own for the admin pages.
+    #[error("a router listens nowhere, and so not at {0} for the admin pages: use `Admin::below`")]
+    AdminAddress(String),
     /// HTTP rules from elsewhere that cannot be read.
     #[error(transparent)]
     HttpRules(#[from] RulesError),
