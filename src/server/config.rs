@@ -114,7 +114,7 @@ pub struct Config {
     /// [`cors`](Self::cors).
     pub grpc_web: bool,
     /// How long a client may take nothing of a reply that is there for it. Then its stream over HTTP/2 is reset, and any
-    /// other connection closed. Zero for as long as it likes.
+    /// other connection closed. Zero for as long as it likes. A tunnel (CONNECT) over HTTP/2 is no reply.
     pub reply_stall_timeout_ms: u64,
     /// Bytes of a streamed HTTP reply that are gathered before they are sent, if they are there at once.
     pub stream_chunk_max_bytes: usize,

@@ -6,7 +6,10 @@
 //! do the bytes that are sent, since clients measure their bandwidth by a PING after data. Beyond that there is so much a
 //! second. The clock is looked at only when credit is out.
 //!
-//! WINDOW_UPDATE has credit of its own: a client may answer each small message with two of them.
+//! WINDOW_UPDATE has credit of its own: for each byte that was sent to it, a client may open two windows by one.
+//!
+//! Data in crumbs h2 bounds by how much of it nobody has read yet, and ends the connection: see `crumbs` for whom that
+//! would hit.
 
 use std::time::{Duration, Instant};
 
@@ -17,8 +20,15 @@ const HEAD_BYTES: usize = 9;
 /// PINGs do not pay for PINGs.
 const BYTES_PER_FRAME: usize = 64;
 
-/// Bytes sent for which it may send one WINDOW_UPDATE: the smallest message is longer than two of these.
-const BYTES_PER_WINDOW_UPDATE: usize = 4;
+/// WINDOW_UPDATEs that it may send for a byte sent to it: one for the stream, one for the connection.
+const WINDOW_UPDATES_PER_BYTE: usize = 2;
+
+/// How many of them may come together: those of a client that has a reply of half a mebibyte before it, and reads it byte
+/// by byte. That many cost a tenth of a second.
+const WINDOW_UPDATES_MAX: u32 = 1 << 20;
+
+/// A smaller frame of DATA takes more of h2's memory than it has data.
+const SMALL_BYTES: usize = 256;
 
 /// How often credit is given anew.
 const SPAN: Duration = Duration::from_secs(1);
@@ -46,18 +56,21 @@ pub(super) struct Frames {
     rest: usize,
     control: Credit,
     windows: Credit,
+    /// Small frames of DATA in the bytes that came last.
+    small: usize,
 }
 
 impl Frames {
-    /// Allows `per_second` frames that move no call, beyond those that are earned.
+    /// Allows `per_second` frames of each kind that moves no call, beyond those that are earned.
     pub(super) fn new(per_second: u32) -> Self {
         let now = Instant::now();
         Self {
             head: [0; HEAD_BYTES],
             has: 0,
             rest: 0,
-            control: Credit::new(per_second, BYTES_PER_FRAME, now),
-            windows: Credit::new(per_second, BYTES_PER_WINDOW_UPDATE, now),
+            control: Credit::new(per_second, per_second, now),
+            windows: Credit::new(per_second, per_second.max(WINDOW_UPDATES_MAX), now),
+            small: 0,
         }
     }
 
@@ -67,6 +80,7 @@ impl Frames {
     ///
     /// When it has sent too much of what moves no call.
     pub(super) fn came(&mut self, mut bytes: &[u8]) -> Result<(), Flood> {
+        self.small = 0;
         loop {
             let skipped = self.rest.min(bytes.len());
             bytes = &bytes[skipped..];
@@ -83,12 +97,32 @@ impl Frames {
         }
     }
 
+    /// Whether several of the frames in the bytes that came last were small.
+    pub(super) fn has_crumbs(&self) -> bool {
+        self.small > 1
+    }
+
+    /// How many of the bytes that come next are still the last frame's.
+    pub(super) fn rest(&self, next: &[u8]) -> usize {
+        if self.has == 0 {
+            return self.rest;
+        }
+        let (mut head, of_head) = (self.head, HEAD_BYTES - self.has);
+        let Some(missing) = next.get(..of_head) else { return next.len() };
+        head[self.has..].copy_from_slice(missing);
+        of_head + payload_bytes(&head)
+    }
+
     fn frame(&mut self) -> Result<(), Flood> {
-        let [high, middle, low, kind, flags, ..] = self.head;
-        self.rest = u32::from_be_bytes([0, high, middle, low]) as usize;
+        let [.., kind, flags, _, _, _, _] = self.head;
+        self.rest = payload_bytes(&self.head);
         match kind {
-            DATA if self.rest > 0 || flags & END_STREAM != 0 => self.control.earn(),
-            HEADERS => self.control.earn(),
+            DATA if flags & END_STREAM != 0 => self.control.earn(1),
+            DATA if self.rest > 0 => {
+                self.small += usize::from(self.rest < SMALL_BYTES);
+                self.control.earn(1);
+            }
+            HEADERS => self.control.earn(1),
             // h2 counts them, by the head they belong to.
             CONTINUATION => {}
             WINDOW_UPDATE if !self.windows.spend() => return Err(Flood::Others),
@@ -103,35 +137,41 @@ impl Frames {
 
     /// Bytes that were sent to the client.
     pub(super) fn sent(&mut self, bytes: usize) {
-        self.control.sent(bytes);
-        self.windows.sent(bytes);
+        self.control.earn_for(bytes, BYTES_PER_FRAME);
+        self.windows.earn(bytes.saturating_mul(WINDOW_UPDATES_PER_BYTE));
     }
+}
+
+fn payload_bytes(&[high, middle, low, ..]: &[u8; HEAD_BYTES]) -> usize {
+    u32::from_be_bytes([0, high, middle, low]) as usize
 }
 
 /// How much more may come.
 struct Credit {
     left: u32,
+    per_second: u32,
     most: u32,
-    bytes_each: usize,
     /// Bytes sent that make no whole frame yet.
     bytes: usize,
     given: Instant,
 }
 
 impl Credit {
-    fn new(most: u32, bytes_each: usize, now: Instant) -> Self {
-        Self { left: most, most, bytes_each, bytes: 0, given: now }
+    fn new(per_second: u32, most: u32, now: Instant) -> Self {
+        Self { left: per_second, per_second, most, bytes: 0, given: now }
     }
 
-    fn earn(&mut self) {
-        self.left = (self.left + 1).min(self.most);
+    fn earn(&mut self, frames: usize) {
+        let frames = u32::try_from(frames).unwrap_or(u32::MAX);
+        self.left = self.left.saturating_add(frames).min(self.most);
     }
 
-    fn sent(&mut self, bytes: usize) {
+    /// Earns a frame for each so many bytes sent.
+    fn earn_for(&mut self, bytes: usize, bytes_each: usize) {
         self.bytes += bytes;
-        let earned = u32::try_from(self.bytes / self.bytes_each).unwrap_or(u32::MAX);
-        self.bytes %= self.bytes_each;
-        self.left = self.left.saturating_add(earned).min(self.most);
+        let frames = self.bytes / bytes_each;
+        self.bytes %= bytes_each;
+        self.earn(frames);
     }
 
     fn spend(&mut self) -> bool {
@@ -141,7 +181,7 @@ impl Credit {
                 return false;
             }
             self.given = now;
-            self.left = self.most;
+            self.left = self.per_second;
         }
         self.left = self.left.saturating_sub(1);
         true
@@ -179,6 +219,25 @@ mod tests {
     }
 
     #[test]
+    fn the_rest_of_a_frame_is_known_before_it_comes() {
+        let bytes = [frame(DATA, 0, b"abc"), ping()].concat();
+        for cut in 0..bytes.len() {
+            let mut frames = Frames::new(10);
+            frames.came(&bytes[..cut]).unwrap();
+            let rest = match cut {
+                0 => 0,
+                1..=11 => 12 - cut,
+                12 => 0,
+                _ => bytes.len() - cut,
+            };
+            assert_eq!(frames.rest(&bytes[cut..]), rest, "{cut}");
+            if (1..9).contains(&cut) {
+                assert_eq!(frames.rest(&bytes[cut..8]), 8 - cut, "without the end of its head");
+            }
+        }
+    }
+
+    #[test]
     fn what_moves_a_call_gives_credit() {
         let mut frames = Frames::new(1);
         for _ in 0..100 {
@@ -188,12 +247,19 @@ mod tests {
             frames.came(&ping()).unwrap();
             frames.sent(100);
             frames.came(&ping()).unwrap();
-            // Two for the smallest message there is.
-            frames.sent(HEAD_BYTES + 5);
-            frames.came(&frame(WINDOW_UPDATE, 0, &[0, 0, 0, 1])).unwrap();
-            frames.sent(HEAD_BYTES + 5);
-            frames.came(&frame(WINDOW_UPDATE, 0, &[0, 0, 0, 1])).unwrap();
         }
+    }
+
+    #[test]
+    fn windows_may_be_opened_by_a_byte_for_each_that_was_sent() {
+        let mut frames = Frames::new(10);
+        frames.sent(100_000);
+        let open = frame(WINDOW_UPDATE, 0, &[0, 0, 0, 1]);
+        for _ in 0..200_000 {
+            frames.came(&open).unwrap();
+        }
+        let more: Result<(), Flood> = (0..1000).try_for_each(|_| frames.came(&open));
+        assert_eq!(more, Err(Flood::Others), "none was sent that they could be for");
     }
 
     #[test]

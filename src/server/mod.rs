@@ -9,6 +9,7 @@ mod builder;
 mod config;
 mod connections;
 mod cors;
+mod crumbs;
 mod error;
 mod frames;
 mod front;

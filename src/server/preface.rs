@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::crumbs;
 use super::frames::{Flood, Frames};
 use super::glance;
 use super::socket::Stream;
@@ -92,6 +93,10 @@ impl AsyncRead for Timely {
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         let new = &buf.filled()[before..];
+        let rest = match &this.version {
+            Version::Http2(frames) => frames.rest(new),
+            _ => 0,
+        };
         let counted = match &mut this.version {
             Version::Http1 => {
                 if !new.is_empty() {
@@ -99,7 +104,14 @@ impl AsyncRead for Timely {
                 }
                 return read;
             }
-            Version::Http2(frames) => frames.came(new),
+            Version::Http2(frames) => {
+                let counted = frames.came(new);
+                if frames.has_crumbs() {
+                    let length = crumbs::gather(&mut buf.filled_mut()[before..], rest);
+                    buf.set_filled(before + length);
+                }
+                counted
+            }
             Version::Unknown(_, timeout) if read.is_pending() => {
                 std::task::ready!(timeout.as_mut().poll(cx));
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

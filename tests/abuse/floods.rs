@@ -50,9 +50,9 @@ const BATCH: usize = 100;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the server may hold for each who floods it: buffers of both directions, and on a machine that has no time to
-/// read them, DATA frames of a byte each in line, up to a window of them.
-const EACH_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// What the server may hold for each who floods it: a window of data that nobody has read yet, and buffers of both
+/// directions.
+const EACH_MAX_BYTES: usize = 2 * 1024 * 1024;
 
 impl Way {
     async fn flood(self, address: SocketAddr, count: usize) -> &'static str {

@@ -20,4 +20,5 @@ mod rapid_reset;
 mod role;
 mod slow_bodies;
 mod slow_heads;
+mod small_steps;
 mod victim;
