@@ -43,6 +43,7 @@ mod shutdown;
 mod streams;
 mod telemetry;
 mod tls;
+mod tls_choices;
 mod traps;
 mod vanishing;
 mod watchdog;

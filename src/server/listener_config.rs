@@ -64,12 +64,41 @@ pub struct TlsConfig {
     pub certificate_chain_file: PathBuf,
     /// Its private key.
     pub private_key_file: PathBuf,
+    /// Certificates for other names: a client is shown the one for the name it asks for, and else the first.
+    #[cfg_attr(feature = "config", serde(default))]
+    pub more_certificates: Vec<CertificateConfig>,
     /// The authorities of clients, which then have to show a certificate.
     #[cfg_attr(feature = "config", serde(default))]
     pub client_ca_file: Option<PathBuf>,
+    /// Revocation lists: whoever is on one is refused, and so is who cannot be looked up.
+    #[cfg_attr(feature = "config", serde(default))]
+    pub client_crl_files: Vec<PathBuf>,
     /// Whether clients without a certificate are let in all the same.
     #[cfg_attr(feature = "config", serde(default))]
     pub client_certificate_optional: bool,
+}
+
+/// The files of one more certificate, in PEM.
+#[cfg(feature = "tls")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[non_exhaustive]
+pub struct CertificateConfig {
+    /// The certificate, followed by those that vouch for it.
+    pub certificate_chain_file: PathBuf,
+    /// Its private key.
+    pub private_key_file: PathBuf,
+}
+
+#[cfg(feature = "tls")]
+impl CertificateConfig {
+    /// A certificate and its key.
+    pub fn new(certificate_chain_file: impl Into<PathBuf>, private_key_file: impl Into<PathBuf>) -> Self {
+        Self {
+            certificate_chain_file: certificate_chain_file.into(),
+            private_key_file: private_key_file.into(),
+        }
+    }
 }
 
 impl ListenerConfig {
@@ -114,15 +143,23 @@ impl TlsConfig {
         Self {
             certificate_chain_file: certificate_chain_file.into(),
             private_key_file: private_key_file.into(),
+            more_certificates: Vec::new(),
             client_ca_file: None,
+            client_crl_files: Vec::new(),
             client_certificate_optional: false,
         }
     }
 
     fn load(&self) -> Result<super::Tls, super::TlsError> {
         let mut tls = super::Tls::from_files(&self.certificate_chain_file, &self.private_key_file);
+        for CertificateConfig { certificate_chain_file, private_key_file } in &self.more_certificates {
+            tls = tls.more_files(certificate_chain_file, private_key_file);
+        }
         if let Some(authorities) = &self.client_ca_file {
             tls = tls.client_ca_file(authorities);
+        }
+        for lists in &self.client_crl_files {
+            tls = tls.client_crl_file(lists);
         }
         if self.client_certificate_optional {
             tls = tls.client_certificate_optional();

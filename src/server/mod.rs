@@ -55,7 +55,7 @@ pub use error::Error;
 pub use health::Health;
 pub use listener::{Address, Listener};
 #[cfg(feature = "tls")]
-pub use listener_config::TlsConfig;
+pub use listener_config::{CertificateConfig, TlsConfig};
 pub use listener_config::{ListenerConfig, Protocols};
 #[cfg(feature = "config")]
 pub use settings::{ConfigError, ConfigProblem, ConfigSources, EffectiveConfig};

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SanType,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -61,6 +61,43 @@ impl Authority {
     /// The certificate of a server called `localhost`.
     pub fn server(&self) -> Shown {
         self.sign(ExtendedKeyUsagePurpose::ServerAuth, |_| {})
+    }
+
+    /// The certificate of a server of these names.
+    pub fn server_of(&self, names: &[&str]) -> Shown {
+        self.sign(ExtendedKeyUsagePurpose::ServerAuth, |params| {
+            params.subject_alt_names =
+                names.iter().map(|&name| SanType::DnsName(name.try_into().unwrap())).collect();
+        })
+    }
+
+    /// The certificate of a client by which it can be revoked.
+    pub fn client_with_number(&self, name: &str, number: u64) -> Shown {
+        self.sign(ExtendedKeyUsagePurpose::ClientAuth, |params| {
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.serial_number = Some(number.into());
+        })
+    }
+
+    /// A list of those whom it does not vouch for any more, in PEM.
+    pub fn revokes(&self, numbers: &[u64]) -> String {
+        let now = rcgen::date_time_ymd(2020, 1, 1);
+        let revoked = |&number: &u64| RevokedCertParams {
+            serial_number: number.into(),
+            revocation_time: now,
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: now,
+            // Long past: a list holds until there is a newer one.
+            next_update: rcgen::date_time_ymd(2020, 2, 1),
+            crl_number: 1u64.into(),
+            issuing_distribution_point: None,
+            revoked_certs: numbers.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.0).unwrap().pem().unwrap()
     }
 
     pub fn expired_server(&self) -> Shown {
@@ -118,6 +155,12 @@ pub struct Client(TlsConnector);
 impl Client {
     pub async fn over<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<TlsStream<S>> {
         self.0.connect(ServerName::try_from("localhost").unwrap(), stream).await
+    }
+
+    /// Asks for a server of another name.
+    pub async fn dial_as(&self, address: SocketAddr, name: &str) -> io::Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        self.0.connect(name, TcpStream::connect(address).await?).await
     }
 
     pub async fn dial(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {

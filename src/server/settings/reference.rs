@@ -10,7 +10,7 @@ use super::catalog::{self, ITEM, NAME, Setting};
 use super::environment::variable;
 use super::{origin, ranges};
 use crate::scheduler::LaneConfig;
-use crate::server::{Config, Cors, ListenerConfig, MethodConfig, TlsConfig};
+use crate::server::{CertificateConfig, Config, Cors, ListenerConfig, MethodConfig, TlsConfig};
 
 const BEGIN: &str =
     "<!-- The table is made from the code: OVERWRITE_DOCS=1 cargo test -p ambidex --lib reference -->\n";
@@ -66,7 +66,9 @@ fn made() -> String {
     example.scheduler.lanes.push(LaneConfig::new(NAME));
     example.cors = Some(Cors::origins([NAME]));
     let mut listener = ListenerConfig::at(NAME);
-    listener.tls = Some(TlsConfig::new(NAME, NAME));
+    let mut tls = TlsConfig::new(NAME, NAME);
+    tls.more_certificates.push(CertificateConfig::new(NAME, NAME));
+    listener.tls = Some(tls);
     example.listeners.push(listener);
     let example = origin::json(&example);
     let mut table =

@@ -1,8 +1,9 @@
-//! TLS: a certificate and its key, and whose certificates a client may show.
+//! TLS: certificates and their keys, and whose certificates a client may show.
 //!
 //! rustls speaks it, with ring for the arithmetic. What is configured is read and checked before the server listens; what
 //! changes later is swapped in whole, or not at all. Connections that are open keep what they began with.
 
+mod by_name;
 mod error;
 mod handshake;
 mod identity;
@@ -13,12 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::listener::Serves;
+use by_name::ByName;
 pub use error::TlsError;
 use reload::Stamps;
 pub(super) use reload::watch;
@@ -57,10 +60,19 @@ struct Offers {
 #[derive(Debug, Clone)]
 #[must_use = "nothing is read before `load`"]
 pub struct TlsBuilder {
+    own: Certified,
+    /// For other names.
+    others: Vec<Certified>,
+    client_ca: Option<Pem>,
+    client_crls: Vec<Pem>,
+    client_certificate_optional: bool,
+}
+
+/// A certificate, those that vouch for it, and its key.
+#[derive(Debug, Clone)]
+struct Certified {
     chain: Pem,
     key: Pem,
-    client_ca: Option<Pem>,
-    client_certificate_optional: bool,
 }
 
 /// Text in [PEM](https://www.rfc-editor.org/rfc/rfc7468), or where it is.
@@ -74,12 +86,12 @@ impl Tls {
     /// The server's certificate from a file in PEM, followed by those that vouch for it, and its private key from another,
     /// as PKCS#8, PKCS#1 or SEC1. They are read again when they change: see [`reload`](Self::reload).
     pub fn from_files(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> TlsBuilder {
-        TlsBuilder::new(Pem::File(chain.into()), Pem::File(key.into()))
+        TlsBuilder::new(Certified::files(chain, key))
     }
 
     /// The same from text in PEM.
     pub fn from_pem(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> TlsBuilder {
-        TlsBuilder::new(Pem::Text(chain.as_ref().into()), Pem::Text(key.as_ref().into()))
+        TlsBuilder::new(Certified::pem(chain, key))
     }
 
     /// Reads the files again, for the connections to come; those that are open go on as they are.
@@ -116,8 +128,28 @@ impl std::fmt::Debug for Tls {
 }
 
 impl TlsBuilder {
-    fn new(chain: Pem, key: Pem) -> Self {
-        Self { chain, key, client_ca: None, client_certificate_optional: false }
+    fn new(own: Certified) -> Self {
+        Self {
+            own,
+            others: Vec::new(),
+            client_ca: None,
+            client_crls: Vec::new(),
+            client_certificate_optional: false,
+        }
+    }
+
+    /// Adds another certificate, for other names: a client is shown the one that is for the name it asks for (SNI), which
+    /// its subjectAltNames say, `*.shop.example` among them. Who asks for none, or for one that nobody has, is shown the
+    /// first.
+    pub fn more_files(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.others.push(Certified::files(chain, key));
+        self
+    }
+
+    /// The same from text in PEM.
+    pub fn more_pem(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        self.others.push(Certified::pem(chain, key));
+        self
     }
 
     /// Asks clients for a certificate that one of the authorities in this file, in PEM, has vouched for. Who has none may
@@ -130,6 +162,20 @@ impl TlsBuilder {
     /// The same with authorities from text in PEM.
     pub fn client_ca_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.client_ca = Some(Pem::Text(pem.as_ref().into()));
+        self
+    }
+
+    /// Refuses clients whose certificate is on a revocation list in this file, in PEM; it may hold several, and there may
+    /// be several files. Every authority that signed a part of a client's chain has to have one: who cannot be looked up is
+    /// refused. A list that is out of date holds until there is a newer one.
+    pub fn client_crl_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.client_crls.push(Pem::File(path.into()));
+        self
+    }
+
+    /// The same with lists from text in PEM.
+    pub fn client_crl_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.client_crls.push(Pem::Text(pem.as_ref().into()));
         self
     }
 
@@ -156,22 +202,16 @@ impl TlsBuilder {
 
     fn read(&self) -> Result<Offers, TlsError> {
         let provider = Arc::new(ring::default_provider());
-        let chain = self.chain.certificates("the certificate chain")?;
-        let key = self.key.key()?;
+        let mut certified = ByName::new(self.own.read(&provider)?);
+        for other in &self.others {
+            certified.add(other.read(&provider)?, || other.chain.named("the certificate"))?;
+        }
         let verifier = self.client_verifier(&provider)?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsError::new("the versions of TLS", error))?
             .with_client_cert_verifier(verifier)
-            .with_single_cert(chain, key)
-            .map_err(|error| {
-                let what = format!(
-                    "{} and {}",
-                    self.chain.named("the certificate chain"),
-                    self.key.named("the private key")
-                );
-                TlsError::new(what, error)
-            })?;
+            .with_cert_resolver(Arc::new(certified));
         if self.client_ca.is_some() {
             // A session that is resumed is not asked for its certificate again: it could be used for ever.
             config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -195,6 +235,10 @@ impl TlsBuilder {
                 let why = "none are named, so no client can show a certificate: call `client_ca_file`";
                 return Err(TlsError::new(WHAT, why));
             }
+            if !self.client_crls.is_empty() {
+                let why = "none are named, so there is nobody to revoke: call `client_ca_file`";
+                return Err(TlsError::new(WHAT, why));
+            }
             return Ok(WebPkiClientVerifier::no_client_auth());
         };
         let failed = |error: &dyn std::fmt::Display| TlsError::new(pem.named(WHAT), error.to_string());
@@ -204,14 +248,39 @@ impl TlsBuilder {
         }
         let verifier =
             WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), Arc::clone(provider));
+        let mut lists = Vec::new();
+        for pem in &self.client_crls {
+            lists.extend(pem.revocation_lists()?);
+        }
+        let verifier = verifier.with_crls(lists);
         let verifier =
             if self.client_certificate_optional { verifier.allow_unauthenticated() } else { verifier };
         verifier.build().map_err(|error| failed(&error))
     }
 
     fn stamps(&self) -> Stamps {
-        let files = [Some(&self.chain), Some(&self.key), self.client_ca.as_ref()];
-        Stamps::of(files.into_iter().flatten().filter_map(Pem::file))
+        let certified = std::iter::once(&self.own).chain(&self.others);
+        let certified = certified.flat_map(|certified| [&certified.chain, &certified.key]);
+        let files = certified.chain(&self.client_ca).chain(&self.client_crls);
+        Stamps::of(files.filter_map(Pem::file))
+    }
+}
+
+impl Certified {
+    fn files(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self { chain: Pem::File(chain.into()), key: Pem::File(key.into()) }
+    }
+
+    fn pem(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        Self { chain: Pem::Text(chain.as_ref().into()), key: Pem::Text(key.as_ref().into()) }
+    }
+
+    fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+        let chain = self.chain.certificates("the certificate chain")?;
+        CertifiedKey::from_der(chain, self.key.key()?, provider).map_err(|error| {
+            let (chain, key) = (self.chain.named("the certificate chain"), self.key.named("the private key"));
+            TlsError::new(format!("{chain} and {key}"), error)
+        })
     }
 }
 
@@ -247,6 +316,18 @@ impl Pem {
             return Err(TlsError::new(self.named(what), why));
         }
         Ok(certificates)
+    }
+
+    fn revocation_lists(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+        const WHAT: &str = "the revocation lists of clients";
+        let lists: Result<Vec<_>, _> =
+            CertificateRevocationListDer::pem_slice_iter(&self.text(WHAT)?).collect();
+        let lists = lists.map_err(|error| TlsError::new(self.named(WHAT), error))?;
+        if lists.is_empty() {
+            let why = "there is no list in PEM, which begins with `-----BEGIN X509 CRL-----`";
+            return Err(TlsError::new(self.named(WHAT), why));
+        }
+        Ok(lists)
     }
 
     fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
