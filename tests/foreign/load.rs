@@ -66,11 +66,16 @@ pub enum AfterFailure {
 impl Load {
     /// Sets so many clients of each kind to work, each with a connection of its own. A handler sleeps for `sleep_ms`.
     pub fn begin(address: SocketAddr, each: usize, sleep_ms: i32, after: AfterFailure) -> Self {
+        Self::begin_at([address; 2], each, sleep_ms, after)
+    }
+
+    /// The same where gRPC and HTTP have an address each.
+    pub fn begin_at([grpc, http]: [SocketAddr; 2], each: usize, sleep_ms: i32, after: AfterFailure) -> Self {
         let shared = Arc::new(Shared::default());
         let mut clients = JoinSet::new();
         for number in 0..each {
-            clients.spawn(over_grpc(address, number, sleep_ms, after, Arc::clone(&shared)));
-            clients.spawn(over_http(address, number, sleep_ms, after, Arc::clone(&shared)));
+            clients.spawn(over_grpc(grpc, number, sleep_ms, after, Arc::clone(&shared)));
+            clients.spawn(over_http(http, number, sleep_ms, after, Arc::clone(&shared)));
         }
         Self { shared, clients }
     }

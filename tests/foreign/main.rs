@@ -50,6 +50,8 @@ mod grpc_by_hand;
 mod http_streams;
 #[cfg(target_os = "linux")]
 mod load;
+#[cfg(target_os = "linux")]
+mod nginx;
 mod raw_bodies;
 mod refusals;
 mod rest;

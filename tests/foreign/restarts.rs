@@ -1,6 +1,7 @@
-//! Servers that are stopped by SIGTERM under load: behind HAProxy nobody notices, and without it every call that was
+//! Servers that are stopped by SIGTERM under load: behind HAProxy or nginx nobody notices, and without it every call that was
 //! begun is answered.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use ambidex::Code;
@@ -9,17 +10,17 @@ use tokio::net::TcpStream;
 
 use crate::haproxy::Haproxy;
 use crate::load::{AfterFailure, Load};
+use crate::nginx::Nginx;
 use crate::parity_v1::{EchoRequest, ParityClient, Plan};
 use crate::server_process::{PATIENCE, ServerProcess, Settings, own_address};
 
 const ROUNDS: usize = 3;
 
-fn settings(name: &str, number: u8) -> Settings {
+fn settings_of(name: &str, number: u8) -> Settings {
     Settings {
         name: name.to_owned(),
         address: own_address(number),
-        // Four times as long as the balancer takes to notice.
-        drain_quiet_ms: 2_000,
+        drain_quiet_ms: 0,
         drain_timeout_ms: 20_000,
     }
 }
@@ -33,52 +34,101 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Two servers that come back to the place they had.
+struct Pair {
+    settings: Vec<Settings>,
+    running: Vec<ServerProcess>,
+}
+
+impl Pair {
+    fn start(first: u8, drain_quiet_ms: u64) -> Self {
+        let settings = [("a0", first), ("b0", first + 1)];
+        let mut settings: Vec<_> =
+            settings.map(|(name, number)| Settings { drain_quiet_ms, ..settings_of(name, number) }).into();
+        let running: Vec<_> = settings.iter().map(ServerProcess::start).collect();
+        for (settings, process) in settings.iter_mut().zip(&running) {
+            settings.address = process.address;
+        }
+        Self { settings, running }
+    }
+
+    fn addresses(&self) -> Vec<SocketAddr> {
+        self.settings.iter().map(|settings| settings.address).collect()
+    }
+
+    /// Stops one after the other, each when the last takes calls again; says how often.
+    async fn roll(&mut self, load: &Load) -> usize {
+        until("both servers have calls", || ["a0", "b0"].iter().all(|name| load.tally().knows(name))).await;
+        let mut stopped = 0;
+        for round in 1..=ROUNDS {
+            for (place, letter) in ["a", "b"].into_iter().enumerate() {
+                let process = self.running.remove(place);
+                process.terminate();
+                ends_well(process).await;
+                stopped += 1;
+                self.settings[place].name = format!("{letter}{round}");
+                self.running.insert(place, ServerProcess::start(&self.settings[place]));
+                let name = self.settings[place].name.clone();
+                until("the server that came back has calls", || load.tally().knows(&name)).await;
+            }
+        }
+        stopped
+    }
+
+    async fn end(self) {
+        for process in self.running {
+            process.terminate();
+            ends_well(process).await;
+        }
+    }
+}
+
+async fn ends_well(process: ServerProcess) {
+    let ended = tokio::task::spawn_blocking(|| process.ended()).await.expect("it ends");
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    assert_eq!(ended.begun, ended.answered, "{ended:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_notices_a_rolling_restart_behind_a_balancer() {
-    let mut servers: Vec<_> = [("a0", 81), ("b0", 82)].map(|(name, number)| settings(name, number)).into();
-    let mut running: Vec<_> = servers.iter().map(ServerProcess::start).collect();
-    for (settings, process) in servers.iter_mut().zip(&running) {
-        // To come back to the same place.
-        settings.address = process.address;
-    }
-    let addresses: Vec<_> = servers.iter().map(|settings| settings.address).collect();
-    let Some(balancer) = Haproxy::start(&addresses) else { return };
+    // Four times as long as the balancer takes to notice.
+    let mut servers = Pair::start(81, 2_000);
+    let Some(balancer) = Haproxy::start(&servers.addresses()) else { return };
     until("the balancer listens", || std::net::TcpStream::connect(balancer.address).is_ok()).await;
     // HAProxy takes a server for well until its first check says otherwise.
     let load = Load::begin(balancer.address, 4, 5, AfterFailure::GoOn);
-    until("both servers have calls", || ["a0", "b0"].iter().all(|name| load.tally().knows(name))).await;
-    let mut stopped = 0;
-    for round in 1..=ROUNDS {
-        for (place, letter) in ["a", "b"].into_iter().enumerate() {
-            let process = running.remove(place);
-            process.terminate();
-            let ended = tokio::task::spawn_blocking(|| process.ended()).await.expect("it ends");
-            assert_eq!(ended.exit_code, Some(0), "{ended:?}");
-            assert_eq!(ended.begun, ended.answered, "{ended:?}");
-            stopped += 1;
-            servers[place].name = format!("{letter}{round}");
-            running.insert(place, ServerProcess::start(&servers[place]));
-            let name = servers[place].name.clone();
-            until("the server that came back has calls", || load.tally().knows(&name)).await;
-        }
-    }
+    let stopped = servers.roll(&load).await;
     let tally = load.end().await;
     println!("{} calls answered over {stopped} restarts, {} failed", tally.answers(), tally.failed.len());
     assert!(tally.failed.is_empty(), "{:#?}\n{}", tally.failed, balancer.log());
     assert_eq!(stopped, 2 * ROUNDS);
     // A load that is none would prove nothing.
     assert!(tally.answers() > 500, "only {} calls", tally.answers());
-    for process in running {
-        process.terminate();
-        let ended = tokio::task::spawn_blocking(|| process.ended()).await.expect("it ends");
-        assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    servers.end().await;
+}
+
+/// nginx asks nobody for health: it finds out by calling, and calls somebody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_notices_a_rolling_restart_behind_nginx() {
+    let mut servers = Pair::start(85, 0);
+    let Some(balancer) = Nginx::start(&servers.addresses()) else { return };
+    for address in [balancer.grpc, balancer.http] {
+        until("the balancer listens", || std::net::TcpStream::connect(address).is_ok()).await;
     }
+    let load = Load::begin_at([balancer.grpc, balancer.http], 4, 5, AfterFailure::GoOn);
+    let stopped = servers.roll(&load).await;
+    let tally = load.end().await;
+    println!("{} calls answered over {stopped} restarts, {} failed", tally.answers(), tally.failed.len());
+    assert!(tally.failed.is_empty(), "{:#?}\n{}", tally.failed, balancer.log());
+    assert_eq!(stopped, 2 * ROUNDS);
+    assert!(tally.answers() > 500, "only {} calls", tally.answers());
+    servers.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_call_that_was_begun_is_answered() {
     for round in 0..3 {
-        let server = ServerProcess::start(&Settings { drain_quiet_ms: 0, ..settings("alone", 83) });
+        let server = ServerProcess::start(&settings_of("alone", 83));
         let load = Load::begin(server.address, 8, 30, AfterFailure::End);
         until("there are calls", || load.tally().answers() > 100 && load.tally().knows("alone")).await;
         server.terminate();
@@ -93,7 +143,7 @@ async fn every_call_that_was_begun_is_answered() {
 
 #[tokio::test]
 async fn calls_that_outlast_the_drain_are_told_so_and_the_exit_code_tells() {
-    let settings = Settings { drain_quiet_ms: 0, drain_timeout_ms: 300, ..settings("short", 84) };
+    let settings = Settings { drain_timeout_ms: 300, ..settings_of("short", 84) };
     let server = ServerProcess::start(&settings);
     let client = ParityClient::connect(format!("http://{}", server.address)).await.unwrap();
     let plan = Plan { sleep_ms: 3_600_000, ..Plan::default() };
