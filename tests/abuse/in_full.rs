@@ -13,6 +13,9 @@ fn row(outcome: &Outcome) {
     );
 }
 
+/// Names of attacks, with commas between them; all where it is not set.
+const ONLY: &str = "AMBIDEX_ABUSE_ONLY";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes: `just abuse` runs it in release"]
 async fn every_attack_in_full() {
@@ -20,19 +23,43 @@ async fn every_attack_in_full() {
         "\n| attack | size | what the server did | MiB before | MiB at the peak | MiB resident | MiB after | honest \
          calls | idle CPU ms of 500 |\n|---|---|---|---|---|---|---|---|---|"
     );
-    row(&slow_heads::attack(3500).await);
-    row(&slow_bodies::attack(1600).await);
-    for kind in idle::KINDS {
-        row(&idle::attack(kind, 10_000).await);
+    let only = std::env::var(ONLY).ok();
+    let is_wanted = |name| only.as_ref().is_none_or(|only| only.split(',').any(|wanted| wanted == name));
+    if is_wanted("slow_heads") {
+        row(&slow_heads::attack(3500).await);
     }
-    row(&rapid_reset::attack(400_000).await);
-    row(&heads::attack(1000).await);
-    row(&bombs::attack(210, 1024).await);
-    for end in [deaf::End::Deadline, deaf::End::Leaving, deaf::End::Stall] {
-        row(&deaf::attack(700, end).await);
+    if is_wanted("slow_bodies") {
+        row(&slow_bodies::attack(1600).await);
     }
-    row(&greedy::attack(60, std::time::Duration::from_secs(20)).await);
-    row(&panics::attack(64_000).await);
-    row(&floods::attack(40, 200_000).await);
-    row(&lies::attack(390).await);
+    if is_wanted("idle") {
+        for kind in idle::KINDS {
+            row(&idle::attack(kind, 10_000).await);
+        }
+    }
+    if is_wanted("rapid_reset") {
+        row(&rapid_reset::attack(400_000).await);
+    }
+    if is_wanted("heads") {
+        row(&heads::attack(1000).await);
+    }
+    if is_wanted("bombs") {
+        row(&bombs::attack(210, 1024).await);
+    }
+    if is_wanted("deaf") {
+        for end in [deaf::End::Deadline, deaf::End::Leaving, deaf::End::Stall] {
+            row(&deaf::attack(700, end).await);
+        }
+    }
+    if is_wanted("greedy") {
+        row(&greedy::attack(60, std::time::Duration::from_secs(20)).await);
+    }
+    if is_wanted("panics") {
+        row(&panics::attack(64_000).await);
+    }
+    if is_wanted("floods") {
+        row(&floods::attack(40, 200_000).await);
+    }
+    if is_wanted("lies") {
+        row(&lies::attack(390).await);
+    }
 }

@@ -102,9 +102,9 @@ pub async fn attack(attackers: usize) -> Outcome {
     let honest = victim.honest().await;
     let mut slow = JoinSet::new();
     for (number, way) in WAYS.into_iter().cycle().take(attackers).enumerate() {
-        if number % 100 == 99 {
+        if number % 50 == 49 {
             // More at once would not fit into the system's queue, where one waits for a minute unseen.
-            sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(100)).await;
         }
         let address = victim.address;
         slow.spawn(async move { (way, way.let_go(address).await) });
