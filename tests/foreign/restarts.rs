@@ -103,7 +103,7 @@ async fn nobody_notices_a_rolling_restart_behind_a_balancer() {
     assert!(tally.failed.is_empty(), "{:#?}\n{}", tally.failed, balancer.log());
     assert_eq!(stopped, 2 * ROUNDS);
     // A load that is none would prove nothing.
-    assert!(tally.answers() > 500, "only {} calls", tally.answers());
+    assert!(tally.answers() > 100, "only {} calls", tally.answers());
     servers.end().await;
 }
 
@@ -121,7 +121,7 @@ async fn nobody_notices_a_rolling_restart_behind_nginx() {
     println!("{} calls answered over {stopped} restarts, {} failed", tally.answers(), tally.failed.len());
     assert!(tally.failed.is_empty(), "{:#?}\n{}", tally.failed, balancer.log());
     assert_eq!(stopped, 2 * ROUNDS);
-    assert!(tally.answers() > 500, "only {} calls", tally.answers());
+    assert!(tally.answers() > 100, "only {} calls", tally.answers());
     servers.end().await;
 }
 
