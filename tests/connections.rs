@@ -132,6 +132,23 @@ async fn a_client_at_rest_is_not_taken_for_one_with_a_slow_head() {
     assert!(ended.is_ok(), "it holds its place");
 }
 
+/// Half a head that came with the request before it has begun, too.
+#[tokio::test]
+async fn half_a_head_behind_a_request_is_a_slow_head() {
+    let server = parity_with(|config| config.header_read_timeout_ms = 1_000).await;
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    slow.write_all(b"GET /v1/describe HTTP/1.1\r\nhost: a\r\n\r\nGET /v1/desc").await.unwrap();
+    let mut answer = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(20), slow.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "it holds its place");
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    // A client that says nothing more is at rest.
+    let mut resting = TcpStream::connect(server.address).await.unwrap();
+    resting.write_all(b"GET /v1/describe HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(3), resting.read_to_end(&mut answer)).await;
+    assert!(ended.is_err(), "it may rest");
+}
+
 /// A tunnel may be silent: nobody owes anybody a reply.
 #[tokio::test]
 async fn a_tunnel_that_is_silent_is_not_cut() {

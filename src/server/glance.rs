@@ -6,7 +6,9 @@
 //! to nothing. Connections that wait for no head have no tick.
 //!
 //! To hyper a connection waits for a head from the end of the request before it. Only once a byte of it has come is it a
-//! slow head; before that the client is at rest, and how long it may be so is another's business (`lifetime`).
+//! slow head; before that the client is at rest, and how long it may be so is another's business (`lifetime`). A byte may
+//! have come with the request before: then what came last does not end where a head does. Behind a body nobody here can
+//! tell, and the client is taken to be at rest.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -28,11 +30,33 @@ thread_local! {
     static HEADS: Cell<u32> = const { Cell::new(0) };
     /// Whether bytes have come since it began to wait.
     static BYTES_CAME: Cell<bool> = const { Cell::new(false) };
+    /// What it read last, and the request that it read last.
+    static LAST: Cell<Last> = const { Cell::new(Last { ends_a_head: true, has_body: false }) };
 }
 
-/// Says that the connection that is being polled has read bytes.
-pub(super) fn bytes_came() {
+/// Where the last head ended, as far as it can be told.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    ends_a_head: bool,
+    has_body: bool,
+}
+
+impl Last {
+    /// Whether a head has begun behind the last request.
+    fn is_followed(self) -> bool {
+        !self.ends_a_head && !self.has_body
+    }
+}
+
+/// Says that the connection that is being polled has read bytes, and whether the last of them may be the end of a head.
+pub(super) fn bytes_came(ends_a_head: bool) {
     BYTES_CAME.set(true);
+    LAST.set(Last { ends_a_head, ..LAST.get() });
+}
+
+/// Says that the request it has read has a body.
+pub(super) fn body_comes() {
+    LAST.set(Last { has_body: true, ..LAST.get() });
 }
 
 /// The timer for hyper. Its sleeps end only below a [`Glancing`].
@@ -42,7 +66,9 @@ pub(super) struct Glances;
 impl Timer for Glances {
     fn sleep(&self, _: Duration) -> Pin<Box<dyn Sleep>> {
         HEADS.set(HEADS.get().wrapping_add(1));
-        BYTES_CAME.set(false);
+        let last = LAST.get();
+        BYTES_CAME.set(last.is_followed());
+        LAST.set(Last { has_body: false, ..last });
         Box::pin(Head)
     }
 
@@ -78,6 +104,7 @@ pin_project! {
         waits: bool,
         heads: u32,
         bytes_came: bool,
+        last: Last,
     }
 }
 
@@ -85,7 +112,8 @@ impl<C> Glancing<C> {
     /// A connection whose heads may take `timeout`.
     pub(super) fn new(connection: C, timeout: Duration) -> Self {
         let every = (timeout / LOOKS).max(Duration::from_millis(1));
-        Self { connection, every, tick: None, looks: 0, waits: false, heads: 0, bytes_came: false }
+        let last = Last { ends_a_head: true, has_body: false };
+        Self { connection, every, tick: None, looks: 0, waits: false, heads: 0, bytes_came: false, last }
     }
 
     /// The connection itself.
@@ -115,9 +143,11 @@ impl<C: Future> Future for Glancing<C> {
             WAITS.set(false);
             HEADS.set(*this.heads);
             BYTES_CAME.set(*this.bytes_came);
+            LAST.set(*this.last);
             let polled = this.connection.as_mut().poll(cx);
             *this.waits = WAITS.get();
             *this.bytes_came = BYTES_CAME.get();
+            *this.last = LAST.get();
             if HEADS.get() != *this.heads {
                 *this.heads = HEADS.get();
                 *this.looks = 0;
@@ -181,7 +211,7 @@ mod tests {
                 let mut connection = Box::pin(waiting(2));
                 std::future::poll_fn(|cx| {
                     let polled = connection.as_mut().poll(cx);
-                    bytes_came();
+                    bytes_came(false);
                     polled
                 })
                 .await;

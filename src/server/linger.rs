@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 
 use super::config::{LINGER, LINGER_MAX_BYTES};
+use super::glance;
 
 /// A request body that is read on when it is dropped before its end.
 pub(super) struct Lingering {
@@ -29,6 +30,9 @@ impl Lingering {
     /// Reads on on this runtime: the handler that drops the body may be on a thread of the scheduler.
     pub(super) fn new(body: Incoming, version: Version) -> Self {
         let runtime = (version < Version::HTTP_2 && !body.is_end_stream()).then(Handle::current);
+        if runtime.is_some() {
+            glance::body_comes();
+        }
         Self { body: Some(body), runtime }
     }
 }

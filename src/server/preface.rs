@@ -31,8 +31,18 @@ pub(super) struct Timely {
 enum Version {
     /// Bytes of the preface that have come, and how long the rest may take.
     Unknown(usize, Pin<Box<Sleep>>),
-    Http1,
+    /// The last bytes that came.
+    Http1([u8; 4]),
     Http2(Box<Frames>),
+}
+
+/// The last four of these bytes and those before them, and whether they end as a head does.
+fn tail(before: [u8; 4], new: &[u8]) -> ([u8; 4], bool) {
+    let mut last = before;
+    let kept = new.len().min(4);
+    last.rotate_left(kept);
+    last[4 - kept..].copy_from_slice(&new[new.len() - kept..]);
+    (last, last == *b"\r\n\r\n" || last.ends_with(b"\n\n"))
 }
 
 impl Timely {
@@ -98,9 +108,11 @@ impl AsyncRead for Timely {
             _ => 0,
         };
         let counted = match &mut this.version {
-            Version::Http1 => {
+            Version::Http1(last) => {
                 if !new.is_empty() {
-                    glance::bytes_came();
+                    let ends_a_head;
+                    (*last, ends_a_head) = tail(*last, new);
+                    glance::bytes_came(ends_a_head);
                 }
                 return read;
             }
@@ -121,7 +133,9 @@ impl AsyncRead for Timely {
                 let (of_preface, after) = new.split_at(new.len().min(due.len()));
                 *seen += of_preface.len();
                 if of_preface != &due[..of_preface.len()] {
-                    this.version = Version::Http1;
+                    let (last, ends_a_head) = tail([0; 4], new);
+                    glance::bytes_came(ends_a_head);
+                    this.version = Version::Http1(last);
                     return read;
                 }
                 if *seen < PREFACE.len() {
