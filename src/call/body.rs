@@ -1,14 +1,14 @@
 //! The messages of a call or a reply as protobuf wire bytes: one of them, or a stream.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
-use tokio_stream::StreamExt;
 use tonic::Status;
 
 /// Wire bytes of one message, or a stream of them.
@@ -59,10 +59,20 @@ impl Body {
     ///
     /// The stream's own error, or UNIMPLEMENTED when there is no message or more than one: gRPC's code for
     /// a peer that disagrees about the method's kind.
-    pub async fn single(self) -> Result<Bytes, Status> {
+    pub async fn single(mut self) -> Result<Bytes, Status> {
+        let mut first = None;
+        poll_fn(|cx| self.poll_single(&mut first, cx)).await
+    }
+
+    /// The same for a future by hand; `first` keeps the message until it is clear that there is no second.
+    pub(crate) fn poll_single(
+        &mut self,
+        first: &mut Option<Bytes>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Bytes, Status>> {
         match self {
-            Self::Message(message) => Ok(message),
-            Self::Stream(mut messages) => messages.only().await,
+            Self::Message(message) => Poll::Ready(Ok(std::mem::take(message))),
+            Self::Stream(messages) => messages.poll_only(first, cx),
         }
     }
 
@@ -124,15 +134,22 @@ impl MessageStream {
 
     /// Reads the only message there is.
     pub(crate) async fn only(&mut self) -> Result<Bytes, Status> {
-        let first = self.next().await.transpose()?;
-        let what = match (first, self.next().await.transpose()?) {
-            (Some(message), None) => return Ok(message),
-            (None, _) => "none was sent",
-            (Some(_), Some(_)) => "more than one was sent",
+        let mut first = None;
+        poll_fn(|cx| self.poll_only(&mut first, cx)).await
+    }
+
+    fn poll_only(&mut self, first: &mut Option<Bytes>, cx: &mut Context<'_>) -> Poll<Result<Bytes, Status>> {
+        let what = loop {
+            match (ready!(Pin::new(&mut *self).poll_next(cx)).transpose()?, first.take()) {
+                (Some(message), None) => *first = Some(message),
+                (None, Some(message)) => return Poll::Ready(Ok(message)),
+                (None, None) => break "none was sent",
+                (Some(_), Some(_)) => break "more than one was sent",
+            }
         };
         let status = Status::unimplemented(format!("the method takes one message, and {what}"));
         self.refuse(&status);
-        Err(status)
+        Poll::Ready(Err(status))
     }
 }
 

@@ -95,7 +95,8 @@ struct Shared {
     http_route: Option<Arc<HttpRoute>>,
     metadata: OnceLock<MetadataMap>,
     values: OnceLock<Extensions>,
-    trailers: Mutex<MetadataMap>,
+    /// Boxed, since most calls have none.
+    trailers: Mutex<Option<Box<MetadataMap>>>,
     trace: OnceLock<Box<TraceContext>>,
 }
 
@@ -259,10 +260,11 @@ impl Context {
         let mut trailers = self.take_trailers();
         edit(&mut trailers);
         let mut shared = self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner);
-        let meanwhile = std::mem::replace(&mut *shared, trailers);
-        for (name, value) in meanwhile.as_ref() {
-            shared.as_mut().append(name.clone(), value.clone());
+        let meanwhile = shared.take().unwrap_or_default();
+        for (name, value) in (*meanwhile).as_ref() {
+            trailers.as_mut().append(name.clone(), value.clone());
         }
+        *shared = Some(Box::new(trailers));
     }
 
     /// Runs `work` as part of this call: [`current`] finds it there.
@@ -273,7 +275,8 @@ impl Context {
     }
 
     pub(crate) fn take_trailers(&self) -> MetadataMap {
-        std::mem::take(&mut self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner))
+        let taken = self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.map_or_else(MetadataMap::new, |taken| *taken)
     }
 
     /// Keeps the request metadata, for a handler to clone if it wants them. Only the first call counts.

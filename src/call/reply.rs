@@ -35,27 +35,24 @@ impl Reply {
 #[derive(Debug, Default)]
 pub struct Trailers {
     call: Option<Context>,
-    own: MetadataMap,
+    /// Boxed, since a reply is moved on its way out and seldom has any.
+    own: Option<Box<MetadataMap>>,
 }
 
 impl Trailers {
     /// Trailers that are already known.
     pub fn known(own: MetadataMap) -> Self {
-        Self { call: None, own }
+        Self { call: None, own: (!own.is_empty()).then(|| Box::new(own)) }
     }
 
     pub(crate) fn of(call: Context) -> Self {
-        Self { call: Some(call), own: MetadataMap::new() }
+        Self { call: Some(call), own: None }
     }
 
     /// What there is now; a second call gets what came since.
     pub fn take(&mut self) -> MetadataMap {
-        let own = std::mem::take(&mut self.own);
-        let Some(call) = &self.call else { return own };
-        let late = call.take_trailers();
-        if own.is_empty() {
-            return late;
-        }
+        let late = self.call.as_ref().map_or_else(MetadataMap::new, Context::take_trailers);
+        let Some(own) = self.own.take() else { return late };
         let mut headers = own.into_headers();
         headers.extend(late.into_headers());
         MetadataMap::from_headers(headers)

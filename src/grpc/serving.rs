@@ -85,7 +85,6 @@ where
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and gone at once")]
 enum Begun {
     Answered(Response<ReplyBody>),
     Waiting(Pin<Box<dyn Future<Output = Response<ReplyBody>> + Send>>),

@@ -5,15 +5,20 @@
 //! another frees costs both of them a lock. So what comes from the edge stays with the call, a scheduler thread
 //! works on copies of its own, and its reply goes into a buffer that it is given.
 
+use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{self, Poll, ready};
 
+use bytes::Bytes;
+use pin_project_lite::pin_project;
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status};
+use tonic::{Extensions, Request, Response, Status};
 
 use super::offload::{self, Offload, Wanted};
-use super::{Handler, One, Rpc};
-use crate::call::{Body, Call, Reply, Scoped, Trailers, encode};
+use super::{Handler, Input, One, Rpc};
+use crate::call::{Body, Call, Context, Reply, Scoped, Trailers, encode};
 
 pub(super) fn erase<R, F, Fut>(offload: Offload, function: F) -> Handler
 where
@@ -36,17 +41,66 @@ where
 {
     let function = Arc::new(function);
     Arc::new(move |call: Call| {
-        let function = Arc::clone(&function);
-        Box::pin(async move {
-            let (context, metadata, extensions, body) = call.into_parts();
-            let body = offload::gather::<R::Input>(body).await?;
-            let trailers = Trailers::of(context.clone());
-            let request = offload::request::<R::Input>(context, metadata, extensions, body, wanted)?;
-            let (metadata, message, extensions) = function(request).await?.into_parts();
-            let body = Body::Message(encode(&message, Vec::new()).into());
-            Ok(Reply { metadata, body, trailers, extensions })
+        let (context, metadata, extensions, body) = call.into_parts();
+        let asked = Asked { context, metadata, extensions, body, first: None };
+        Box::pin(OnRuntime::<R, F, Fut>::Asked {
+            asked: Some(asked),
+            wanted,
+            function: Arc::clone(&function),
+            rpc: PhantomData,
         })
     })
+}
+
+/// A call that has not got to the user's function.
+struct Asked {
+    context: Context,
+    metadata: MetadataMap,
+    extensions: Extensions,
+    body: Body,
+    /// The message, until it is clear that there is no second.
+    first: Option<Bytes>,
+}
+
+pin_project! {
+    /// A call on the runtime. Not an `async` block, which would have room for all that it ever holds, side by side: this
+    /// is allocated for every call, and from a kilobyte on the allocator is slow.
+    #[project = OnRuntimeNow]
+    enum OnRuntime<R, F, Fut> {
+        Asked { asked: Option<Asked>, wanted: Wanted, function: Arc<F>, rpc: PhantomData<fn() -> R> },
+        Running { context: Context, #[pin] answer: Fut },
+    }
+}
+
+impl<R, F, Fut> Future for OnRuntime<R, F, Fut>
+where
+    R: Rpc<Reply = One>,
+    F: Fn(Request<R::Input>) -> Fut,
+    Fut: Future<Output = Result<Response<R::Response>, Status>>,
+{
+    type Output = Result<Reply, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        if let OnRuntimeNow::Asked { asked, wanted, function, .. } = self.as_mut().project() {
+            if let Some(Asked { body, first, .. }) = asked
+                && !R::Input::STREAMS
+            {
+                *body = Body::Message(ready!(body.poll_single(first, cx))?);
+            }
+            let asked = asked.take().ok_or_else(|| Status::internal("internal error"))?;
+            let Asked { context, metadata, extensions, body, .. } = asked;
+            let call = context.clone();
+            let request = offload::request::<R::Input>(call, metadata, extensions, body, *wanted)?;
+            let answer = function(request);
+            self.set(Self::Running { context, answer });
+        }
+        let OnRuntimeNow::Running { context, answer } = self.project() else {
+            unreachable!("it was just set")
+        };
+        let (metadata, message, extensions) = ready!(answer.poll(cx))?.into_parts();
+        let body = Body::Message(encode(&message, Vec::new()).into());
+        Poll::Ready(Ok(Reply { metadata, body, trailers: Trailers::of(context.clone()), extensions }))
+    }
 }
 
 fn on_scheduler<R, F, Fut>(offload: Offload, function: F) -> Handler

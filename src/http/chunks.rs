@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use tonic::Status;
 
 use super::coding::{Coding, Decoder, refusal};
@@ -29,13 +29,28 @@ pub(super) async fn whole(
     if body.size_hint().lower() > limit_bytes as u64 {
         return Err(body_too_large(limit_bytes));
     }
-    let body = match Limited::new(Paced::new(body, pace), limit_bytes).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(body_too_large(limit_bytes)),
-        Err(error) => {
-            return Err(error.downcast().map_or_else(|error| broken(&*error), |slow| body_too_slow(*slow)));
+    let mut body = std::pin::pin!(Paced::new(body, pace));
+    // Most bodies are one frame, which stays where it is.
+    let (mut first, mut all) = (Bytes::new(), Vec::new());
+    while !body.is_end_stream() {
+        let Some(frame) = body.frame().await else { break };
+        let frame = frame.map_err(|error| {
+            error.downcast().map_or_else(|error| broken(&*error), |slow| body_too_slow(*slow))
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if data.len() > limit_bytes - first.len().max(all.len()) {
+            return Err(body_too_large(limit_bytes));
         }
-    };
+        if first.is_empty() {
+            first = data;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&data);
+    }
+    let body = if all.is_empty() { first } else { all.into() };
     match coding {
         Some(coding) if !body.is_empty() => coding.decode(&body, limit_bytes).map_err(refusal),
         _ => Ok(body),
@@ -137,6 +152,19 @@ mod tests {
         assert_eq!(whole(Body::from("12345678"), None, 8, PACE).await.expect("read"), "12345678");
         let error = whole(Body::from("123456789"), None, 8, PACE).await.expect_err("too large");
         assert_eq!(error.code(), tonic::Code::ResourceExhausted);
+    }
+
+    #[tokio::test]
+    async fn a_body_in_pieces_is_put_together_within_the_same_bound() {
+        let pieces = |pieces: &[&'static str]| {
+            let pieces: Vec<_> = pieces.iter().map(|piece| Ok::<_, axum::Error>(*piece)).collect();
+            whole(Body::from_stream(tokio_stream::iter(pieces)), None, 8, PACE)
+        };
+        assert_eq!(pieces(&["", "123", "", "45", "678"]).await.expect("read"), "12345678");
+        for too_many in [&["123", "45", "6789"][..], &["1234", "56789"], &["", "123456789"]] {
+            let error = pieces(too_many).await.expect_err("too large");
+            assert_eq!(error.code(), tonic::Code::ResourceExhausted, "{too_many:?}");
+        }
     }
 
     #[tokio::test]

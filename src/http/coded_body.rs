@@ -6,11 +6,12 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::body::Body;
+use axum::body::Body as AxumBody;
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::{Body as _, Frame, SizeHint};
 
+use super::answer_body::AnswerBody;
 use super::coding::{Coding, Encoder};
 use super::status;
 
@@ -18,7 +19,7 @@ use super::status;
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// Packs a response, if that pays.
-pub(super) fn pack(response: Response<Body>, coding: Coding, min_bytes: usize) -> Response<Body> {
+pub(super) fn pack(response: Response<AnswerBody>, coding: Coding, min_bytes: usize) -> Response<AnswerBody> {
     let is_small = response.body().size_hint().exact().is_some_and(|bytes| bytes < min_bytes as u64);
     let has_body = !status::has_no_body(response.status());
     let headers = response.headers();
@@ -32,8 +33,8 @@ pub(super) fn pack(response: Response<Body>, coding: Coding, min_bytes: usize) -
     parts.headers.insert(header::CONTENT_ENCODING, coding.header_value());
     parts.headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
     weaken(&mut parts.headers);
-    let body = Body::new(Coded { body, encoder: Some(encoder), waiting: Bytes::new() });
-    Response::from_parts(parts, body)
+    let body = AxumBody::new(Coded { body, encoder: Some(encoder), waiting: Bytes::new() });
+    Response::from_parts(parts, body.into())
 }
 
 /// A strong tag promises the same bytes, which these are not any more (RFC 9110, section 8.8.1).
@@ -56,7 +57,7 @@ fn can_shrink(content_type: Option<&HeaderValue>) -> bool {
 }
 
 struct Coded {
-    body: Body,
+    body: AnswerBody,
     /// None once the end is out.
     encoder: Option<Encoder>,
     /// What of the last frame is not packed yet.
@@ -109,8 +110,8 @@ mod tests {
     use super::*;
     use http_body_util::BodyExt;
 
-    fn response(content_type: &'static str, body: Vec<u8>) -> Response<Body> {
-        let mut response = Response::new(Body::from(body));
+    fn response(content_type: &'static str, body: Vec<u8>) -> Response<AnswerBody> {
+        let mut response = Response::new(AnswerBody::from(Bytes::from(body)));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         response
     }

@@ -70,8 +70,8 @@ fn media_type(value: &str) -> &str {
 }
 
 /// What a request body is by its `Content-Type`; JSON where there is none. `None` for what we do not read.
-pub(super) fn of_request(heads: &Heads) -> Option<BodyType> {
-    let Some(value) = &heads.content_type else { return Some(BodyType::One(Encoding::Json)) };
+pub(super) fn of_request(heads: &Heads<'_>) -> Option<BodyType> {
+    let Some(value) = heads.content_type else { return Some(BodyType::One(Encoding::Json)) };
     if value == JSON {
         return Some(BodyType::One(Encoding::Json));
     }
@@ -92,7 +92,7 @@ pub(super) fn of_request(heads: &Heads) -> Option<BodyType> {
 
 /// The form of a streamed reply by `Accept`. What a client names goes before what it takes besides; NDJSON before an
 /// array, and both before events, where it likes them equally. `None` for a client that takes none of them.
-pub(super) fn stream_form(heads: &Heads) -> Option<StreamForm> {
+pub(super) fn stream_form(heads: &Heads<'_>) -> Option<StreamForm> {
     if heads.accept.is_empty() {
         return Some(StreamForm::Ndjson);
     }
@@ -108,7 +108,7 @@ pub(super) fn stream_form(heads: &Heads) -> Option<StreamForm> {
 }
 
 /// The encoding of a reply of one message by `Accept`: protobuf for a client that names it and likes it as much.
-pub(super) fn reply_encoding(heads: &Heads) -> Option<Encoding> {
+pub(super) fn reply_encoding(heads: &Heads<'_>) -> Option<Encoding> {
     if heads.accept.is_empty() {
         return Some(Encoding::Json);
     }
@@ -122,7 +122,7 @@ pub(super) fn reply_encoding(heads: &Heads) -> Option<Encoding> {
 }
 
 /// The best quality, in thousandths, that `Accept` gives to one of `types`; full where it does not speak.
-fn quality(heads: &Heads, types: &[&str]) -> u16 {
+fn quality(heads: &Heads<'_>, types: &[&str]) -> u16 {
     if heads.accept.is_empty() {
         return 1000;
     }
@@ -148,7 +148,7 @@ fn specificity(range: &str, media_type: &str) -> Option<u8> {
 }
 
 /// The media ranges of `Accept`, each with its quality in thousandths.
-fn accepts(heads: &Heads) -> impl Iterator<Item = (&str, u16)> {
+fn accepts<'h>(heads: &'h Heads<'_>) -> impl Iterator<Item = (&'h str, u16)> {
     let values = heads.accept.iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(with_quality)
 }
@@ -167,14 +167,18 @@ pub(super) fn with_quality(range: &str) -> (&str, u16) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderMap, header};
+    use http::{HeaderMap, HeaderName, header};
 
-    fn accept(value: &str) -> Heads {
-        Heads::of(&HeaderMap::from_iter([(header::ACCEPT, value.parse().expect("a value"))]))
+    fn of(name: HeaderName, value: &str) -> Heads<'static> {
+        Heads::of(Box::leak(Box::new(HeaderMap::from_iter([(name, value.parse().expect("a value"))]))))
     }
 
-    fn typed(value: &str) -> Heads {
-        Heads::of(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().expect("a value"))]))
+    fn accept(value: &str) -> Heads<'static> {
+        of(header::ACCEPT, value)
+    }
+
+    fn typed(value: &str) -> Heads<'static> {
+        of(header::CONTENT_TYPE, value)
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Endpoint {
     pub(super) fn negotiate(
         &self,
         method: &Method,
-        heads: &Heads,
+        heads: &Heads<'_>,
         query: Option<&str>,
         config: &HttpConfig,
     ) -> Result<Spelling, Status> {
@@ -135,8 +135,8 @@ impl Endpoint {
         }
         let request = if is_query { RequestSpelling::Query } else { self.request_spelling(heads)? };
         let envelopes = matches!(request, RequestSpelling::Envelopes(_));
-        let coding = if envelopes { &heads.connect_content_encoding } else { &heads.content_encoding };
-        let request_coding = coding.as_ref().map_or(Ok(None), coding::named).map_err(|status| {
+        let coding = if envelopes { heads.connect_content_encoding } else { heads.content_encoding };
+        let request_coding = coding.map_or(Ok(None), coding::named).map_err(|status| {
             // Connect says UNIMPLEMENTED with its own HTTP status; HTTP at large says 415.
             if self.protocol == Protocol::Rpc { Status::unimplemented(status.message()) } else { status }
         })?;
@@ -155,7 +155,7 @@ impl Endpoint {
         Ok(Spelling { request, reply, request_coding, envelope_coding, view })
     }
 
-    fn request_spelling(&self, heads: &Heads) -> Result<RequestSpelling, Status> {
+    fn request_spelling(&self, heads: &Heads<'_>) -> Result<RequestSpelling, Status> {
         if self.request.raw_body {
             return Ok(RequestSpelling::Raw);
         }
@@ -201,7 +201,7 @@ impl Endpoint {
     fn reply_spelling(
         &self,
         request: RequestSpelling,
-        heads: &Heads,
+        heads: &Heads<'_>,
         system: &System,
     ) -> Result<ReplySpelling, Status> {
         if self.reply.raw_body {
@@ -256,8 +256,8 @@ impl Endpoint {
 }
 
 /// Checks what a Connect client says it speaks.
-fn protocol_version(heads: &Heads, required: bool) -> Result<(), Status> {
-    match &heads.connect_protocol_version {
+fn protocol_version(heads: &Heads<'_>, required: bool) -> Result<(), Status> {
+    match heads.connect_protocol_version {
         Some(version) if version == "1" => Ok(()),
         Some(_) => Err(Status::invalid_argument("the only connect-protocol-version spoken here is 1")),
         None if required => Err(Status::invalid_argument("send the header connect-protocol-version: 1")),

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use http::Response;
 use tonic::Status;
 
+use super::answer_body::AnswerBody;
 use super::coding::{self, Coding};
 use super::content::{self, BodyType, Encoding};
 use super::endpoint::{Endpoint, ReplySpelling, Spelling};
@@ -44,7 +44,7 @@ enum ErrorForm {
 }
 
 impl ErrorForm {
-    fn new(endpoint: &Endpoint, heads: &Heads) -> Self {
+    fn new(endpoint: &Endpoint, heads: &Heads<'_>) -> Self {
         if endpoint.protocol != Protocol::Rpc {
             return Self::Rest(content::reply_encoding(heads).unwrap_or(Encoding::Json));
         }
@@ -59,7 +59,12 @@ impl ErrorForm {
 }
 
 impl Exchange {
-    pub(super) fn new(endpoint: &Arc<Endpoint>, heads: &Heads, is_head: bool, config: &HttpConfig) -> Self {
+    pub(super) fn new(
+        endpoint: &Arc<Endpoint>,
+        heads: &Heads<'_>,
+        is_head: bool,
+        config: &HttpConfig,
+    ) -> Self {
         let packs = config.compress_replies && !heads.accept_encoding.is_empty();
         let ordered = endpoint.protocol == Protocol::Rpc;
         Self {
@@ -77,10 +82,10 @@ impl Exchange {
     }
 
     /// The answer to a request that failed, in the protocol of its endpoint and as its client reads it.
-    pub(super) fn failed(&self, status: Status, edge: &Shared) -> Response<Body> {
+    pub(super) fn failed(&self, status: Status, edge: &Shared) -> Response<AnswerBody> {
         let response = match self.errors {
             ErrorForm::Rest(encoding) => edge.rest_error(status, encoding),
-            ErrorForm::Connect => error::connect(status, &edge.schema).map(Body::from),
+            ErrorForm::Connect => error::connect(status, &edge.schema).map(AnswerBody::from),
             ErrorForm::ConnectStream(encoding) => stream_reply::failed_envelopes(status, encoding, edge),
         };
         self.finished(response, edge)
@@ -93,7 +98,7 @@ impl Exchange {
         reply: Result<Reply, Status>,
         call: &mut Dispatched,
         edge: &Shared,
-    ) -> Result<Response<Body>, Box<Unanswered>> {
+    ) -> Result<Response<AnswerBody>, Box<Unanswered>> {
         let reply = match reply {
             Ok(reply) => reply,
             Err(status) => return Ok(self.failed(status, edge)),
@@ -121,14 +126,18 @@ impl Exchange {
         }
     }
 
-    fn responded(&self, response: Result<Response<Body>, Status>, edge: &Shared) -> Response<Body> {
+    fn responded(
+        &self,
+        response: Result<Response<AnswerBody>, Status>,
+        edge: &Shared,
+    ) -> Response<AnswerBody> {
         match response {
             Ok(response) => self.finished(response, edge),
             Err(status) => self.failed(status, edge),
         }
     }
 
-    fn finished(&self, response: Response<Body>, edge: &Shared) -> Response<Body> {
+    fn finished(&self, response: Response<AnswerBody>, edge: &Shared) -> Response<AnswerBody> {
         let response = match self.packed {
             Some(coding) => coded_body::pack(response, coding, edge.config.compress_min_bytes),
             None => response,
@@ -144,7 +153,7 @@ pub(super) struct Unanswered {
 }
 
 impl Unanswered {
-    pub(super) async fn answer(self, edge: &Arc<Shared>) -> Response<Body> {
+    pub(super) async fn answer(self, edge: &Arc<Shared>) -> Response<AnswerBody> {
         let Self { exchange, reply } = self;
         let response = Self::respond(&exchange, reply, edge).await;
         exchange.responded(response, edge)
@@ -154,7 +163,7 @@ impl Unanswered {
         exchange: &Exchange,
         reply: Reply,
         edge: &Arc<Shared>,
-    ) -> Result<Response<Body>, Status> {
+    ) -> Result<Response<AnswerBody>, Status> {
         let endpoint = &exchange.endpoint;
         let Some(Agreed { spelling, last_event }) = &exchange.agreed else {
             return Err(Status::internal("internal error"));

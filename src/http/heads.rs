@@ -1,55 +1,57 @@
 //! What the headers of a request say to the edge, found in one pass over them.
 //!
-//! Looking each of them up by its name would hash a dozen names for a request that has four headers.
+//! Looking each of them up by its name would hash a dozen names for a request that has four headers. They are borrowed:
+//! what they come to is agreed on before anything else is done with the request.
 
 use http::{HeaderMap, HeaderValue};
 
 use crate::call::timeout::{CONNECT_TIMEOUT_MS, GRPC_TIMEOUT, SERVER_TIMEOUT};
 
 /// The headers that are the edge's. Of those that may come once only, the first.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Heads {
-    pub(super) content_type: Option<HeaderValue>,
-    pub(super) content_encoding: Option<HeaderValue>,
-    pub(super) accept: Values,
-    pub(super) accept_encoding: Values,
-    pub(super) connect_protocol_version: Option<HeaderValue>,
-    pub(super) connect_content_encoding: Option<HeaderValue>,
-    pub(super) connect_accept_encoding: Values,
-    pub(super) connect_timeout: Option<HeaderValue>,
-    pub(super) grpc_timeout: Option<HeaderValue>,
-    pub(super) server_timeout: Option<HeaderValue>,
-    pub(super) last_event_id: Option<HeaderValue>,
-    pub(super) origin: Option<HeaderValue>,
-    pub(super) host: Option<HeaderValue>,
+#[derive(Debug, Default)]
+pub(super) struct Heads<'h> {
+    pub(super) content_type: Option<&'h HeaderValue>,
+    pub(super) content_encoding: Option<&'h HeaderValue>,
+    pub(super) accept: Values<'h>,
+    pub(super) accept_encoding: Values<'h>,
+    pub(super) connect_protocol_version: Option<&'h HeaderValue>,
+    pub(super) connect_content_encoding: Option<&'h HeaderValue>,
+    pub(super) connect_accept_encoding: Values<'h>,
+    pub(super) connect_timeout: Option<&'h HeaderValue>,
+    pub(super) grpc_timeout: Option<&'h HeaderValue>,
+    pub(super) server_timeout: Option<&'h HeaderValue>,
+    pub(super) last_event_id: Option<&'h HeaderValue>,
+    pub(super) origin: Option<&'h HeaderValue>,
+    pub(super) host: Option<&'h HeaderValue>,
+    pub(super) upgrade: Option<&'h HeaderValue>,
 }
 
 /// The values of a header that may come several times.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Values {
-    first: Option<HeaderValue>,
-    more: Vec<HeaderValue>,
+#[derive(Debug, Default)]
+pub(super) struct Values<'h> {
+    first: Option<&'h HeaderValue>,
+    more: Vec<&'h HeaderValue>,
 }
 
-impl Values {
+impl<'h> Values<'h> {
     pub(super) fn is_empty(&self) -> bool {
         self.first.is_none()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &HeaderValue> {
-        self.first.iter().chain(&self.more)
+        self.first.iter().chain(&self.more).copied()
     }
 
-    fn push(&mut self, value: &HeaderValue) {
+    fn push(&mut self, value: &'h HeaderValue) {
         match self.first {
-            None => self.first = Some(value.clone()),
-            Some(_) => self.more.push(value.clone()),
+            None => self.first = Some(value),
+            Some(_) => self.more.push(value),
         }
     }
 }
 
-impl Heads {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+impl<'h> Heads<'h> {
+    pub(super) fn of(headers: &'h HeaderMap) -> Self {
         let mut heads = Self::default();
         for (name, value) in headers {
             match name.as_str() {
@@ -58,7 +60,7 @@ impl Heads {
                 "connect-accept-encoding" => heads.connect_accept_encoding.push(value),
                 name => {
                     if let Some(single) = heads.single(name) {
-                        single.get_or_insert_with(|| value.clone());
+                        single.get_or_insert(value);
                     }
                 }
             }
@@ -66,7 +68,7 @@ impl Heads {
         heads
     }
 
-    fn single(&mut self, name: &str) -> Option<&mut Option<HeaderValue>> {
+    fn single(&mut self, name: &str) -> Option<&mut Option<&'h HeaderValue>> {
         Some(match name {
             "content-type" => &mut self.content_type,
             "content-encoding" => &mut self.content_encoding,
@@ -78,6 +80,7 @@ impl Heads {
             "last-event-id" => &mut self.last_event_id,
             "origin" => &mut self.origin,
             "host" => &mut self.host,
+            "upgrade" => &mut self.upgrade,
             _ => return None,
         })
     }
@@ -102,9 +105,9 @@ mod tests {
             headers.append(name, HeaderValue::from_static(value));
         }
         let heads = Heads::of(&headers);
-        assert_eq!(heads.content_type, Some(HeaderValue::from_static("a/b")));
+        assert_eq!(heads.content_type, Some(&HeaderValue::from_static("a/b")));
         assert_eq!(heads.accept.iter().collect::<Vec<_>>(), ["1", "2", "3"]);
-        assert_eq!(heads.server_timeout, Some(HeaderValue::from_static("1.5")));
+        assert_eq!(heads.server_timeout, Some(&HeaderValue::from_static("1.5")));
         assert!(heads.accept_encoding.is_empty() && heads.grpc_timeout.is_none());
     }
 }

@@ -8,6 +8,9 @@ use crate::call::{self, HttpResponse};
 
 /// Adds initial metadata to the headers of a response.
 pub(super) fn push(metadata: MetadataMap, headers: &mut HeaderMap) {
+    if metadata.is_empty() {
+        return;
+    }
     let metadata = call::outgoing_metadata(metadata);
     for (name, value) in &metadata {
         headers.append(name.clone(), value.clone());
@@ -27,6 +30,9 @@ pub(super) fn push_own(own: &HttpResponse, headers: &mut HeaderMap) {
 
 /// Adds trailing metadata to the headers of a response of one message.
 pub(super) fn push_trailers(metadata: MetadataMap, headers: &mut HeaderMap) {
+    if metadata.is_empty() {
+        return;
+    }
     let metadata = call::outgoing_metadata(metadata);
     for (name, value) in &metadata {
         if let Ok(name) = HeaderName::try_from(format!("trailer-{name}")) {

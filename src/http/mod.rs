@@ -7,6 +7,8 @@
 //! Matching by template is ours, since axum's routes cannot express `{name=shelves/*}` or `:verb`; axum
 //! carries it as the fallback of a router, so a user's own routes and layers stand beside it.
 
+mod answer_body;
+mod captures;
 mod chunks;
 mod coded_body;
 mod coding;
@@ -26,6 +28,7 @@ mod reply;
 mod request;
 mod routes;
 mod rules;
+mod serving;
 mod status;
 mod stream_reply;
 mod system;
@@ -45,8 +48,10 @@ use tonic::Status;
 use crate::call::timeout::{parse_connect, parse_grpc, parse_server};
 use crate::call::{self, Call, Head, Pace, Peer};
 use crate::dispatch::{Dispatched, Dispatcher};
+pub(crate) use answer_body::AnswerBody;
+use captures::Captures;
 use content::Encoding;
-use endpoint::{Endpoint, RequestSpelling};
+use endpoint::{Endpoint, RequestSpelling, Spelling};
 use exchange::{Agreed, Exchange};
 use heads::Heads;
 pub(crate) use json_text::push_string as push_json_string;
@@ -55,6 +60,7 @@ use routes::{Found, Routes};
 pub(crate) use rules::RulesError;
 #[cfg(feature = "yaml")]
 pub(crate) use rules::from_yaml;
+pub(crate) use serving::Serving;
 pub(crate) use status::{of_code as status_of_code, of_failed_call as status_of_failed_call};
 pub(crate) use websocket::{Held, WebSockets, is_asked_for as is_websocket};
 
@@ -141,63 +147,47 @@ impl HttpEdge {
     pub(crate) fn into_router(self, router: axum::Router) -> axum::Router {
         router.fallback(move |request: Request<Body>| {
             let peer = peer(request.extensions());
-            self.clone().serve(request, peer)
+            let serving = self.clone().serve(request, peer);
+            async move { serving.await.map(Body::from) }
         })
     }
 
     /// Answers one request.
-    ///
-    /// What is agreed on before the call is agreed on without awaiting anything, and the rarer ways to answer are boxed:
-    /// this future is made for every request, and from a kilobyte on the allocator is slow.
-    pub(crate) async fn serve(self, request: Request<Body>, peer: Peer) -> Response<Body> {
-        let edge = self.0;
-        match edge.begin(request, peer) {
-            Begun::Answered(response) => response,
-            Begun::WebSocket(asked) => {
-                let (request, peer) = *asked;
-                Box::pin(websocket::open(edge, request, peer)).await
-            }
-            Begun::Call(mut call, exchange) => {
-                let reply = (&mut call).await;
-                match exchange.answer(reply, &mut call, &edge) {
-                    Ok(response) => response,
-                    Err(unanswered) => Box::pin(unanswered.answer(&edge)).await,
-                }
-            }
-        }
+    pub(crate) fn serve(self, request: Request<Body>, peer: Peer) -> Serving {
+        Serving::new(self.0, request, peer)
     }
 }
 
 /// How far a request comes at once.
 enum Begun {
-    Answered(Response<Body>),
+    Answered(Response<AnswerBody>),
     Call(Dispatched, Exchange),
     WebSocket(Box<(Request<Body>, Peer)>),
 }
 
 /// The same head, with the length of the body it would have had.
-fn without_body(response: Response<Body>) -> Response<Body> {
+fn without_body(response: Response<AnswerBody>) -> Response<AnswerBody> {
     let (mut parts, body) = response.into_parts();
     if let Some(length) =
         http_body::Body::size_hint(&body).exact().filter(|_| !status::has_no_body(parts.status))
     {
         parts.headers.insert(header::CONTENT_LENGTH, length.into());
     }
-    Response::from_parts(parts, Body::empty())
+    Response::from_parts(parts, AnswerBody::empty())
 }
 
 impl Shared {
     /// The answer to a request that is no call.
-    fn refuse(&self, status: Status) -> Response<Body> {
+    fn refuse(&self, status: Status) -> Response<AnswerBody> {
         self.rest_error(status, Encoding::Json)
     }
 
-    fn rest_error(&self, status: Status, encoding: Encoding) -> Response<Body> {
+    fn rest_error(&self, status: Status, encoding: Encoding) -> Response<AnswerBody> {
         let Some(shape) = &self.shape_error else {
-            return error::aip_193(status, encoding, &self.schema).map(Body::from);
+            return error::aip_193(status, encoding, &self.schema).map(AnswerBody::from);
         };
         let response = error::aip_193(status.clone(), encoding, &self.schema);
-        shape(&status, response).map(Body::from)
+        shape(&status, response).map(AnswerBody::from)
     }
 
     /// Finds out what a request is, and if it is a call, begins it.
@@ -208,16 +198,10 @@ impl Shared {
         let is_head = *request.method() == Method::HEAD;
         let answer = match self.routes.find(request.method(), request.uri().path()) {
             Found::Endpoint { endpoint, captures } => {
-                let (parts, body) = request.into_parts();
-                let heads = Heads::of(&parts.headers);
-                let exchange = Exchange::new(endpoint, &heads, is_head, &self.config);
-                match self.call(endpoint, captures, parts, &heads, body, peer) {
-                    Ok((call, agreed)) => return Begun::Call(call, exchange.agreed(agreed)),
-                    Err(status) => exchange.failed(status, self),
-                }
+                return self.call(endpoint, captures, request, peer, is_head);
             }
             Found::OtherMethods(allowed) if request.method() == Method::OPTIONS => {
-                let mut response = Response::new(Body::empty());
+                let mut response = Response::new(AnswerBody::empty());
                 *response.status_mut() = status::NO_CONTENT;
                 if let Ok(allowed) = HeaderValue::try_from(allowed) {
                     response.headers_mut().insert(header::ALLOW, allowed);
@@ -240,28 +224,46 @@ impl Shared {
     fn call(
         self: &Arc<Self>,
         endpoint: &Arc<Endpoint>,
-        captures: Vec<String>,
-        parts: http::request::Parts,
-        heads: &Heads,
-        body: Body,
+        captures: Captures,
+        request: Request<Body>,
         peer: Peer,
-    ) -> Result<(Dispatched, Agreed), Status> {
-        origin::check_form(&parts.method, heads, &parts.uri, &self.config.origins, peer.tls)?;
-        let spelling = endpoint.negotiate(&parts.method, heads, parts.uri.query(), &self.config)?;
-        let head = self.head(endpoint, heads, peer)?;
-        let content_type = match spelling.request {
-            RequestSpelling::Raw => heads.content_type.clone(),
-            _ => None,
+        is_head: bool,
+    ) -> Begun {
+        let heads = Heads::of(request.headers());
+        let exchange = Exchange::new(endpoint, &heads, is_head, &self.config);
+        let (spelling, head) = match self.agree(endpoint, &request, &heads, peer) {
+            Ok(agreed) => agreed,
+            Err(status) => {
+                let answer = exchange.failed(status, self);
+                return Begun::Answered(if is_head { without_body(answer) } else { answer });
+            }
         };
-        let target = request::Target { captures, uri: parts.uri, content_type };
+        let content_type = heads.content_type.filter(|_| spelling.request == RequestSpelling::Raw).cloned();
+        let last_event = stream_reply::last_event(&heads);
+        let (http::request::Parts { uri, headers, .. }, body) = request.into_parts();
+        let target = request::Target { captures, uri, content_type };
         let messages = request::messages(Arc::clone(endpoint), &spelling, target, body, Arc::clone(self));
-        let call = Call::new(head, call::incoming_metadata(parts.headers), messages);
+        let call = Call::new(head, call::incoming_metadata(headers), messages);
         let call = self.dispatcher.call(&endpoint.route, call.by(endpoint.seen.clone()));
-        Ok((call, Agreed { spelling, last_event: stream_reply::last_event(heads) }))
+        Begun::Call(call, exchange.agreed(Agreed { spelling, last_event }))
+    }
+
+    /// What a request and its answer are spelled like, and what its head says of the call.
+    fn agree(
+        &self,
+        endpoint: &Endpoint,
+        request: &Request<Body>,
+        heads: &Heads<'_>,
+        peer: Peer,
+    ) -> Result<(Spelling, Head), Status> {
+        let (method, uri) = (request.method(), request.uri());
+        origin::check_form(method, heads, uri, &self.config.origins, peer.tls)?;
+        let spelling = endpoint.negotiate(method, heads, uri.query(), &self.config)?;
+        Ok((spelling, self.head(endpoint, heads, peer)?))
     }
 
     /// What the head of a request says of its call.
-    fn head(&self, endpoint: &Endpoint, heads: &Heads, peer: Peer) -> Result<Head, Status> {
+    fn head(&self, endpoint: &Endpoint, heads: &Heads<'_>, peer: Peer) -> Result<Head, Status> {
         let timeout = timeout(heads)?;
         Ok(Head {
             method: endpoint.route.spec,
@@ -284,12 +286,12 @@ fn peer(extensions: &http::Extensions) -> Peer {
 
 /// How long the caller waits: `connect-timeout-ms`, `grpc-timeout` as proxies send it, or `x-server-timeout`, which
 /// is Google's for REST.
-fn timeout(heads: &Heads) -> Result<Option<Duration>, Status> {
-    let parsed = if let Some(value) = &heads.connect_timeout {
+fn timeout(heads: &Heads<'_>) -> Result<Option<Duration>, Status> {
+    let parsed = if let Some(value) = heads.connect_timeout {
         parse_connect(value.as_bytes())
-    } else if let Some(value) = &heads.grpc_timeout {
+    } else if let Some(value) = heads.grpc_timeout {
         parse_grpc(value.as_bytes())
-    } else if let Some(value) = &heads.server_timeout {
+    } else if let Some(value) = heads.server_timeout {
         parse_server(value.as_bytes())
     } else {
         return Ok(None);

@@ -21,18 +21,15 @@ pub(super) enum Origin {
 impl Origin {
     /// `target` has the authority of an HTTP/2 request. Where TLS ends here, a page that came without it is another's: who
     /// wrote it need not be who it says. Where it does not, a proxy may have ended it, and the scheme says nothing.
-    pub(super) fn of(heads: &Heads, target: &Uri, allowed: &[String], tls: bool) -> Self {
-        let Some(origin) = &heads.origin else { return Self::Own };
+    pub(super) fn of(heads: &Heads<'_>, target: &Uri, allowed: &[String], tls: bool) -> Self {
+        let Some(origin) = heads.origin else { return Self::Own };
         let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_ascii_lowercase();
         let origin = text(origin);
         if allowed.iter().any(|known| known == "*" || known.eq_ignore_ascii_case(&origin)) {
             return Self::Allowed;
         }
-        let host = heads
-            .host
-            .as_ref()
-            .map(text)
-            .or_else(|| target.authority().map(|host| host.as_str().to_lowercase()));
+        let host =
+            heads.host.map(text).or_else(|| target.authority().map(|host| host.as_str().to_lowercase()));
         let Ok(page) = origin.parse::<Uri>() else { return Self::Foreign };
         if tls && page.scheme_str() != Some("https") {
             return Self::Foreign;
@@ -45,7 +42,7 @@ impl Origin {
 /// Refuses what a form of a foreign page could have sent without the browser asking anybody.
 pub(super) fn check_form(
     method: &Method,
-    heads: &Heads,
+    heads: &Heads<'_>,
     target: &Uri,
     allowed: &[String],
     tls: bool,
@@ -56,7 +53,7 @@ pub(super) fn check_form(
     if Origin::of(heads, target, allowed, tls) != Origin::Foreign {
         return Ok(());
     }
-    let content_type = heads.content_type.as_ref().map(|value| value.to_str().unwrap_or_default());
+    let content_type = heads.content_type.map(|value| value.to_str().unwrap_or_default());
     // About any other the browser has asked.
     match content_type.map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()) {
         Some(other) if !FORM_TYPES.contains(&&*other) => Ok(()),
@@ -74,11 +71,11 @@ mod tests {
     use super::*;
     use http::{HeaderMap, HeaderName};
 
-    fn heads(pairs: &[(&'static str, &'static str)]) -> Heads {
+    fn heads(pairs: &[(&'static str, &'static str)]) -> Heads<'static> {
         let pairs = pairs
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        Heads::of(&HeaderMap::from_iter(pairs))
+        Heads::of(Box::leak(Box::new(HeaderMap::from_iter(pairs))))
     }
 
     fn allowed() -> [String; 1] {

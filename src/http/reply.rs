@@ -1,18 +1,21 @@
 //! From a reply of one message to a response.
 
 use ambidex_schema::WireError;
-use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use prost::Message as _;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
 
+use super::answer_body::AnswerBody;
 use super::content::{self, Encoding};
 use super::endpoint::{Endpoint, ReplyForm, View};
 use super::{metadata, status};
 use crate::call::{HttpResponse, Protocol, Trailers};
 use crate::google::api::HttpBody;
+
+/// Room for the names of a small message's fields: one that has to move for more room is written twice.
+const JSON_ROOM_BYTES: usize = 256;
 
 /// What comes with the one message of a reply.
 pub(super) struct Rest {
@@ -28,11 +31,11 @@ pub(super) fn one(
     view: &View,
     message: Bytes,
     rest: Rest,
-) -> Result<Response<Body>, Status> {
+) -> Result<Response<AnswerBody>, Status> {
     let Rest { metadata, mut trailers, extensions } = rest;
     let spelled = spelled(endpoint, encoding, view, message);
     let (content_type, data) = spelled.map_err(|status| trailers.along_with(status))?;
-    let mut response = Response::new(Body::from(data));
+    let mut response = Response::new(AnswerBody::from(data));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
     metadata::push(metadata, headers);
@@ -55,7 +58,7 @@ fn spelled(
             Ok((HeaderValue::from_static(content_type), proto(&endpoint.reply, message, view)?))
         }
         Some(Encoding::Json) => {
-            let mut json = Vec::with_capacity(message.len() * 2 + 16);
+            let mut json = Vec::with_capacity(message.len() * 2 + JSON_ROOM_BYTES);
             push_json(&endpoint.reply, &message, view, &mut json)?;
             Ok((HeaderValue::from_static(content::JSON), json.into()))
         }
@@ -63,7 +66,7 @@ fn spelled(
 }
 
 /// Says what the handler chose to say over HTTP alone. A Connect client takes no status but 200 for success.
-pub(super) fn say_own(response: &mut Response<Body>, extensions: &Extensions, endpoint: &Endpoint) {
+pub(super) fn say_own(response: &mut Response<AnswerBody>, extensions: &Extensions, endpoint: &Endpoint) {
     let Some(own) = extensions.get::<HttpResponse>() else { return };
     metadata::push_own(own, response.headers_mut());
     // Only with a handler's words can an answer be one that caches keep.
@@ -71,7 +74,7 @@ pub(super) fn say_own(response: &mut Response<Body>, extensions: &Extensions, en
     if let (Protocol::Rest, Some(status)) = (endpoint.protocol, own.status()) {
         *response.status_mut() = status;
         if status::has_no_body(status) {
-            *response.body_mut() = Body::empty();
+            *response.body_mut() = AnswerBody::empty();
             response.headers_mut().remove(header::CONTENT_TYPE);
         }
     }

@@ -18,6 +18,7 @@ use prost::Message as _;
 use tokio_stream::StreamExt;
 use tonic::{Code, Status};
 
+use super::captures::Captures;
 use super::chunks::{Chunks, whole};
 use super::content::Encoding;
 use super::endpoint::{Endpoint, RequestForm, RequestSpelling, Spelling};
@@ -30,8 +31,8 @@ use crate::call::Body;
 /// What the head of a request says of its message.
 pub(super) struct Target {
     /// The decoded values of the template's variables.
-    pub(super) captures: Vec<String>,
-    /// The target itself, of which the query is read; shared with the request, and so for nothing.
+    pub(super) captures: Captures,
+    /// The target itself, of which captures and query are read; shared with the request, and so for nothing.
     pub(super) uri: Uri,
     /// The type of a raw body.
     pub(super) content_type: Option<HeaderValue>,
@@ -102,7 +103,9 @@ pub(super) fn message(
     if encoding == Encoding::Proto && form.binding.is_none() {
         return Ok(body);
     }
-    let mut wire = Vec::with_capacity(body.len() + 32);
+    // What the target says is hardly longer as wire bytes.
+    let said = target.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let mut wire = Vec::with_capacity(body.len() + if form.binding.is_some() { said } else { 0 } + 16);
     match encoding {
         Encoding::Json => push_body(form, &body, config, &mut wire)?,
         Encoding::Proto => push_proto(form, &body, &mut wire)?,
@@ -208,8 +211,9 @@ fn push_target(
 ) -> Result<(), Status> {
     let Some(binding) = &form.binding else { return Ok(()) };
     let wrong = |error: &dyn std::error::Error| Status::invalid_argument(error.to_string());
+    let captures = target.captures.values(target.uri.path());
     if config.refuse_contradictions {
-        binding.check_path(&target.captures, wire).map_err(|error| wrong(&error))?;
+        binding.check_path(&captures, wire).map_err(|error| wrong(&error))?;
     }
     if let Some(query) = target.uri.query().filter(|query| !query.is_empty()) {
         let system = if config.response_masks { &[system::FIELDS][..] } else { &[] };
@@ -217,7 +221,7 @@ fn push_target(
             binding.query_options().with_ignore_unknown(config.ignore_unknown_query).with_system(system);
         bind_query(binding.request(), query, &options, wire).map_err(|error| wrong(&error))?;
     }
-    binding.bind_path(&target.captures, wire).map_err(|error| wrong(&error))
+    binding.bind_path(&captures, wire).map_err(|error| wrong(&error))
 }
 
 /// Fills the mask of a PATCH that says none: what the body holds is what is to change.

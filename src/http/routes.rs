@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use std::borrow::Cow;
-
 use ambidex_schema::{
     BodyBinding, FieldHandle, HttpBinding, HttpRuleError, HttpVerb, Match, MessageType, MethodDescriptor,
     RouteConflict, RouteTable, Schema, Segment, http_bindings, http_bindings_of,
@@ -13,6 +11,7 @@ use fnv::FnvHashMap;
 use http::Method;
 use prost::Message as _;
 
+use super::captures::Captures;
 use super::endpoint::{Endpoint, Mask, ReplyForm, RequestForm};
 use super::{HttpConfig, rules};
 use crate::call::{HttpRoute, Idempotency, MethodKind, Protocol};
@@ -70,7 +69,7 @@ pub(super) struct Routes {
 pub(super) enum Found<'a> {
     Endpoint {
         endpoint: &'a Arc<Endpoint>,
-        captures: Vec<String>,
+        captures: Captures,
     },
     /// Nothing for this method, but for those named.
     OtherMethods(String),
@@ -197,13 +196,12 @@ impl Routes {
         let exact = self.exact.get(path);
         let known = exact.and_then(|endpoints| endpoints.iter().find(|(known, _)| known == method));
         if let Some((_, endpoint)) = known {
-            return Found::Endpoint { endpoint, captures: Vec::new() };
+            return Found::Endpoint { endpoint, captures: Captures::default() };
         }
         match self.rest.find(method.as_str(), path) {
-            Match::Found(found) => Found::Endpoint {
-                endpoint: found.value,
-                captures: found.captures.into_iter().map(Cow::into_owned).collect(),
-            },
+            Match::Found(found) => {
+                Found::Endpoint { endpoint: found.value, captures: Captures::of(&found.captures, path) }
+            }
             Match::MethodNotAllowed { allow } => Found::OtherMethods(allow.join(", ")),
             Match::BadEscape => Found::BadPath,
             // The templates do not know of RPC routes.

@@ -24,6 +24,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
 use tonic::{Code, Status};
 
+use super::answer_body::AnswerBody;
 use super::coding::Coding;
 use super::content::{Encoding, StreamForm};
 use super::endpoint::{CONNECT_CONTENT_ENCODING, Endpoint, Spelling, View};
@@ -40,7 +41,7 @@ pub(super) async fn many(
     last_event: u64,
     reply: Reply,
     edge: &Arc<Shared>,
-) -> Result<Response<Body>, Status> {
+) -> Result<Response<AnswerBody>, Status> {
     let Reply { metadata, body, trailers, extensions } = reply;
     let mut messages = body.into_stream();
     let (first, messages) = match tokio::time::timeout(edge.config.first_message_wait, messages.next()).await
@@ -68,7 +69,7 @@ pub(super) async fn many(
         ended: false,
         trailers,
     };
-    let mut response = Response::new(Body::new(records));
+    let mut response = Response::new(AnswerBody::from(Body::new(records)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, form.content_type());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -81,17 +82,17 @@ pub(super) async fn many(
 }
 
 /// The number of the last event that a client knows which lost its stream.
-pub(super) fn last_event(heads: &Heads) -> u64 {
-    heads.last_event_id.as_ref().and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0)
+pub(super) fn last_event(heads: &Heads<'_>) -> u64 {
+    heads.last_event_id.and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
 /// The response of a Connect stream that failed before it began: its first and only envelope is its end.
-pub(super) fn failed_envelopes(error: Status, encoding: Encoding, edge: &Shared) -> Response<Body> {
+pub(super) fn failed_envelopes(error: Status, encoding: Encoding, edge: &Shared) -> Response<AnswerBody> {
     let mut out = Vec::new();
     let end = envelopes::open(&mut out);
     push_end_stream(&error, &MetadataMap::new(), edge, &mut out);
     envelopes::close(end, true, None, 0, &mut out);
-    let mut response = Response::new(Body::from(out));
+    let mut response = Response::new(AnswerBody::from(Bytes::from(out)));
     response.headers_mut().insert(header::CONTENT_TYPE, StreamForm::Envelopes(encoding).content_type());
     response
 }
@@ -372,7 +373,7 @@ impl http_body::Body for Records {
 
 /// A response of raw bytes, from a stream of `google.api.HttpBody`: the first says the type. An error on the
 /// way cuts the response off, since raw bytes have no place for a status.
-pub(super) async fn raw(endpoint: &Endpoint, reply: Reply) -> Result<Response<Body>, Status> {
+pub(super) async fn raw(endpoint: &Endpoint, reply: Reply) -> Result<Response<AnswerBody>, Status> {
     let Reply { metadata, body, mut trailers, extensions } = reply;
     let mut messages = body.into_stream();
     let first = messages.next().await.transpose()?;
@@ -384,7 +385,7 @@ pub(super) async fn raw(endpoint: &Endpoint, reply: Reply) -> Result<Response<Bo
         None => (HeaderValue::from_static("application/octet-stream"), Bytes::new()),
     };
     let data = tokio_stream::once(Ok(first)).chain(RawMessages { messages });
-    let mut response = Response::new(Body::from_stream(data));
+    let mut response = Response::new(AnswerBody::from(Body::from_stream(data)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
     metadata::push(metadata, headers);

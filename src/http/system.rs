@@ -40,7 +40,8 @@ impl System {
     pub(super) fn of_query(query: Option<&str>, masks: bool) -> Result<Self, Status> {
         let mut system = Self::default();
         let Some(query) = query else { return Ok(system) };
-        let has_any = query.contains('$') || query.contains("%24") || (masks && query.contains(FIELDS));
+        let has_dollar = || memchr::memchr2(b'$', b'%', query.as_bytes()).is_some();
+        let has_any = has_dollar() || (masks && query.contains(FIELDS));
         if !has_any {
             return Ok(system);
         }

@@ -28,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
+use super::answer_body::AnswerBody;
 use super::content::Encoding;
 use super::endpoint::{Endpoint, View};
 use super::exchange::Exchange;
@@ -106,7 +107,7 @@ pub(crate) fn is_asked_for<B>(request: &Request<B>) -> bool {
 }
 
 /// Answers a request for a WebSocket; the call begins when it is open.
-pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Peer) -> Response<HttpBody> {
+pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Peer) -> Response<AnswerBody> {
     let (mut parts, _) = request.into_parts();
     let (endpoint, captures) = match edge.routes.find_websocket(parts.uri.path()) {
         Found::Endpoint { endpoint, captures } => (Arc::clone(endpoint), captures),
@@ -121,22 +122,20 @@ pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Pe
     };
     let heads = Heads::of(&parts.headers);
     let refused = |status| Exchange::new(&endpoint, &heads, false, &edge.config).failed(status, &edge);
-    match Origin::of(&heads, &parts.uri, &edge.config.origins, peer.tls) {
-        Origin::Foreign => {
-            let message = "a page of this origin may not open a WebSocket here";
-            return refused(Status::permission_denied(message));
-        }
-        // Its user's word counts here as little as it would in a request.
-        Origin::Allowed if !edge.config.credentials => {
-            parts.headers.remove(header::COOKIE);
-            parts.headers.remove(header::AUTHORIZATION);
-        }
-        Origin::Allowed | Origin::Own => {}
+    let origin = Origin::of(&heads, &parts.uri, &edge.config.origins, peer.tls);
+    if origin == Origin::Foreign {
+        let message = "a page of this origin may not open a WebSocket here";
+        return refused(Status::permission_denied(message));
     }
     let head = match edge.head(&endpoint, &heads, peer) {
         Ok(head) => head,
         Err(status) => return refused(status),
     };
+    // Its user's word counts here as little as it would in a request.
+    if origin == Origin::Allowed && !edge.config.credentials {
+        parts.headers.remove(header::COOKIE);
+        parts.headers.remove(header::AUTHORIZATION);
+    }
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
         Err(refused) => return edge.refuse(Status::invalid_argument(refused.to_string())),
@@ -160,10 +159,11 @@ pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Pe
     };
     let held = (edge.websockets.open.token(), parts.extensions.remove::<Held>());
     let cut = edge.websockets.cut.clone();
-    upgrade.on_upgrade(move |socket| async move {
+    let response = upgrade.on_upgrade(move |socket| async move {
         cut.run_until_cancelled(session.run(socket)).await;
         drop(held);
-    })
+    });
+    response.map(AnswerBody::from)
 }
 
 /// A call that is about to begin.

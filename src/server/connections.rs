@@ -17,8 +17,9 @@ use tokio::time::Instant;
 use super::Config;
 use super::config::{ACCEPT_PAUSE, FULL_NOTICE, HTTP1_BUFFER_MIN_BYTES};
 use super::front::Front;
-use super::glance::{Glances, Glancing};
+use super::glance::Glancing;
 use super::lifetime::Living;
+use super::linger::Lingers;
 use super::listener::Serves;
 use super::preface::Timely;
 use super::socket::{Socket, Stream};
@@ -118,14 +119,16 @@ async fn serve(stream: Stream, peer: Peer, front: Front, shared: Shared, place: 
     let Shared { config, places, mut stop, .. } = shared;
     let held = Held(Arc::clone(&place));
     let from = peer.clone();
-    let service = service_fn(move |request| front.serve(request, &from, &held));
+    let lingers = Lingers::new();
+    let bodies = lingers.clone();
+    let service = service_fn(move |request| front.serve(request, &from, &held, &bodies));
     let streams = Streams::new(config.reply_stall_timeout());
     let http = http(&config, streams.clone());
     let stream =
         Timely::new(stream, config.header_read_timeout(), config.http2_control_frames_per_second_max);
     let stream = Taken::new(stream, config.reply_stall_timeout());
     let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    let connection = Glancing::new(connection, config.header_read_timeout());
+    let connection = Glancing::new(connection, config.header_read_timeout(), lingers);
     let crowded = move || places.are_wanted();
     let span = config.span();
     let told = Told::new(&mut stop);
@@ -236,8 +239,8 @@ impl Drop for Waits<'_> {
 fn http(config: &Config, streams: Streams) -> auto::Builder<Streams> {
     let mut http = auto::Builder::new(streams);
     http.http1()
-        .timer(Glances)
-        .header_read_timeout(Duration::from_millis(config.header_read_timeout_ms))
+        // Its clock for heads is ours: `glance`.
+        .header_read_timeout(None)
         .max_buf_size((config.headers_max_bytes as usize).max(HTTP1_BUFFER_MIN_BYTES));
     http.http2()
         .timer(TokioTimer::new())

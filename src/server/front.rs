@@ -6,18 +6,19 @@ use std::task::{Context, Poll};
 
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use http::{Method, Request, Response, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::linger::Lingering;
+use super::glance::Answering;
+use super::linger::{Lingering, Lingers};
 use super::unread_reply::{Pieces, noted};
 use crate::call::{Peer, Protocol};
 use crate::dispatch::is_at_once;
 use crate::grpc::{Data, GrpcEdge, ReplyBody, Web, is_grpc, is_grpc_web};
-use crate::http::{Held, HttpEdge, is_websocket};
+use crate::http::{AnswerBody, Held, HttpEdge, is_websocket};
 
 /// What a port serves.
 #[derive(Clone)]
@@ -42,7 +43,7 @@ pin_project! {
     pub(super) enum FrontBody {
         Grpc { #[pin] body: ReplyBody },
         Web { #[pin] body: tonic::body::Body },
-        Http { #[pin] body: axum::body::Body },
+        Http { #[pin] body: AnswerBody },
     }
 }
 
@@ -106,34 +107,46 @@ impl Front {
     ///
     /// Boxed: a connection's task holds a future of this for every stream, and should not be as large as the largest
     /// edge.
-    pub(super) fn serve(&self, request: Request<Incoming>, peer: &Peer, held: &Held) -> ResponseFuture {
+    pub(super) fn serve(
+        &self,
+        mut request: Request<Incoming>,
+        peer: &Peer,
+        held: &Held,
+        lingers: &Lingers,
+    ) -> ResponseFuture {
         let version = request.version();
-        let mut request = request.map(|body| Lingering::new(body, version));
+        let has_body = !request.body().is_end_stream();
+        let answering = (version < Version::HTTP_2).then(|| Answering::new(has_body));
         if is_websocket(&request) {
             request.extensions_mut().insert(held.clone());
         }
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let is_grpc = is_grpc(content_type);
+        let lingering = |body| Lingering::new(body, version, lingers);
         if let Some(web) = &self.web
             && (is_grpc_web(content_type) || self.http.is_none() && request.method() == Method::OPTIONS)
         {
-            let response = NotAtOnce { response: web.clone().serve(request, peer.clone()) };
+            let response = NotAtOnce { response: web.clone().serve(request.map(lingering), peer.clone()) };
             let into = |response: Result<Response<_>, _>| {
                 response.map(|response| response.map(|body| FrontBody::Web { body }))
             };
-            return Box::pin(Answer { response, into });
+            return Box::pin(Answer { response, into, answering });
         }
+        // A body that is empty from the start needs no box.
+        let plain = |body: Incoming| match body.is_end_stream() {
+            true => axum::body::Body::empty(),
+            false => axum::body::Body::new(lingering(body)),
+        };
         match (&self.grpc, &self.http) {
             (Some(grpc), http) if is_grpc || http.is_none() => {
-                let response = grpc.clone().serve(request, peer.clone(), Protocol::Grpc);
+                let response = grpc.clone().serve(request.map(lingering), peer.clone(), Protocol::Grpc);
                 let into = |response: Response<_>| Ok(response.map(|body| FrontBody::Grpc { body }));
-                Box::pin(Answer { response, into })
+                Box::pin(Answer { response, into, answering })
             }
             (_, Some(Http::Edge(edge))) => {
-                let request = request.map(axum::body::Body::new);
-                let response = edge.clone().serve(request, peer.clone());
+                let response = edge.clone().serve(request.map(plain), peer.clone());
                 let into = |response: Response<_>| Ok(response.map(|body| FrontBody::Http { body }));
-                Box::pin(Answer { response, into })
+                Box::pin(Answer { response, into, answering })
             }
             (_, Some(Http::Router(http))) => {
                 // Where axum's own extractors look for it, and our edge and whoever wants to know more.
@@ -141,15 +154,16 @@ impl Front {
                     request.extensions_mut().insert(ConnectInfo(address));
                 }
                 request.extensions_mut().insert(peer.clone());
-                let response = NotAtOnce { response: http.clone().call(request.map(axum::body::Body::new)) };
-                let into = |response: Result<Response<_>, _>| {
-                    response.map(|response| response.map(|body| FrontBody::Http { body }))
+                let response = NotAtOnce { response: http.clone().call(request.map(plain)) };
+                let into = |response: Result<Response<axum::body::Body>, _>| {
+                    response.map(|response| response.map(|body| FrontBody::Http { body: body.into() }))
                 };
-                Box::pin(Answer { response, into })
+                Box::pin(Answer { response, into, answering })
             }
-            (_, None) => Box::pin(std::future::ready(Ok(Response::new(Pieces::new(FrontBody::Http {
-                body: axum::body::Body::empty(),
-            }))))),
+            (_, None) => {
+                let body = FrontBody::Http { body: axum::body::Body::empty().into() };
+                Box::pin(std::future::ready(Ok(Response::new(Pieces::new(body, answering)))))
+            }
         }
     }
 }
@@ -164,6 +178,8 @@ pin_project! {
         #[pin]
         response: F,
         into: M,
+        // Goes on to the end of the body.
+        answering: Option<Answering>,
     }
 }
 
@@ -176,7 +192,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let answer = std::task::ready!(noted(this.response.poll(cx)));
-        Poll::Ready((this.into)(answer).map(|response| response.map(Pieces::new)))
+        let answering = this.answering.take();
+        Poll::Ready((this.into)(answer).map(|response| response.map(|body| Pieces::new(body, answering))))
     }
 }
 

@@ -1,95 +1,122 @@
-//! A clock for the heads of HTTP/1.1 requests that is looked at now and then, rather than set for each.
+//! The heads of HTTP/1.1 requests come in time: looked at now and then, rather than with a timer for each.
 //!
-//! hyper asks its timer for a sleep with every request. One of tokio's is an entry in a wheel behind a lock, made
-//! and taken out again some ten microseconds later. Ours are nothing: looks are counted, a quarter of the timeout apart,
-//! while the connection waits for a head. A client that is slow with one is let go a little later, and all others pay next
-//! to nothing. Connections that wait for no head have no tick.
+//! hyper has a clock for heads. It asks its timer for a sleep with every request, and goes through its reading and writing
+//! once more after every answer, only to have the clock set. Ours costs nothing as long as nobody is slow: the connection
+//! says what happens on it (`heard`), and looks are counted, a quarter of the timeout apart, while it waits for a head. A
+//! client that is slow with one is let go a little later. Connections that wait for no head have no tick.
 //!
-//! To hyper a connection waits for a head from the end of the request before it. Only once a byte of it has come is it a
-//! slow head; before that the client is at rest, and how long it may be so is another's business (`lifetime`). A byte may
+//! A connection waits for a head from the end of the answer before it. Only once a byte of it has come is it a slow
+//! head; before that the client is at rest, and how long it may be so is another's business (`lifetime`). A byte may
 //! have come with the request before: then what came last does not end where a head does. Behind a body nobody here can
 //! tell, and the client is taken to be at rest.
 
 use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hyper::rt::{Sleep, Timer};
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use super::alarm::Alarm;
+use super::linger::Lingers;
 
 /// In how many looks the timeout is divided.
 const LOOKS: u32 = 4;
 
-thread_local! {
-    /// Whether the connection that is being polled has waited for too long.
-    static OVER: Cell<bool> = const { Cell::new(false) };
-    /// Whether it waits for a head.
-    static WAITS: Cell<bool> = const { Cell::new(false) };
-    /// How many heads it has waited for.
-    static HEADS: Cell<u32> = const { Cell::new(0) };
-    /// Whether bytes have come since it began to wait.
-    static BYTES_CAME: Cell<bool> = const { Cell::new(false) };
-    /// What it read last, and the request that it read last.
-    static LAST: Cell<Last> = const { Cell::new(Last { ends_a_head: true, has_body: false }) };
-}
+/// How a connection ended.
+pub(super) type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
-/// Where the last head ended, as far as it can be told.
+/// What has happened on a connection of HTTP/1.1.
 #[derive(Debug, Clone, Copy)]
-struct Last {
+struct Heard {
+    /// That it is one.
+    is_http1: bool,
+    /// How many heads have come; the number wraps.
+    heads: u32,
+    /// Whether an answer is being made, or its body is not handed on to its end.
+    answers: bool,
+    /// Whether bytes wait for the socket to take them.
+    is_sending: bool,
+    /// Whether bytes of a head have come since the last answer.
+    bytes_came: bool,
+    /// Whether what was read last may be the end of a head.
     ends_a_head: bool,
+    /// Whether the request that came last has a body.
     has_body: bool,
 }
 
-impl Last {
-    /// Whether a head has begun behind the last request.
-    fn is_followed(self) -> bool {
-        !self.ends_a_head && !self.has_body
+impl Heard {
+    const NOTHING: Self = Self {
+        is_http1: false,
+        heads: 0,
+        answers: false,
+        is_sending: false,
+        bytes_came: false,
+        ends_a_head: true,
+        has_body: false,
+    };
+
+    fn waits(self) -> bool {
+        self.is_http1 && !self.answers && !self.is_sending
     }
 }
 
-/// Says that the connection that is being polled has read bytes, and whether the last of them may be the end of a head.
+thread_local! {
+    /// Of the connection that is being polled.
+    static HEARD: Cell<Heard> = const { Cell::new(Heard::NOTHING) };
+}
+
+fn heard(change: impl FnOnce(&mut Heard)) {
+    let mut heard = HEARD.get();
+    change(&mut heard);
+    HEARD.set(heard);
+}
+
+/// Says that the connection that is being polled speaks HTTP/1.1.
+pub(super) fn is_http1() {
+    heard(|heard| heard.is_http1 = true);
+}
+
+/// Says that it has read bytes, and whether the last of them may be the end of a head.
 pub(super) fn bytes_came(ends_a_head: bool) {
-    BYTES_CAME.set(true);
-    LAST.set(Last { ends_a_head, ..LAST.get() });
+    heard(|heard| {
+        heard.bytes_came = true;
+        heard.ends_a_head = ends_a_head;
+    });
 }
 
-/// Says that the request it has read has a body.
-pub(super) fn body_comes() {
-    LAST.set(Last { has_body: true, ..LAST.get() });
+/// Says whether it has written all that it wanted to.
+pub(super) fn sends(all: bool) {
+    heard(|heard| heard.is_sending = !all);
 }
 
-/// The timer for hyper. Its sleeps end only below a [`Glancing`].
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Glances;
+/// The answer to a request of HTTP/1.1, from its head to the end of the answer's body. Made and dropped where the
+/// connection is polled.
+#[derive(Debug)]
+pub(super) struct Answering(());
 
-impl Timer for Glances {
-    fn sleep(&self, _: Duration) -> Pin<Box<dyn Sleep>> {
-        HEADS.set(HEADS.get().wrapping_add(1));
-        let last = LAST.get();
-        BYTES_CAME.set(last.is_followed());
-        LAST.set(Last { has_body: false, ..last });
-        Box::pin(Head)
-    }
-
-    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
-        self.sleep(Duration::ZERO)
-    }
-}
-
-/// The wait for one head.
-struct Head;
-
-impl Future for Head {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        WAITS.set(true);
-        if OVER.get() { Poll::Ready(()) } else { Poll::Pending }
+impl Answering {
+    /// A head has come, and a body may come behind it.
+    pub(super) fn new(has_body: bool) -> Self {
+        heard(|heard| {
+            heard.heads = heard.heads.wrapping_add(1);
+            heard.answers = true;
+            heard.has_body = has_body;
+        });
+        Self(())
     }
 }
 
-impl Sleep for Head {}
+impl Drop for Answering {
+    fn drop(&mut self) {
+        heard(|heard| {
+            heard.answers = false;
+            // The next head may have come, in part, with the request.
+            heard.bytes_came = !heard.ends_a_head && !heard.has_body;
+        });
+    }
+}
 
 pin_project! {
     /// A connection whose heads have to come in time.
@@ -97,23 +124,21 @@ pin_project! {
         #[pin]
         connection: C,
         every: Duration,
+        heard: Heard,
+        // Request bodies that are read to their end behind their answer: what comes then is theirs.
+        lingers: Lingers,
         // Made when the connection first waits for a head.
-        tick: Option<Pin<Box<tokio::time::Sleep>>>,
+        tick: Option<Alarm>,
         // Of the head it waits for.
         looks: u32,
-        waits: bool,
-        heads: u32,
-        bytes_came: bool,
-        last: Last,
     }
 }
 
 impl<C> Glancing<C> {
     /// A connection whose heads may take `timeout`.
-    pub(super) fn new(connection: C, timeout: Duration) -> Self {
+    pub(super) fn new(connection: C, timeout: Duration, lingers: Lingers) -> Self {
         let every = (timeout / LOOKS).max(Duration::from_millis(1));
-        let last = Last { ends_a_head: true, has_body: false };
-        Self { connection, every, tick: None, looks: 0, waits: false, heads: 0, bytes_came: false, last }
+        Self { connection, every, heard: Heard::NOTHING, lingers, tick: None, looks: 0 }
     }
 
     /// The connection itself.
@@ -121,109 +146,143 @@ impl<C> Glancing<C> {
         self.project().connection
     }
 
-    /// How many heads of HTTP/1.1 it has waited for; the number wraps.
+    /// How many heads of HTTP/1.1 have come; the number wraps.
     pub(super) fn heads(&self) -> u32 {
-        self.heads
+        self.heard.heads
     }
 
     /// Whether it waits for one, as it does between requests.
     pub(super) fn waits(&self) -> bool {
-        self.waits
+        self.heard.waits() && !self.lingers.are_open()
     }
 }
 
-impl<C: Future> Future for Glancing<C> {
-    type Output = C::Output;
+impl<C: Future<Output = Ended>> Future for Glancing<C> {
+    type Output = Ended;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
-        let mut this = self.project();
-        let mut over = false;
-        loop {
-            OVER.set(over);
-            WAITS.set(false);
-            HEADS.set(*this.heads);
-            BYTES_CAME.set(*this.bytes_came);
-            LAST.set(*this.last);
-            let polled = this.connection.as_mut().poll(cx);
-            *this.waits = WAITS.get();
-            *this.bytes_came = BYTES_CAME.get();
-            *this.last = LAST.get();
-            if HEADS.get() != *this.heads {
-                *this.heads = HEADS.get();
-                *this.looks = 0;
-            }
-            if polled.is_ready() || !*this.waits {
-                return polled;
-            }
-            let every = *this.every;
-            let tick = this.tick.get_or_insert_with(|| Box::pin(tokio::time::sleep(every)));
-            loop {
-                std::task::ready!(tick.as_mut().poll(cx));
-                tick.as_mut().reset(tokio::time::Instant::now() + every);
-                // The first head is due from the start: its beginning told us the version of HTTP.
-                if *this.bytes_came || *this.heads <= 1 {
-                    *this.looks += 1;
-                }
-                // The first look may have come at once.
-                if *this.looks > LOOKS {
-                    break;
-                }
-            }
-            over = true;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let this = self.project();
+        HEARD.set(*this.heard);
+        let polled = this.connection.poll(cx);
+        let heard = HEARD.get();
+        if heard.heads != this.heard.heads {
+            *this.looks = 0;
         }
+        *this.heard = heard;
+        if polled.is_ready() || !heard.waits() {
+            return polled;
+        }
+        if this.lingers.are_open() {
+            this.heard.bytes_came = false;
+            return Poll::Pending;
+        }
+        let every = *this.every;
+        let tick = this.tick.get_or_insert_with(|| Alarm::at(Instant::now() + every));
+        while tick.rings(cx) {
+            tick.reset(Instant::now() + every);
+            // The first head is due from the start: its beginning told us the version of HTTP.
+            if heard.bytes_came || heard.heads == 0 {
+                *this.looks += 1;
+            }
+            // The first look may have come at once.
+            if *this.looks > LOOKS {
+                return Poll::Ready(Err("the head of a request took too long to come".into()));
+            }
+        }
+        Poll::Pending
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::task::ready;
 
-    /// A connection that waits for one head after another; the first `come` do.
-    fn waiting(come: u32) -> impl Future<Output = ()> {
-        let mut head = Glances.sleep(Duration::ZERO);
-        let mut left = come;
-        std::future::poll_fn(move |cx| {
-            while left > 0 {
-                left -= 1;
-                head = Glances.sleep(Duration::ZERO);
+    const TIMEOUT: Duration = Duration::from_millis(40);
+
+    /// A connection on which this happens once, and then nothing more.
+    fn connection(happens: impl FnOnce() + Send + 'static) -> Glancing<impl Future<Output = Ended>> {
+        let mut happens = Some(happens);
+        let connection = std::future::poll_fn(move |_| {
+            is_http1();
+            if let Some(happens) = happens.take() {
+                happens();
             }
-            ready!(head.as_mut().poll(cx));
-            Poll::Ready(())
+            Poll::Pending
+        });
+        Glancing::new(connection, TIMEOUT, Lingers::new())
+    }
+
+    /// How long it is waited for, if not for ever.
+    async fn waited(connection: impl Future<Output = Ended>) -> Option<u128> {
+        let began = Instant::now();
+        let ended = tokio::time::timeout(Duration::from_secs(1), connection).await;
+        ended.ok().map(|ended| {
+            ended.expect_err("its head is too slow");
+            began.elapsed().as_millis()
         })
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_does_not_come_is_given_up_within_a_look_of_its_time() {
-        let began = tokio::time::Instant::now();
-        Glancing::new(waiting(1), Duration::from_millis(40)).await;
-        let waited = began.elapsed().as_millis();
+        let waited = waited(connection(|| {})).await.expect("the first is due");
         assert!((40..=50).contains(&waited), "{waited} ms");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_at_rest_is_not_slow() {
-        let at_rest = Glancing::new(waiting(2), Duration::from_millis(40));
-        assert!(tokio::time::timeout(Duration::from_secs(1), at_rest).await.is_err());
+        assert_eq!(waited(connection(|| drop(Answering::new(false)))).await, None);
         // Until its head begins.
-        let began = Glancing::new(
-            async {
-                let mut connection = Box::pin(waiting(2));
-                std::future::poll_fn(|cx| {
-                    let polled = connection.as_mut().poll(cx);
-                    bytes_came(false);
-                    polled
-                })
-                .await;
-            },
-            Duration::from_millis(40),
-        );
-        assert!(tokio::time::timeout(Duration::from_secs(1), began).await.is_ok());
+        let began = connection(|| {
+            drop(Answering::new(false));
+            bytes_came(false);
+        });
+        assert!(waited(began).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_may_begin_with_the_request_before_it_and_a_body_is_none() {
+        let read = |ends_a_head, has_body| {
+            connection(move || {
+                bytes_came(ends_a_head);
+                drop(Answering::new(has_body));
+            })
+        };
+        assert!(waited(read(false, false)).await.is_some(), "half a head");
+        assert_eq!(waited(read(true, false)).await, None);
+        assert_eq!(waited(read(false, true)).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_head_before_the_answer_is_out() {
+        let answering = connection(|| {
+            std::mem::forget(Answering::new(false));
+            bytes_came(false);
+        });
+        assert_eq!(waited(answering).await, None);
+        let sending = connection(|| {
+            drop(Answering::new(false));
+            bytes_came(false);
+            sends(false);
+        });
+        assert_eq!(waited(sending).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rest_of_a_body_is_no_head() {
+        let mut connection = Box::pin(connection(|| {
+            drop(Answering::new(false));
+            bytes_came(false);
+        }));
+        let rest = connection.lingers.open();
+        assert_eq!(waited(&mut connection).await, None);
+        drop(rest);
+        assert_eq!(waited(&mut connection).await, None, "nothing of a head has come");
     }
 
     #[tokio::test]
     async fn nobody_who_waits_for_no_head_has_a_tick() {
-        let mut idle = std::pin::pin!(Glancing::new(std::future::pending::<()>(), Duration::from_secs(1)));
+        let mut idle =
+            std::pin::pin!(Glancing::new(std::future::pending(), Duration::from_secs(1), Lingers::new()));
         std::future::poll_fn(|cx| {
             assert!(idle.as_mut().poll(cx).is_pending());
             Poll::Ready(())

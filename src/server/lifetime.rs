@@ -13,11 +13,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use tokio::task::unconstrained;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
+use super::alarm::Alarm;
 use super::config::{CROWDED_LOOK, LOOKS_PER_IDLE_TIMEOUT};
-use super::glance::Glancing;
+use super::glance::{Ended, Glancing};
 use super::streams::Streams;
 
 /// The bounds of a connection's life.
@@ -141,33 +141,6 @@ fn about(age: Duration) -> Duration {
     age.mul_f64(0.9 + 0.2 * part)
 }
 
-/// A timer that is asked only when it has rung.
-struct Alarm {
-    sleep: Pin<Box<Sleep>>,
-    set: bool,
-}
-
-impl Alarm {
-    fn at(time: Instant) -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep_until(time)), set: false }
-    }
-
-    fn reset(&mut self, time: Instant) {
-        self.sleep.as_mut().reset(time);
-        self.set = false;
-    }
-
-    fn rings(&mut self, cx: &mut Context<'_>) -> bool {
-        // Its waker is this task's, and stays.
-        if self.set && !self.sleep.is_elapsed() {
-            return false;
-        }
-        self.set = true;
-        // Outside of the task's budget: a question that was put off would not be put again.
-        Pin::new(&mut unconstrained(self.sleep.as_mut())).poll(cx).is_ready()
-    }
-}
-
 /// How far a connection is on its way to its end.
 enum Ending {
     Not,
@@ -209,8 +182,6 @@ impl<C, T> Living<C, T> {
     }
 }
 
-type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
-
 impl<C, T> Future for Living<C, T>
 where
     C: Future<Output = Ended>,
@@ -241,7 +212,7 @@ where
                 let (streams, crowded) = (&*this.streams, &*this.crowded);
                 let now = || Now {
                     begun: connection.heads().wrapping_add(streams.begun()),
-                    // A connection of HTTP/2 never waits for a head, nor has one that has not begun.
+                    // A connection of HTTP/2 never waits for a head.
                     busy: streams.are_open() || connection.heads() > 0 && !connection.waits(),
                     crowded: crowded(),
                 };
@@ -257,6 +228,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::linger::Lingers;
 
     fn span() -> Span {
         Span { age_max: None, grace: Duration::from_secs(5), idle_timeout: None }
@@ -276,7 +248,7 @@ mod tests {
     /// How long a connection that hears nothing lives, in seconds.
     async fn lives(span: Span, streams: Streams, crowded: bool) -> f64 {
         let began = Instant::now();
-        let connection = Glancing::new(Deaf, Duration::from_secs(10));
+        let connection = Glancing::new(Deaf, Duration::from_secs(10), Lingers::new());
         let told = std::future::pending::<()>();
         let living = Living::new(connection, |_| {}, told, &span, streams, move || crowded);
         let ended = tokio::time::timeout(Duration::from_secs(100_000), living).await;

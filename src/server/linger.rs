@@ -6,6 +6,8 @@
 //! that: there a stream is reset without harm to what was said on it.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -16,32 +18,69 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 
 use super::config::{LINGER, LINGER_MAX_BYTES};
-use super::glance;
+
+/// The bodies of one connection that are read on. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Lingers(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// Bodies are read on here: the handler that drops one may be on a thread of the scheduler.
+    runtime: Handle,
+    open: AtomicU32,
+}
+
+impl Lingers {
+    /// None as yet; they will be read on the runtime that this is called on.
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Shared { runtime: Handle::current(), open: AtomicU32::new(0) }))
+    }
+
+    /// Whether any is.
+    pub(super) fn are_open(&self) -> bool {
+        self.0.open.load(Ordering::Relaxed) > 0
+    }
+
+    /// One begins, and ends when this is dropped.
+    pub(super) fn open(&self) -> Open {
+        self.0.open.fetch_add(1, Ordering::Relaxed);
+        Open(Arc::clone(&self.0))
+    }
+}
+
+/// A body that is read on.
+pub(super) struct Open(Arc<Shared>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// A request body that is read on when it is dropped before its end.
 pub(super) struct Lingering {
     /// There until the drop.
     body: Option<Incoming>,
     /// Nothing for a body that need not be read on.
-    runtime: Option<Handle>,
+    lingers: Option<Lingers>,
 }
 
 impl Lingering {
-    /// Reads on on this runtime: the handler that drops the body may be on a thread of the scheduler.
-    pub(super) fn new(body: Incoming, version: Version) -> Self {
-        let runtime = (version < Version::HTTP_2 && !body.is_end_stream()).then(Handle::current);
-        if runtime.is_some() {
-            glance::body_comes();
-        }
-        Self { body: Some(body), runtime }
+    pub(super) fn new(body: Incoming, version: Version, lingers: &Lingers) -> Self {
+        let lingers = (version < Version::HTTP_2 && !body.is_end_stream()).then(|| lingers.clone());
+        Self { body: Some(body), lingers }
     }
 }
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        let Some((body, runtime)) = self.body.take().zip(self.runtime.take()) else { return };
+        let Some((body, lingers)) = self.body.take().zip(self.lingers.take()) else { return };
         if !body.is_end_stream() {
-            runtime.spawn(tokio::time::timeout(LINGER, read_on(body)));
+            let open = lingers.open();
+            lingers.0.runtime.spawn(async move {
+                let _open = open;
+                let _ = tokio::time::timeout(LINGER, read_on(body)).await;
+            });
         }
     }
 }

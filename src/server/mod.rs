@@ -3,6 +3,7 @@
 //! Everything is put together here once, at start-up; nothing below knows of configuration, ports or signals.
 
 mod admin;
+mod alarm;
 mod at_once;
 mod bound;
 mod builder;

@@ -134,6 +134,7 @@ impl AsyncRead for Timely {
                 *seen += of_preface.len();
                 if of_preface != &due[..of_preface.len()] {
                     let (last, ends_a_head) = tail([0; 4], new);
+                    glance::is_http1();
                     glance::bytes_came(ends_a_head);
                     this.version = Version::Http1(last);
                     return read;

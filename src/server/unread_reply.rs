@@ -18,6 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
+use super::glance::Answering;
 use crate::grpc::Data;
 
 /// What is handed down at once. A frame that was handed down waits where nobody can take it back, window or not.
@@ -100,12 +101,14 @@ pin_project! {
         #[pin]
         body: B,
         waiting: Option<Data>,
+        // Over HTTP/1.1: what says that its end is that of the answer.
+        answering: Option<Answering>,
     }
 }
 
 impl<B> Pieces<B> {
-    pub(super) fn new(body: B) -> Self {
-        Self { body, waiting: None }
+    pub(super) fn new(body: B, answering: Option<Answering>) -> Self {
+        Self { body, waiting: None, answering }
     }
 }
 
@@ -183,7 +186,7 @@ mod tests {
     async fn a_large_frame_goes_down_in_pieces_and_is_whole() {
         let all: Vec<u8> = (0..200_000u32).map(|byte| byte as u8).collect();
         let body = Full::new(Bytes::from(all.clone())).map_frame(|frame| frame.map_data(Data::Plain));
-        let mut pieces = Pieces::new(body);
+        let mut pieces = Pieces::new(body, None);
         let mut read = Vec::new();
         while let Some(frame) = pieces.frame().await {
             let piece = frame.expect("no error").into_data().expect("data").into_bytes();

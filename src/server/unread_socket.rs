@@ -12,6 +12,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::glance;
+
 /// A stream of bytes that fails when it takes none for too long.
 pub(super) struct Taken<S> {
     stream: S,
@@ -40,6 +42,7 @@ impl Wait {
     /// What was done, or that it took too long.
     fn within<T>(&mut self, done: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let waited = std::mem::replace(&mut self.waits, done.is_pending());
+        glance::sends(done.is_ready());
         if done.is_ready() || self.timeout.is_zero() {
             return done;
         }

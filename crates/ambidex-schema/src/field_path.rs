@@ -7,12 +7,12 @@
 
 use std::fmt;
 
-use crate::json::DEPTH_CEILING;
 use crate::json::number::{Integer, NumberError};
 use crate::json::well_known::{duration, field_mask, put_seconds_and_nanos, timestamp};
 use crate::message_type::{FieldHandle, MessageType};
 use crate::scalar::{put_base64_decoded, put_enum, put_number};
-use crate::tables::{Kind, Shape, Tables, WellKnown};
+use crate::steps::{Step, Steps};
+use crate::tables::{FieldTable, Kind, MessageTable, Shape, Tables, WellKnown};
 use crate::wire::{Reader, WireValue, begin_length, end_length, put_varint};
 
 /// A resolved dotted path of fields, such as `book.name`.
@@ -83,12 +83,6 @@ impl BindError {
         Self { name: crate::json::shortened(&name.into()), kind, message: message.into() }
     }
 
-    /// The same error under the name its text was sent with.
-    pub(crate) fn renamed(mut self, name: &str) -> Self {
-        self.name = crate::json::shortened(name);
-        self
-    }
-
     /// The field or parameter, as it was written.
     pub fn name(&self) -> &str {
         &self.name
@@ -126,44 +120,23 @@ impl MessageType {
     /// # }
     /// ```
     pub fn field_path(&self, path: &str) -> Result<FieldPath, FieldPathError> {
-        self.resolve_path(path, MessageType::field)
+        Ok(self.kept(&self.steps(path)?))
+    }
+
+    /// The same for as long as the path is needed now.
+    #[inline]
+    pub(crate) fn steps(&self, path: &str) -> Result<Steps<'_>, FieldPathError> {
+        Steps::resolve(self, path, |message, name| message.field_by_any_name(name.as_bytes()))
     }
 
     /// Resolves a dotted path of proto names, the only ones an HTTP rule may use.
     pub(crate) fn proto_field_path(&self, path: &str) -> Result<FieldPath, FieldPathError> {
-        self.resolve_path(path, MessageType::field_by_proto_name)
+        let steps = Steps::resolve(self, path, MessageTable::field_by_proto_name)?;
+        Ok(self.kept(&steps))
     }
 
-    fn resolve_path(
-        &self,
-        path: &str,
-        field: impl Fn(&MessageType, &str) -> Option<FieldHandle>,
-    ) -> Result<FieldPath, FieldPathError> {
-        let mut steps = Vec::new();
-        let mut message = self.clone();
-        let mut rest = path;
-        loop {
-            if steps.len() >= DEPTH_CEILING {
-                return Err(FieldPathError::TooDeep);
-            }
-            let (name, behind) = match memchr::memchr(b'.', rest.as_bytes()) {
-                Some(dot) => (&rest[..dot], Some(&rest[dot + 1..])),
-                None => (rest, None),
-            };
-            let step = field(&message, name).ok_or_else(|| FieldPathError::Unknown {
-                message: message.full_name().to_owned(),
-                name: crate::json::shortened(name),
-            })?;
-            steps.push(step.clone());
-            let Some(behind) = behind else { return Ok(FieldPath { steps }) };
-            let inner = step.message_type().filter(|_| !step.is_list());
-            message = inner.ok_or_else(|| FieldPathError::NotAMessage {
-                message: message.full_name().to_owned(),
-                name: crate::json::shortened(name),
-                rest: crate::json::shortened(behind),
-            })?;
-            rest = behind;
-        }
+    fn kept(&self, steps: &Steps<'_>) -> FieldPath {
+        FieldPath { steps: steps.iter().map(|step| step.handle(self.tables())).collect() }
     }
 }
 
@@ -189,14 +162,30 @@ impl FieldPath {
     /// When the text is no value of the field's type, or the field is one that text cannot spell.
     pub fn bind_str(&self, value: &str, out: &mut Vec<u8>) -> Result<(), BindError> {
         let before = out.len();
-        put_nested(&self.steps, value, out).map_err(|(kind, message)| {
+        put_nested(self.leaf().parent().tables(), self.steps(), value, out).map_err(|(kind, message)| {
             out.truncate(before);
             BindError::new(kind, self.to_string(), message)
         })
     }
 }
 
+impl Steps<'_> {
+    /// As [`FieldPath::bind_str`]; an error is the parameter's of this name.
+    pub(crate) fn bind_str(&self, name: &str, value: &str, out: &mut Vec<u8>) -> Result<(), BindError> {
+        let before = out.len();
+        put_nested(self.tables, self.iter(), value, out).map_err(|(kind, message)| {
+            out.truncate(before);
+            BindError::new(kind, name, message)
+        })
+    }
+}
+
 impl FieldPath {
+    /// The fields by their places, outermost first.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = Step> + Clone + '_ {
+        self.steps.iter().map(Step::of)
+    }
+
     /// The value that holds in an encoded message: the last one. None where the field is not set, or the bytes are
     /// no message.
     pub(crate) fn last_value<'w>(&self, wire: &'w [u8]) -> Option<WireValue<'w>> {
@@ -234,28 +223,39 @@ impl fmt::Display for FieldPath {
 
 type Refusal = (BindErrorKind, String);
 
-fn put_nested(steps: &[FieldHandle], text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let [step, inner @ ..] = steps else { unreachable!("a path has at least one field") };
-    let field = step.table();
-    if inner.is_empty() {
-        return put_leaf(step, text, out);
-    }
+fn put_nested(
+    tables: &Tables,
+    mut steps: impl Iterator<Item = Step>,
+    text: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    let first = steps.next().expect("a path has at least one field");
+    put_steps(tables, first.table(tables), &mut steps, text, out)
+}
+
+fn put_steps(
+    tables: &Tables,
+    field: &FieldTable,
+    steps: &mut impl Iterator<Item = Step>,
+    text: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    let Some(inner) = steps.next() else { return put_leaf(tables, field, text, out) };
+    let inner = inner.table(tables);
     field.tag.put(out);
     if let Kind::Group(_) = field.kind {
-        put_nested(inner, text, out)?;
+        put_steps(tables, inner, steps, text, out)?;
         put_varint(field.element_tag() + 1, out);
         return Ok(());
     }
     let mark = begin_length(out);
-    put_nested(inner, text, out)?;
+    put_steps(tables, inner, steps, text, out)?;
     end_length(mark, out);
     Ok(())
 }
 
-fn put_leaf(step: &FieldHandle, text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let field = step.table();
-    let tables = step.parent().tables();
-    if !step.is_text_bindable() {
+fn put_leaf(tables: &Tables, field: &FieldTable, text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    if !field.is_text_bindable(tables) {
         let what = match field.shape {
             Shape::Map { .. } => "a map",
             Shape::List { .. } => "a list of messages",

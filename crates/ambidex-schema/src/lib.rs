@@ -20,6 +20,7 @@
 //! | `percent` | percent-encoding, strictly |
 //! | `http_verb`, `http_rule` | [`http_bindings`]: rules read from options and checked against messages |
 //! | `field_path` | [`FieldPath`]: dotted paths, and text bound to them |
+//! | `steps` | the same paths for as long as a query parameter is bound |
 //! | `query` | [`bind_query`]: query parameters as fields |
 //! | `field_mask` | [`mask_from_json`]: which fields a PATCH body names |
 //! | `response_mask` | [`ResponseMask`]: which fields of a reply are shown |
@@ -44,6 +45,7 @@ mod response_mask;
 mod route_table;
 mod scalar;
 mod schema;
+mod steps;
 mod tables;
 mod wire;
 
@@ -61,6 +63,6 @@ pub use path_template::{PathTemplate, Segment, TemplateError, Variable};
 pub use prost_reflect::MethodDescriptor;
 pub use query::{QueryOptions, bind_query};
 pub use response_mask::{ResponseMask, ResponseMaskError};
-pub use route_table::{Found, Match, RouteConflict, RouteTable};
+pub use route_table::{Captures, Found, Match, RouteConflict, RouteTable};
 pub use schema::{Schema, SchemaBuilder, SchemaError};
 pub use wire::{WireError, WireErrorKind};

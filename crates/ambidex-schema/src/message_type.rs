@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
 
-use crate::tables::{FieldTable, Kind, MessageTable, Shape, Tables, WellKnown};
+use crate::tables::{FieldTable, MessageTable, Shape, Tables};
 use crate::wire::{Reader, WireError};
 
 /// A message type of a [`Schema`](crate::Schema). Cloning it is cheap.
@@ -206,17 +206,7 @@ impl FieldHandle {
     /// Whether one value of the field can be written as plain text in a path or a query: scalars, enums, and
     /// the well-known messages whose JSON is a string, number or bool.
     pub fn is_text_bindable(&self) -> bool {
-        if self.is_map() {
-            return false;
-        }
-        match self.table().kind {
-            Kind::Group(_) => false,
-            Kind::Message(index) => matches!(
-                self.message.tables.message(index).well_known,
-                WellKnown::Timestamp | WellKnown::Duration | WellKnown::FieldMask | WellKnown::Wrapper(_)
-            ),
-            _ => true,
-        }
+        self.table().is_text_bindable(&self.message.tables)
     }
 
     /// The descriptor this field was built from; `None` for an extension.

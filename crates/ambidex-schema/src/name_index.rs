@@ -1,13 +1,13 @@
-//! A read-only map from names to small numbers, built once and probed on every JSON key.
+//! A map from names to small numbers, built once and probed on every JSON key and every segment of a path.
 //!
-//! An open-addressing table over names that come from the schema. The hash needs no secret: attackers
-//! choose the probes but not the contents, so a probe costs at most the longest cluster the schema itself
-//! has. It refuses to know what the numbers stand for.
+//! An open-addressing table over names that come from the schema or the server's routes. The hash needs no secret: attackers
+//! choose the probes but not the contents, so a probe costs at most the longest cluster that they
+//! themselves have. It refuses to know what the numbers stand for.
 
 /// Marks an empty slot.
 const VACANT: u32 = u32::MAX;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct NameIndex {
     names: Vec<(Box<str>, u32)>,
     /// Positions in `names`; a power of two long, at most half full.
@@ -17,24 +17,50 @@ pub(crate) struct NameIndex {
 impl NameIndex {
     /// Builds the table. Where a name appears twice the first one stays.
     pub(crate) fn new(entries: impl IntoIterator<Item = (Box<str>, u32)>) -> Self {
-        let entries: Vec<_> = entries.into_iter().collect();
-        let mut index = Self {
-            slots: vec![VACANT; (entries.len() * 2).next_power_of_two()].into_boxed_slice(),
-            names: Vec::with_capacity(entries.len()),
-        };
+        let entries = entries.into_iter();
+        let mut index = Self::default();
+        index.make_room(entries.size_hint().0);
         for (name, value) in entries {
-            if index.get(name.as_bytes()).is_some() {
-                continue;
-            }
-            let mask = index.slots.len() - 1;
-            let mut slot = hash(name.as_bytes()) as usize & mask;
-            while index.slots[slot] != VACANT {
-                slot = (slot + 1) & mask;
-            }
-            index.slots[slot] = index.names.len() as u32;
-            index.names.push((name, value));
+            index.insert(name, value);
         }
         index
+    }
+
+    /// Adds a name, unless it is there; returns the number that it stands for.
+    pub(crate) fn insert(&mut self, name: Box<str>, value: u32) -> u32 {
+        if let Some(known) = self.get(name.as_bytes()) {
+            return known;
+        }
+        let names = self.names.len() + 1;
+        if names * 2 > self.slots.len() {
+            self.make_room(names);
+        }
+        self.occupy(names as u32 - 1, &name);
+        self.names.push((name, value));
+        value
+    }
+
+    /// Makes room for so many names.
+    fn make_room(&mut self, names: usize) {
+        self.slots = vec![VACANT; (names * 2).next_power_of_two()].into_boxed_slice();
+        let known = std::mem::take(&mut self.names);
+        for (position, (name, _)) in known.iter().enumerate() {
+            self.occupy(position as u32, name);
+        }
+        self.names = known;
+    }
+
+    fn occupy(&mut self, position: u32, name: &str) {
+        let mask = self.slots.len() - 1;
+        let mut slot = hash(name.as_bytes()) as usize & mask;
+        while self.slots[slot] != VACANT {
+            slot = (slot + 1) & mask;
+        }
+        self.slots[slot] = position;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty()
     }
 
     #[inline]
@@ -87,6 +113,17 @@ mod tests {
         }
         assert_eq!(index.get(b"field_name_200"), None);
         assert_eq!(index.get(b""), None);
+    }
+
+    #[test]
+    fn it_grows_with_what_is_added() {
+        let mut index = NameIndex::default();
+        for i in 0..100 {
+            assert_eq!(index.insert(format!("name-{i}").into(), i), i);
+            assert_eq!(index.insert(format!("name-{i}").into(), 1000), i, "it was there");
+        }
+        assert!((0..100).all(|i| index.get(format!("name-{i}").as_bytes()) == Some(i)));
+        assert_eq!(index.get(b"name-100"), None);
     }
 
     #[test]

@@ -33,6 +33,23 @@ pub(crate) fn decode(text: &str) -> Result<Cow<'_, str>, BadEscape> {
     percent_decode_str(text).decode_utf8().map_err(|_| BadEscape)
 }
 
+/// Decodes what a form or a query says: every escape, and `+`, which is a space.
+pub(crate) fn decode_form(text: &str) -> Result<Cow<'_, str>, BadEscape> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    let digit = |bytes: &mut std::str::Bytes<'_>| {
+        bytes.next().and_then(|byte| char::from(byte).to_digit(16)).ok_or(BadEscape)
+    };
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => (digit(&mut bytes)? << 4 | digit(&mut bytes)?) as u8,
+            byte => byte,
+        });
+    }
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| BadEscape)
+}
+
 /// Decodes every escape but that of the slash: a value of several segments must keep telling a slash that
 /// separates from one that was escaped.
 pub(crate) fn decode_keeping_slashes(text: &str) -> Result<Cow<'_, str>, BadEscape> {
@@ -79,6 +96,14 @@ mod tests {
     fn everything_else_is_decoded() {
         assert_eq!(decode("a%20b%2Fc%C3%A9"), Ok("a b/cé".into()));
         assert_eq!(decode("plain"), Ok(Cow::Borrowed("plain")));
+    }
+
+    #[test]
+    fn in_a_query_a_plus_is_a_space() {
+        assert_eq!(decode_form("a+b%2Bc%C3%A9"), Ok("a b+cé".into()));
+        for text in ["%", "%2", "%zz", "a%2", "%2+", "%+2", "%%20", "%ff", "%é"] {
+            assert_eq!(decode_form(text), Err(BadEscape), "{text}");
+        }
     }
 
     #[test]

@@ -6,10 +6,14 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use crate::field_path::{BindError, BindErrorKind, FieldPath, FieldPathError};
 use crate::http_rule::BodyBinding;
 use crate::message_type::MessageType;
 use crate::percent;
+use crate::steps::{Step, Steps};
+use crate::tables::{Shape, Tables};
 
 /// What of a message may come from the query.
 #[derive(Debug, Clone)]
@@ -109,7 +113,7 @@ pub fn bind_query(
     out: &mut Vec<u8>,
 ) -> Result<(), BindError> {
     let before = out.len();
-    let result = SetFields::new(options.bound_by_path)
+    let result = SetFields::new(message.tables(), options.bound_by_path)
         .and_then(|mut set| bind_parameters(message, raw_query, options, &mut set, out));
     if result.is_err() {
         out.truncate(before);
@@ -117,30 +121,28 @@ pub fn bind_query(
     result
 }
 
-fn bind_parameters(
-    message: &MessageType,
+fn bind_parameters<'t>(
+    message: &'t MessageType,
     raw_query: &str,
     options: &QueryOptions<'_>,
-    set: &mut SetFields<'_>,
+    set: &mut SetFields<'t, '_>,
     out: &mut Vec<u8>,
 ) -> Result<(), BindError> {
-    let pairs = raw_query.split('&').filter(|pair| !pair.is_empty());
-    for (index, pair) in pairs.enumerate() {
+    for (index, parameter) in (Parameters { rest: raw_query }).enumerate() {
         if index >= options.max_parameters {
             let message = format!("there are more than {} query parameters", options.max_parameters);
             return Err(BindError::new(BindErrorKind::LimitExceeded, "", message));
         }
-        let (raw_name, raw_value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = decode(raw_name, raw_name)?;
-        let value = decode(raw_value, &name)?;
+        let name = parameter.name.decoded(parameter.name.text)?;
+        let value = parameter.value.decoded(&name)?;
         if name.starts_with('$') {
             continue;
         }
         match field_of(message, &name, options) {
-            Ok(path) => {
+            Ok(steps) => {
                 // Checked before the oneof and the duplicate: that it can never be bound is the better news.
-                path.bind_str(&value, out).map_err(|error| error.renamed(&name))?;
-                set.add(path).map_err(|error| error.renamed(&name))?;
+                steps.bind_str(&name, &value, out)?;
+                set.add(&name, steps)?;
             }
             Err(_) if options.ignore_unknown || options.system.contains(&&*name) => {}
             Err(message) => return Err(BindError::new(BindErrorKind::Unknown, name, message)),
@@ -150,90 +152,177 @@ fn bind_parameters(
 }
 
 /// The field a parameter sets, or why there is none that it may set.
-fn field_of(message: &MessageType, name: &str, options: &QueryOptions<'_>) -> Result<FieldPath, String> {
+fn field_of<'t>(
+    message: &'t MessageType,
+    name: &str,
+    options: &QueryOptions<'_>,
+) -> Result<Steps<'t>, String> {
     if let BodyBinding::Whole = options.body {
         return Err("every field comes from the body, none from the query".to_owned());
     }
-    let path = message.field_path(name).map_err(|error| match error {
+    let steps = message.steps(name).map_err(|error| match error {
         FieldPathError::Unknown { .. } => "there is no such query parameter".to_owned(),
         other => other.to_string(),
     })?;
     if let BodyBinding::Field(body) = options.body
-        && path.fields()[0] == *body
+        && steps.first == Step::of(body)
     {
         return Err(format!("`{}` comes from the body, not from the query", body.name()));
     }
-    if options.bound_by_path.contains(&path) {
+    if options.bound_by_path.iter().any(|path| path.steps().eq(steps.iter())) {
         return Err("this field comes from the path, not from the query".to_owned());
     }
-    Ok(path)
+    Ok(steps)
 }
 
-fn decode<'q>(raw: &'q str, name: &str) -> Result<Cow<'q, str>, BindError> {
-    let bad = |_| BindError::new(BindErrorKind::BadEscape, name, "malformed percent-encoding");
-    if memchr::memchr(b'+', raw.as_bytes()).is_none() {
-        return percent::decode(raw).map_err(bad);
+/// The parameters of a query, as they are written.
+struct Parameters<'q> {
+    rest: &'q str,
+}
+
+struct Parameter<'q> {
+    name: Raw<'q>,
+    value: Raw<'q>,
+}
+
+#[derive(Clone, Copy)]
+struct Raw<'q> {
+    text: &'q str,
+    is_escaped: bool,
+}
+
+impl<'q> Iterator for Parameters<'q> {
+    type Item = Parameter<'q>;
+
+    fn next(&mut self) -> Option<Parameter<'q>> {
+        self.rest = self.rest.trim_start_matches('&');
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (mut equals, mut end) = (None, self.rest.len());
+        let (mut name_is_escaped, mut is_escaped) = (false, false);
+        // One look at each byte costs less than a search for each of the four: most names and values are short.
+        for (at, byte) in self.rest.bytes().enumerate() {
+            match byte {
+                b'&' => {
+                    end = at;
+                    break;
+                }
+                b'=' if equals.is_none() => {
+                    equals = Some(at);
+                    name_is_escaped = std::mem::take(&mut is_escaped);
+                }
+                b'%' | b'+' => is_escaped = true,
+                _ => {}
+            }
+        }
+        let (pair, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        let raw = |text, is_escaped| Raw { text, is_escaped };
+        Some(match equals {
+            Some(at) => {
+                Parameter { name: raw(&pair[..at], name_is_escaped), value: raw(&pair[at + 1..], is_escaped) }
+            }
+            None => Parameter { name: raw(pair, is_escaped), value: raw("", false) },
+        })
     }
-    let spaced = raw.replace('+', " ");
-    percent::decode(&spaced).map(|decoded| Cow::Owned(decoded.into_owned())).map_err(bad)
+}
+
+impl<'q> Raw<'q> {
+    fn decoded(self, name: &str) -> Result<Cow<'q, str>, BindError> {
+        if !self.is_escaped {
+            return Ok(Cow::Borrowed(self.text));
+        }
+        percent::decode_form(self.text)
+            .map_err(|_| BindError::new(BindErrorKind::BadEscape, name, "malformed percent-encoding"))
+    }
 }
 
 /// The paths that are set, for as long as setting another might contradict them.
 ///
 /// Compared one by one, since there are seldom more than a handful, and each is a few numbers. The bound on
 /// parameters bounds this too.
-struct SetFields<'p> {
+struct SetFields<'t, 'p> {
+    tables: &'t Tables,
     by_path: &'p [FieldPath],
-    by_query: Vec<FieldPath>,
+    by_query: SmallVec<[Steps<'t>; 4]>,
 }
 
-impl<'p> SetFields<'p> {
+impl<'t, 'p> SetFields<'t, 'p> {
     /// What the path sets counts from the start.
-    fn new(by_path: &'p [FieldPath]) -> Result<Self, BindError> {
+    fn new(tables: &'t Tables, by_path: &'p [FieldPath]) -> Result<Self, BindError> {
+        let set = |by_path| Self { tables, by_path, by_query: SmallVec::new() };
         for (index, path) in by_path.iter().enumerate().skip(1) {
-            Self { by_path: &by_path[..index], by_query: Vec::new() }.check(path)?;
+            let before = set(&by_path[..index]);
+            before.check(path.steps()).map_err(|error| error.named(&path.to_string()))?;
         }
-        Ok(Self { by_path, by_query: Vec::new() })
+        Ok(set(by_path))
     }
 
-    fn add(&mut self, path: FieldPath) -> Result<(), BindError> {
+    fn add(&mut self, name: &str, steps: Steps<'t>) -> Result<(), BindError> {
         // A list takes as many values as there are; only a oneof on the way to it can be contradicted.
-        let is_free =
-            path.leaf().is_list() && path.fields().iter().all(|field| field.table().oneof.is_none());
+        let is_free = matches!(steps.leaf().table(self.tables).shape, Shape::List { .. })
+            && steps.iter().all(|step| step.table(self.tables).oneof.is_none());
         if !is_free {
-            self.check(&path)?;
-            self.by_query.push(path);
+            self.check(steps.iter()).map_err(|error| error.named(name))?;
+            self.by_query.push(steps);
         }
         Ok(())
     }
 
-    fn check(&self, path: &FieldPath) -> Result<(), BindError> {
-        let first = &path.fields()[0];
-        for known in self.by_path.iter().chain(&self.by_query) {
-            // Most are fields of the message itself, and others than this.
-            let other = &known.fields()[0];
-            if first.index() != other.index() && first.table().oneof.is_none() {
-                continue;
-            }
-            let mut steps = path.fields().iter().zip(known.fields());
-            let parting = steps.find(|(step, known)| step.number() != known.number());
-            match parting {
-                // Both are fields of one message.
-                Some((step, known))
-                    if step.table().oneof.is_some() && step.table().oneof == known.table().oneof =>
-                {
-                    let oneof = usize::from(step.table().oneof.unwrap_or_default());
-                    let oneof = &step.parent().table().oneof_names[oneof];
-                    let message = format!("the oneof `{oneof}` already has another member");
-                    return Err(BindError::new(BindErrorKind::Duplicate, path.to_string(), message));
-                }
-                None if path.fields().len() == known.fields().len() && !path.leaf().is_list() => {
-                    let message = "the parameter is given twice, but its field has one value";
-                    return Err(BindError::new(BindErrorKind::Duplicate, path.to_string(), message));
-                }
-                _ => {}
-            }
+    fn check(&self, path: impl Iterator<Item = Step> + Clone) -> Result<(), Contradiction> {
+        for known in self.by_path {
+            self.compare(path.clone(), known.steps())?;
+        }
+        for known in &self.by_query {
+            self.compare(path.clone(), known.iter())?;
         }
         Ok(())
+    }
+
+    fn compare(
+        &self,
+        mut path: impl Iterator<Item = Step>,
+        mut known: impl Iterator<Item = Step>,
+    ) -> Result<(), Contradiction> {
+        let mut leaf = None;
+        loop {
+            match (path.next(), known.next()) {
+                (Some(step), Some(known)) if step == known => leaf = Some(step),
+                // Both are fields of one message.
+                (Some(step), Some(known)) => {
+                    return match step.table(self.tables).oneof {
+                        Some(oneof) if known.table(self.tables).oneof == Some(oneof) => {
+                            let name = &step.message(self.tables).oneof_names[usize::from(oneof)];
+                            Err(Contradiction::Oneof(name.to_string()))
+                        }
+                        _ => Ok(()),
+                    };
+                }
+                (None, None) => {
+                    let is_list =
+                        leaf.is_some_and(|leaf| matches!(leaf.table(self.tables).shape, Shape::List { .. }));
+                    return if is_list { Ok(()) } else { Err(Contradiction::Twice) };
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+/// What two paths cannot both set.
+enum Contradiction {
+    Twice,
+    /// Two members of the oneof of this name.
+    Oneof(String),
+}
+
+impl Contradiction {
+    fn named(self, name: &str) -> BindError {
+        let message = match self {
+            Self::Twice => "the parameter is given twice, but its field has one value".to_owned(),
+            Self::Oneof(oneof) => format!("the oneof `{oneof}` already has another member"),
+        };
+        BindError::new(BindErrorKind::Duplicate, name, message)
     }
 }

@@ -6,10 +6,12 @@
 //! an escaped slash never separates. This file refuses to know messages and status codes.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 
-use fnv::FnvHashMap;
+use smallvec::SmallVec;
 
 use crate::http_verb::HttpVerb;
+use crate::name_index::NameIndex;
 use crate::path_template::{PathTemplate, Segment};
 use crate::percent;
 
@@ -48,8 +50,7 @@ struct Route<T> {
 /// What may follow after some segments of a path.
 #[derive(Debug, Clone, Default)]
 struct Node {
-    /// Its keys are the server's own, so that nobody can choose them to collide.
-    literals: FnvHashMap<String, usize>,
+    literals: NameIndex,
     single: Option<usize>,
     /// Routes that end here.
     here: Vec<Leaf>,
@@ -88,9 +89,33 @@ pub struct Found<'t, 'p, T> {
     pub value: &'t T,
     /// The decoded values of the template's variables, in the order of
     /// [`PathTemplate::variables`].
-    pub captures: Vec<Cow<'p, str>>,
+    pub captures: Captures<'p>,
     /// A HEAD request is served by a route for GET: the body is to be left out.
     pub head_as_get: bool,
+}
+
+/// The decoded values of a template's variables, borrowed from the path where nothing in them was escaped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Captures<'p>(SmallVec<[Cow<'p, str>; 4]>);
+
+impl<'p> Deref for Captures<'p> {
+    type Target = [Cow<'p, str>];
+
+    fn deref(&self) -> &[Cow<'p, str>] {
+        &self.0
+    }
+}
+
+impl<'p> FromIterator<Cow<'p, str>> for Captures<'p> {
+    fn from_iter<I: IntoIterator<Item = Cow<'p, str>>>(values: I) -> Self {
+        Self(SmallVec::from_iter(values))
+    }
+}
+
+impl<const N: usize> PartialEq<[&str; N]> for Captures<'_> {
+    fn eq(&self, other: &[&str; N]) -> bool {
+        **self == *other
+    }
 }
 
 /// Two routes that no request can tell apart.
@@ -179,7 +204,9 @@ impl<T> RouteTable<T> {
         for segment in template.segments() {
             let fresh = self.nodes.len();
             let next = match segment {
-                Segment::Literal(text) => *self.nodes[node].literals.entry(text.clone()).or_insert(fresh),
+                Segment::Literal(text) => {
+                    self.nodes[node].literals.insert(text.as_str().into(), fresh as u32) as usize
+                }
                 Segment::Single => *self.nodes[node].single.get_or_insert(fresh),
                 // The parser lets nothing follow it.
                 Segment::Multi => return (node, true),
@@ -208,7 +235,7 @@ impl<T> RouteTable<T> {
         match self.find_strict(method, &path) {
             Match::Found(found) => Match::Found(Found {
                 value: found.value,
-                captures: found.captures.into_iter().map(|capture| capture.into_owned().into()).collect(),
+                captures: found.captures.iter().map(|capture| capture.to_string().into()).collect(),
                 head_as_get: found.head_as_get,
             }),
             Match::MethodNotAllowed { allow } => Match::MethodNotAllowed { allow },
@@ -221,40 +248,38 @@ impl<T> RouteTable<T> {
         let Some(path) = Path::split(raw_path) else { return Match::NotFound };
         let mut search = Search { table: self, method, allow: Vec::new() };
         // Recognising the verb first lets `/v1/{name=**}` and `/v1/{name=**}:read` live side by side.
-        let found = path
-            .with_verb()
-            .and_then(|(path, verb)| search.route(&path, Some(verb)))
-            .or_else(|| search.route(&path, None));
-        match found {
-            Some((route, head_as_get)) => self.captured(route, head_as_get, &path),
-            None if search.allow.is_empty() => Match::NotFound,
-            None => {
-                search.allow.sort_unstable();
-                search.allow.dedup();
-                Match::MethodNotAllowed { allow: search.allow }
-            }
+        if let Some((path, verb)) = path.with_verb()
+            && let Some(found) = search.route(&path, Some(verb))
+        {
+            return self.captured(found, &path);
         }
+        if let Some(found) = search.route(&path, None) {
+            return self.captured(found, &path);
+        }
+        if search.allow.is_empty() {
+            return Match::NotFound;
+        }
+        search.allow.sort_unstable();
+        search.allow.dedup();
+        Match::MethodNotAllowed { allow: search.allow }
     }
 
     /// Decodes what the variables of a route captured.
-    fn captured<'t, 'p>(&'t self, route: usize, head_as_get: bool, path: &Path<'p>) -> Match<'t, 'p, T> {
+    fn captured<'t, 'p>(&'t self, found: (usize, bool), path: &Path<'p>) -> Match<'t, 'p, T> {
+        let (route, head_as_get) = found;
         let Route { template, value } = &self.routes[route];
-        let without_verb = path.with_verb();
-        let path = match (&without_verb, template.verb()) {
-            (Some((path, _)), Some(_)) => path,
-            _ => path,
-        };
-        let mut captures = Vec::with_capacity(template.variables().len());
+        let mut captures = Captures::default();
         for variable in template.variables() {
             let range = variable.segments();
             let reaches_end = template.segments()[range.clone()].last() == Some(&Segment::Multi);
-            let raw = path.slice(range.start, if reaches_end { path.segments.len() } else { range.end });
-            let decoded = match variable.spans_segments() {
-                true => percent::decode_keeping_slashes(raw),
-                false => percent::decode(raw),
+            let raw = path.slice(range.start, if reaches_end { path.ends.len() } else { range.end });
+            let decoded = match (path.has_escapes, variable.spans_segments()) {
+                (false, _) => Ok(Cow::Borrowed(raw)),
+                (true, true) => percent::decode_keeping_slashes(raw),
+                (true, false) => percent::decode(raw),
             };
             match decoded {
-                Ok(capture) => captures.push(capture),
+                Ok(capture) => captures.0.push(capture),
                 Err(_) => return Match::BadEscape,
             }
         }
@@ -262,51 +287,86 @@ impl<T> RouteTable<T> {
     }
 }
 
-/// A path as its segments, each with where it starts in the text.
+/// A path as its segments.
 #[derive(Debug, Clone)]
 struct Path<'p> {
     text: &'p str,
-    segments: Vec<(usize, &'p str)>,
+    /// Where each segment ends. The first starts behind the first slash, each other behind the one where the segment
+    /// before it ends.
+    ends: SmallVec<[usize; 8]>,
+    has_escapes: bool,
+    /// The last colon, wherever it is.
+    colon: Option<usize>,
 }
 
 impl<'p> Path<'p> {
     /// `None` where the path does not start with a slash. The root has no segments.
     fn split(text: &'p str) -> Option<Self> {
         let rest = text.strip_prefix('/')?;
-        let mut start = 1;
-        let mut segments = Vec::with_capacity(8);
-        if !rest.is_empty() {
-            for segment in rest.split('/') {
-                segments.push((start, segment));
-                start += segment.len() + 1;
+        let mut path = Self { text, ends: SmallVec::new(), has_escapes: false, colon: None };
+        // One look at each byte costs less than a search for each of the three: most segments are short.
+        for (at, &byte) in text.as_bytes().iter().enumerate().skip(1) {
+            // Letters are most of it, and none of them.
+            if byte > b':' {
+                continue;
+            }
+            match byte {
+                b'/' => path.ends.push(at),
+                b':' => path.colon = Some(at),
+                b'%' => path.has_escapes = true,
+                _ => {}
             }
         }
-        Some(Self { text, segments })
+        if !rest.is_empty() {
+            path.ends.push(text.len());
+        }
+        Some(path)
     }
 
     /// The path without what stands behind the last colon of its last segment, and that.
     fn with_verb(&self) -> Option<(Self, &'p str)> {
-        let &(start, last) = self.segments.last()?;
-        let colon = memchr::memrchr(b':', last.as_bytes())?;
-        let (value, verb) = (&last[..colon], &last[colon + 1..]);
+        let start = self.start(self.ends.len().checked_sub(1)?);
+        let colon = self.colon.filter(|colon| *colon >= start)?;
+        let verb = &self.text[colon + 1..];
         if verb.is_empty() {
             return None;
         }
-        let mut path = Self { text: &self.text[..start + value.len()], segments: self.segments.clone() };
-        path.segments.pop();
+        let mut path = self.clone();
+        path.ends.pop();
         // In `/:verb` nothing stands before the colon: the path is the root.
-        if !(value.is_empty() && start == 1) {
-            path.segments.push((start, value));
+        if colon > 1 {
+            path.ends.push(colon);
         }
         Some((path, verb))
     }
 
+    fn start(&self, segment: usize) -> usize {
+        segment.checked_sub(1).map_or(1, |before| self.ends[before] + 1)
+    }
+
     /// The raw text of some segments, with the slashes between them.
     fn slice(&self, start: usize, end: usize) -> &'p str {
-        match (self.segments.get(start), end.checked_sub(1).and_then(|last| self.segments.get(last))) {
-            (Some(&(from, _)), Some(&(last, text))) if start < end => &self.text[from..last + text.len()],
-            _ => "",
+        if start >= end || end > self.ends.len() {
+            return "";
         }
+        &self.text[self.start(start)..self.ends[end - 1]]
+    }
+}
+
+/// The segments of a path that are still to be matched.
+#[derive(Clone, Copy)]
+struct Rest<'a> {
+    text: &'a str,
+    start: usize,
+    ends: &'a [usize],
+    has_escapes: bool,
+}
+
+impl<'a> Rest<'a> {
+    #[inline]
+    fn split_first(self) -> Option<(&'a str, Self)> {
+        let (&end, ends) = self.ends.split_first()?;
+        Some((&self.text[self.start..end], Self { start: end + 1, ends, ..self }))
     }
 }
 
@@ -321,26 +381,30 @@ struct Search<'t, 'm, T> {
 impl<T> Search<'_, '_, T> {
     /// The position of the route, and whether it is one for GET that serves HEAD.
     fn route(&mut self, path: &Path<'_>, verb: Option<&str>) -> Option<(usize, bool)> {
-        self.descend(0, &path.segments, verb)
+        let rest = Rest { text: path.text, start: 1, ends: &path.ends, has_escapes: path.has_escapes };
+        self.descend(0, rest, verb)
     }
 
-    fn descend(&mut self, node: usize, rest: &[(usize, &str)], verb: Option<&str>) -> Option<(usize, bool)> {
+    fn descend(&mut self, node: usize, rest: Rest<'_>, verb: Option<&str>) -> Option<(usize, bool)> {
         let node = &self.table.nodes[node];
-        let Some(&(_, segment)) = rest.first() else {
+        let Some((segment, behind)) = rest.split_first() else {
             return self.choose(&node.here, verb).or_else(|| self.choose(&node.multi, verb));
         };
         if !node.literals.is_empty() {
-            // Escapes were checked before; what does not decode to UTF-8 equals no literal.
-            let literal = percent::decode(segment).ok().and_then(|text| node.literals.get(&*text));
-            if let Some(&next) = literal
-                && let Some(found) = self.descend(next, &rest[1..], verb)
+            let literal = match rest.has_escapes {
+                false => node.literals.get(segment.as_bytes()),
+                // Escapes were checked before; what does not decode to UTF-8 equals no literal.
+                true => percent::decode(segment).ok().and_then(|text| node.literals.get(text.as_bytes())),
+            };
+            if let Some(next) = literal
+                && let Some(found) = self.descend(next as usize, behind, verb)
             {
                 return Some(found);
             }
         }
         if let Some(next) = node.single
             && !segment.is_empty()
-            && let Some(found) = self.descend(next, &rest[1..], verb)
+            && let Some(found) = self.descend(next, behind, verb)
         {
             return Some(found);
         }

@@ -258,6 +258,19 @@ impl FieldTable {
         }
     }
 
+    /// Whether one value can be written as plain text.
+    pub(crate) fn is_text_bindable(&self, tables: &Tables) -> bool {
+        match self.kind {
+            _ if matches!(self.shape, Shape::Map { .. }) => false,
+            Kind::Group(_) => false,
+            Kind::Message(index) => matches!(
+                tables.message(index).well_known,
+                WellKnown::Timestamp | WellKnown::Duration | WellKnown::FieldMask | WellKnown::Wrapper(_)
+            ),
+            _ => true,
+        }
+    }
+
     /// The tag of one element: for a packed list that is not the tag of the list.
     pub(crate) fn element_tag(&self) -> u64 {
         u64::from(self.number << 3 | u32::from(self.kind.wire_type()))
