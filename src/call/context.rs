@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 
 use futures_core::Stream;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use pin_project_lite::pin_project;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
@@ -90,10 +91,13 @@ struct Shared {
     protocol: Protocol,
     peer: Peer,
     deadline: Option<Deadline>,
-    cancellation: Cancellation,
+    /// Made when somebody asks for it: most calls are answered before that.
+    cancellation: OnceLock<Cancellation>,
     state: ServerState,
     http_route: Option<Arc<HttpRoute>>,
     metadata: OnceLock<MetadataMap>,
+    /// What the metadata are made of when somebody asks for them.
+    remembered: OnceLock<Vec<(HeaderName, HeaderValue)>>,
     values: OnceLock<Extensions>,
     /// Boxed, since most calls have none.
     trailers: Mutex<Option<Box<MetadataMap>>>,
@@ -106,7 +110,6 @@ impl Context {
         protocol: Protocol,
         peer: Peer,
         deadline: Option<Deadline>,
-        cancellation: Cancellation,
         state: ServerState,
     ) -> Self {
         Self(Arc::new(Shared {
@@ -114,10 +117,11 @@ impl Context {
             protocol,
             peer,
             deadline,
-            cancellation,
+            cancellation: OnceLock::new(),
             state,
             http_route: None,
             metadata: OnceLock::new(),
+            remembered: OnceLock::new(),
             values: OnceLock::new(),
             trailers: Mutex::default(),
             trace: OnceLock::new(),
@@ -158,12 +162,17 @@ impl Context {
 
     /// The call's cancellation: set when the client has gone or the deadline has passed.
     pub fn cancellation(&self) -> &Cancellation {
-        &self.0.cancellation
+        self.0.cancellation.get_or_init(Cancellation::new)
+    }
+
+    /// Why nobody waits for this call any more, if so.
+    fn cancelled_for(&self) -> Option<CancelReason> {
+        self.0.cancellation.get()?.reason()
     }
 
     /// Whether nobody waits for this call any more.
     pub fn is_cancelled(&self) -> bool {
-        self.0.cancellation.is_cancelled()
+        self.cancelled_for().is_some()
     }
 
     /// `Err` with the fitting status as soon as nobody waits for this call any more. [`check`](super::check)
@@ -173,7 +182,7 @@ impl Context {
     ///
     /// DEADLINE_EXCEEDED after the deadline, CANCELLED when the client left, UNAVAILABLE in a shutdown.
     pub fn check(&self) -> Result<(), tonic::Status> {
-        match self.0.cancellation.reason() {
+        match self.cancelled_for() {
             Some(reason) => Err(cancelled_status(reason)),
             None if self.0.deadline.is_some_and(|deadline| deadline.has_passed()) => {
                 Err(cancelled_status(CancelReason::DeadlineExceeded))
@@ -185,7 +194,17 @@ impl Context {
     /// The request metadata as the handler got it; empty for code that runs before the handler does.
     pub fn metadata(&self) -> &MetadataMap {
         static EMPTY: OnceLock<MetadataMap> = OnceLock::new();
-        self.0.metadata.get().unwrap_or_else(|| EMPTY.get_or_init(MetadataMap::new))
+        match (self.0.metadata.get(), self.0.remembered.get()) {
+            (Some(metadata), _) => metadata,
+            (None, Some(remembered)) => self.0.metadata.get_or_init(|| {
+                let mut headers = HeaderMap::with_capacity(remembered.len());
+                for (name, value) in remembered {
+                    headers.append(name, value.clone());
+                }
+                MetadataMap::from_headers(headers)
+            }),
+            (None, None) => EMPTY.get_or_init(MetadataMap::new),
+        }
     }
 
     /// The trace the call belongs to, and its own place in it: as its caller's `traceparent` says, or where the call has a
@@ -197,7 +216,7 @@ impl Context {
         if let Some(trace) = self.0.trace.get() {
             return Some(trace);
         }
-        let caller = TraceContext::from_metadata(self.0.metadata.get()?)?;
+        let caller = TraceContext::from_metadata(self.metadata())?;
         Some(self.0.trace.get_or_init(|| Box::new(caller.child())))
     }
 
@@ -286,10 +305,16 @@ impl Context {
         }
     }
 
-    /// Remembers the request metadata for deep code. Only the first call counts.
+    /// Remembers the request metadata for deep code, which seldom asks: as a list, a map costs more. Only the first call
+    /// counts.
     pub(crate) fn remember_metadata(&self, metadata: &MetadataMap) {
         if !metadata.is_empty() {
-            self.0.metadata.get_or_init(|| metadata.clone());
+            let headers = metadata.as_ref();
+            self.0.remembered.get_or_init(|| {
+                let mut list = Vec::with_capacity(headers.len());
+                list.extend(headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+                list
+            });
         }
     }
 }
@@ -301,7 +326,7 @@ impl fmt::Debug for Context {
             .field("protocol", &self.0.protocol)
             .field("peer", &self.0.peer)
             .field("deadline", &self.0.deadline)
-            .field("cancelled", &self.0.cancellation.reason())
+            .field("cancelled", &self.cancelled_for())
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use tonic::Extensions;
 use tonic::metadata::MetadataMap;
 
-use super::{Body, CancelReason, Cancellation, Context, Deadline, MethodSpec, Peer, Protocol, ServerState};
+use super::{Body, CancelReason, Context, Deadline, MethodSpec, Peer, Protocol, ServerState};
 
 /// A call on its way from an edge, through the interceptors, to its handler.
 ///
@@ -33,7 +33,7 @@ pub(crate) struct Head {
 impl Call {
     pub(crate) fn new(head: Head, metadata: MetadataMap, body: Body) -> Self {
         let Head { method, protocol, peer, deadline, state } = head;
-        let context = Context::new(method, protocol, peer, deadline, Cancellation::new(), state);
+        let context = Context::new(method, protocol, peer, deadline, state);
         Self { context, metadata, extensions: Extensions::default(), body }
     }
 

@@ -191,9 +191,9 @@ impl Shared {
     }
 
     /// Finds out what a request is, and if it is a call, begins it.
-    fn begin(self: &Arc<Self>, request: Request<Body>, peer: Peer) -> Begun {
-        if websocket::is_asked_for(&request) {
-            return Begun::WebSocket(Box::new((request, peer)));
+    fn begin(self: &Arc<Self>, request: &mut Request<Body>, peer: Peer) -> Begun {
+        if websocket::is_asked_for(request) {
+            return Begun::WebSocket(Box::new((std::mem::take(request), peer)));
         }
         let is_head = *request.method() == Method::HEAD;
         let answer = match self.routes.find(request.method(), request.uri().path()) {
@@ -225,13 +225,13 @@ impl Shared {
         self: &Arc<Self>,
         endpoint: &Arc<Endpoint>,
         captures: Captures,
-        request: Request<Body>,
+        request: &mut Request<Body>,
         peer: Peer,
         is_head: bool,
     ) -> Begun {
         let heads = Heads::of(request.headers());
         let exchange = Exchange::new(endpoint, &heads, is_head, &self.config);
-        let (spelling, head) = match self.agree(endpoint, &request, &heads, peer) {
+        let (spelling, head) = match self.agree(endpoint, request, &heads, peer) {
             Ok(agreed) => agreed,
             Err(status) => {
                 let answer = exchange.failed(status, self);
@@ -240,10 +240,12 @@ impl Shared {
         };
         let content_type = heads.content_type.filter(|_| spelling.request == RequestSpelling::Raw).cloned();
         let last_event = stream_reply::last_event(&heads);
-        let (http::request::Parts { uri, headers, .. }, body) = request.into_parts();
-        let target = request::Target { captures, uri, content_type };
+        // Taken out one by one: moved as a whole it would be, in large part, for nothing.
+        let target = request::Target { captures, uri: std::mem::take(request.uri_mut()), content_type };
+        let body = std::mem::take(request.body_mut());
         let messages = request::messages(Arc::clone(endpoint), &spelling, target, body, Arc::clone(self));
-        let call = Call::new(head, call::incoming_metadata(headers), messages);
+        let metadata = call::incoming_metadata(std::mem::take(request.headers_mut()));
+        let call = Call::new(head, metadata, messages);
         let call = self.dispatcher.call(&endpoint.route, call.by(endpoint.seen.clone()));
         Begun::Call(call, exchange.agreed(Agreed { spelling, last_event }))
     }

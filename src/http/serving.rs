@@ -39,13 +39,9 @@ impl Serving {
     }
 
     /// Begins, and goes as far as it goes at once.
-    fn begin(
-        &mut self,
-        request: Request<Body>,
-        peer: Peer,
-        cx: &mut Context<'_>,
-    ) -> Option<Response<AnswerBody>> {
-        match self.edge.begin(request, peer) {
+    fn begin(&mut self, cx: &mut Context<'_>) -> Option<Response<AnswerBody>> {
+        let State::Asked(request, peer) = &mut self.state else { return None };
+        match self.edge.begin(request, peer.clone()) {
             Begun::Answered(response) => Some(response),
             Begun::WebSocket(asked) => {
                 let (request, peer) = *asked;
@@ -87,13 +83,12 @@ impl Future for Serving {
         let this = &mut *self;
         match &mut this.state {
             State::Asked(..) => {
-                if let State::Asked(request, peer) = std::mem::replace(&mut this.state, State::Answered)
-                    && let Some(response) = this.begin(request, peer, cx)
-                {
+                if let Some(response) = this.begin(cx) {
+                    this.state = State::Answered;
                     return Poll::Ready(response);
                 }
-                // What was begun has not been polled as what it is now, or waits.
                 match this.state {
+                    // It has not been polled as what it is now.
                     State::Otherwise(_) => self.poll(cx),
                     _ => Poll::Pending,
                 }
