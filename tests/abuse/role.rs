@@ -113,6 +113,7 @@ fn configured(settings: &str) -> Config {
             "stream_keep_alive_ms" => config.stream_keep_alive_ms = value,
             "body_read_timeout_ms" => config.body_read_timeout_ms = value,
             "reply_stall_timeout_ms" => config.reply_stall_timeout_ms = value,
+            "connection_idle_timeout_ms" => config.connection_idle_timeout_ms = value,
             "connections_max" => config.connections_max = value as usize,
             "in_flight_max" => config.in_flight_max = value as usize,
             other => panic!("no test sets {other}"),
