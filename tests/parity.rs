@@ -93,6 +93,16 @@ async fn details_arrive_typed() {
     }
 }
 
+/// All of them are ready together with the panic.
+#[tokio::test]
+async fn messages_before_a_panic_arrive() {
+    for (method, rest) in [("Count", "GET /v1/count"), ("CountBlocking", "GET /v1/blocking/count")] {
+        let outcome = everywhere(Case::new(method, rest, json!({"to": 3, "plan": {"panic": true}}))).await;
+        assert_eq!(outcome.messages.len(), 3, "{method}");
+        assert_eq!(outcome.end.expect_err("it panics").code, Code::Internal);
+    }
+}
+
 #[tokio::test]
 async fn a_panic_is_internal_and_says_nothing_of_the_inside() {
     for (method, rest) in [

@@ -72,6 +72,7 @@ impl Cancellation {
     }
 
     /// Whether the call has been cancelled: one atomic load.
+    #[inline]
     pub fn is_cancelled(&self) -> bool {
         self.shared.reason.load(Ordering::Acquire) != LIVE
     }

@@ -18,7 +18,10 @@ use pin_project_lite::pin_project;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
 
-use super::{CancelReason, Cancellation, Deadline, HttpRoute, MethodSpec, Peer, TraceContext};
+use super::{
+    Batch, CancelReason, Cancellation, Deadline, Filled, HttpRoute, MessageSource, MethodSpec, Peer,
+    TraceContext,
+};
 
 /// The wire a call came in on. Handlers may ask; nothing between the edges may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -469,5 +472,18 @@ impl<S: Stream> Stream for Scoped<S> {
         let this = self.project();
         let _lent = Lent::new(this.context);
         this.inner.as_pin_mut().expect("it is there until the drop").poll_next(cx)
+    }
+}
+
+impl<S: MessageSource> Scoped<S> {
+    /// As [`MessageSource::poll_batch`].
+    pub(crate) fn poll_batch(
+        self: Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        batch: &mut Batch,
+    ) -> Filled {
+        let this = self.project();
+        let _lent = Lent::new(this.context);
+        this.inner.as_pin_mut().expect("it is there until the drop").poll_batch(cx, batch)
     }
 }

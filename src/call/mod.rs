@@ -3,6 +3,7 @@
 //! A [`Call`] goes in, a [`Reply`] comes out, and between the edges a message is protobuf wire bytes
 //! beside the [`MethodSpec`] of its method. Nothing here knows gRPC framing, HTTP, JSON or user types.
 
+mod batch;
 mod body;
 mod cancellation;
 mod code;
@@ -15,6 +16,7 @@ mod method;
 mod otel;
 mod pace;
 mod peer;
+pub(crate) mod prefix;
 mod reply;
 mod request;
 pub mod timeout;
@@ -32,7 +34,8 @@ pub use request::Call;
 pub(crate) use request::Head;
 pub use trace::TraceContext;
 
-pub(crate) use body::{CountMessages, Messages, encode, encoded};
+pub(crate) use batch::{Batch, Bounds};
+pub(crate) use body::{CountMessages, Filled, MessageSource, encode, encoded, fill};
 pub(crate) use cancellation::CancelListener;
 pub(crate) use code::code_name;
 pub(crate) use context::{Scoped, cancelled_status};

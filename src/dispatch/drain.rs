@@ -7,7 +7,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
@@ -38,10 +38,6 @@ impl Drain {
         self.0.over.cancel(CancelReason::Shutdown);
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        self.0.over.is_cancelled()
-    }
-
     /// Resolves when the drain is over: whatever is left is to end.
     pub(super) fn over(&self) -> Cancelled {
         self.0.over.cancelled()
@@ -50,9 +46,10 @@ impl Drain {
     /// What tells one stream when to end.
     pub(super) fn watch(&self) -> StreamDrain {
         StreamDrain {
+            stages: Arc::clone(&self.0),
             begun: Box::pin(self.0.begun.cancelled()),
             over: Box::pin(self.over()),
-            silence: self.0.silence,
+            told: None,
             silent_until: None,
             spoke: false,
         }
@@ -61,9 +58,11 @@ impl Drain {
 
 /// Tells one stream when to end.
 pub(super) struct StreamDrain {
+    stages: Arc<Stages>,
     begun: Pin<Box<Cancelled>>,
     over: Pin<Box<Cancelled>>,
-    silence: Duration,
+    /// Who is told of both. While the same waits, neither need be asked again.
+    told: Option<Waker>,
     silent_until: Option<Pin<Box<Sleep>>>,
     spoke: bool,
 }
@@ -75,28 +74,38 @@ impl StreamDrain {
     }
 
     /// Whether the drain is over for everyone.
-    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.over.as_mut().poll(cx).map(drop)
+    pub(super) fn is_over(&self) -> bool {
+        self.stages.over.is_cancelled()
     }
 
     /// Whether the stream, which is listened to and has nothing to say, is to end.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.poll_over(cx).is_ready() {
+        if self.is_over() {
             return Poll::Ready(());
         }
-        let silence = self.silence;
-        match &mut self.silent_until {
-            Some(sleep) => {
-                if std::mem::take(&mut self.spoke) {
-                    sleep.as_mut().reset(Instant::now() + silence);
-                }
-                sleep.as_mut().poll(cx)
-            }
-            None => {
-                std::task::ready!(self.begun.as_mut().poll(cx));
-                self.spoke = false;
-                self.silent_until.insert(Box::pin(tokio::time::sleep(silence))).as_mut().poll(cx)
+        let is_told = self.told.as_ref().is_some_and(|told| told.will_wake(cx.waker()));
+        if !is_told {
+            self.told = None;
+            if self.over.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
             }
         }
+        let silence = self.stages.silence;
+        if let Some(sleep) = &mut self.silent_until {
+            self.told.get_or_insert_with(|| cx.waker().clone());
+            if std::mem::take(&mut self.spoke) {
+                sleep.as_mut().reset(Instant::now() + silence);
+            }
+            return sleep.as_mut().poll(cx);
+        }
+        if is_told && !self.stages.begun.is_cancelled() {
+            return Poll::Pending;
+        }
+        if self.begun.as_mut().poll(cx).is_pending() {
+            self.told = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        self.spoke = false;
+        self.silent_until.insert(Box::pin(tokio::time::sleep(silence))).as_mut().poll(cx)
     }
 }

@@ -4,6 +4,7 @@
 //! calls in flight are applied, the interceptors run, then the handler. The registry and the chain of
 //! interceptors are put together once, at start-up, and frozen.
 
+mod alarm;
 mod at_once;
 mod drain;
 mod in_flight;

@@ -2,88 +2,144 @@
 //!
 //! A stream is polled by whoever reads it. A reader who stalls polls nothing, so a deadline needs a clock of its
 //! own: at the deadline a task takes the messages away, with the handler and the place in flight behind them.
+//!
+//! All that is done around a poll of the handler's stream is done once for as many messages as are there.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
-use bytes::Bytes;
-use futures_core::Stream;
 use tokio::task::AbortHandle;
-use tonic::Status;
+use tokio::task::coop;
 
+use super::alarm::Alarm;
 use super::at_once::is_at_once;
 use super::drain::{Drain, StreamDrain};
 use super::in_flight::Place;
 use super::panic::caught;
 use super::watch::Watch;
-use crate::call::{CancelReason, Context, MessageStream, Messages, Scoped};
+use crate::call::{Batch, CancelReason, Context, Filled, MessageSource, MessageStream, Scoped};
+
+/// A handler that always has a message ready would leave its thread of the runtime to nobody else. After so many it
+/// lets others run: as many as a task of tokio may read before it has to.
+const MESSAGES_IN_A_ROW: usize = 128;
 
 /// The messages of a reply.
 pub(super) struct Streamed {
-    held: Arc<Mutex<Option<Held>>>,
+    held: Hold,
     ended: bool,
+    /// How it ended behind the messages that came last.
+    end: Option<Option<Result<(), Status>>>,
+    /// How many messages there were since the stream last had to wait.
+    in_a_row: usize,
     /// The global end of a drain, and the silence before it.
     drained: StreamDrain,
-    drain: Drain,
-    clock: Option<AbortHandle>,
     watch: Watch,
+    /// The waker of all that the stream waits for.
+    alarm: Alarm,
+    /// It waits, and nothing need be asked before the alarm rings.
+    waits: bool,
 }
 
 /// What a stream holds on to; not there while it is being polled, and gone once it has ended.
+enum Hold {
+    Alone(Option<Held>),
+    /// With the clock that may take it away.
+    WithClock(Arc<Mutex<Option<Held>>>, AbortHandle),
+}
+
 struct Held {
     messages: Scoped<MessageStream>,
     _place: Place,
 }
 
+impl Hold {
+    fn take(&mut self) -> Option<Held> {
+        match self {
+            Self::Alone(held) => held.take(),
+            Self::WithClock(held, _) => held.lock().unwrap_or_else(PoisonError::into_inner).take(),
+        }
+    }
+}
+
 impl Streamed {
     pub(super) fn new(messages: MessageStream, watch: Watch, place: Place, drain: &Drain) -> Self {
-        let messages = Scoped::new(watch.context().clone(), messages);
-        let held = Arc::new(Mutex::new(Some(Held { messages, _place: place })));
-        let clock = watch.context().deadline().is_some().then(|| start_clock(watch.context(), &held));
-        Self { held, ended: false, drained: drain.watch(), drain: drain.clone(), clock, watch }
+        let context = watch.context();
+        let messages = Scoped::new(context.clone(), messages);
+        let held = Some(Held { messages, _place: place });
+        let held = match context.deadline() {
+            None => Hold::Alone(held),
+            Some(_) => {
+                let held = Arc::new(Mutex::new(held));
+                let clock = start_clock(context, &held);
+                Hold::WithClock(held, clock)
+            }
+        };
+        let (drained, alarm) = (drain.watch(), Alarm::new());
+        Self { held, ended: false, end: None, in_a_row: 0, drained, watch, alarm, waits: false }
     }
 
-    fn take(&self) -> Option<Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn put(&self, held: Held) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
-        // The clock found nothing to take away, if it rang meanwhile, and will not ring again.
-        if self.clock.is_some() && self.watch.context().is_cancelled() {
-            let _ = self.watch.drop(self.take());
-        }
-    }
-
-    fn poll_item(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+    fn poll_held(&mut self, batch: &mut Batch) -> Filled {
+        let mut cx = TaskContext::from_waker(self.alarm.waker());
         // The deadline and the drain first: a handler that always has a message ready must not outrun them.
-        if let Poll::Ready(late) = self.watch.poll_deadline(cx) {
+        if let Poll::Ready(late) = self.watch.poll_deadline(&mut cx) {
             return Poll::Ready(Some(Err(late)));
         }
-        if self.drain.is_over() {
+        if self.drained.is_over() {
             return Poll::Ready(Some(Err(self.watch.give_up(CancelReason::Shutdown))));
         }
-        // Without messages before the end, the clock has taken them a moment before our own timer fires.
-        let Some(mut held) = self.take() else { return Poll::Pending };
-        match self.watch.poll(|| Pin::new(&mut held.messages).poll_next(cx)) {
-            Ok(Poll::Ready(item)) => {
-                self.put(held);
-                return Poll::Ready(item);
+        let before = batch.count();
+        let watch = &self.watch;
+        let mut poll =
+            |held: &mut Held| watch.poll(|| Pin::new(&mut held.messages).poll_batch(&mut cx, batch));
+        let polled = match &mut self.held {
+            Hold::Alone(held) => held.as_mut().map(poll),
+            Hold::WithClock(held, _) => {
+                let lock = || held.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut taken = lock().take();
+                let polled = taken.as_mut().map(&mut poll);
+                *lock() = taken;
+                // The clock found nothing to take away, if it rang meanwhile, and will not ring again.
+                if watch.context().is_cancelled() {
+                    let taken = lock().take();
+                    let _ = watch.drop(taken);
+                }
+                polled
             }
-            Ok(Poll::Pending) => self.put(held),
-            Err(panicked) => {
-                let _ = self.watch.drop(held);
+        };
+        match polled {
+            // The clock has taken the messages a moment before our own timer fires.
+            None => return Poll::Pending,
+            Some(Ok(Poll::Pending)) => {}
+            Some(Ok(filled)) => return filled,
+            Some(Err(panicked)) => {
+                self.let_go();
                 return Poll::Ready(Some(Err(panicked)));
             }
         }
-        std::task::ready!(self.drained.poll_end(cx));
+        // It has spoken, and is asked again when that is sent.
+        if batch.count() > before {
+            return Poll::Pending;
+        }
+        std::task::ready!(self.drained.poll_end(&mut cx));
         Poll::Ready(Some(Err(self.watch.give_up(CancelReason::Shutdown))))
+    }
+
+    /// Ends it, and says how.
+    fn end(&mut self, end: Option<Result<(), Status>>) -> Filled {
+        self.ended = true;
+        self.watch.settle();
+        self.let_go();
+        // Where a stream has one message, its reader may yet find that it cannot be sent.
+        if end.is_none() && self.watch.method().kind().server_streams() {
+            self.watch.succeed();
+        }
+        Poll::Ready(end.map(|failed| failed.map_err(|status| self.watch.break_off(status))))
     }
 
     /// Drops what the stream holds; a panic of the handler's destructors is logged and ends there.
     fn let_go(&mut self) {
-        let held = self.take();
+        let held = self.held.take();
         let _ = self.watch.drop(held);
     }
 }
@@ -102,43 +158,62 @@ fn start_clock(context: &Context, held: &Arc<Mutex<Option<Held>>>) -> AbortHandl
     clock.abort_handle()
 }
 
-impl Stream for Streamed {
-    type Item = Result<Bytes, Status>;
+/// Has the task polled again once others were.
+fn let_others_run(cx: &mut TaskContext<'_>) {
+    let yielded = std::pin::pin!(tokio::task::yield_now()).poll(cx);
+    debug_assert!(yielded.is_pending(), "it is woken later");
+}
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+impl MessageSource for Streamed {
+    fn poll_batch(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, batch: &mut Batch) -> Filled {
         if self.ended {
             return Poll::Ready(None);
+        }
+        if let Some(end) = self.end.take() {
+            return self.end(end);
         }
         // A connection that polls a call where it stands would have to wait for all that its handler does.
         if is_at_once(cx) {
             return Poll::Pending;
         }
-        // A handler that always has a message ready would leave its thread of the runtime to nobody else: each counts
-        // against the task's budget, as what is read from a socket does.
-        let turn = std::task::ready!(tokio::task::coop::poll_proceed(cx));
-        let item = std::task::ready!(self.poll_item(cx));
-        turn.made_progress();
-        self.drained.spoke();
-        Poll::Ready(match item {
-            Some(Ok(message)) => {
-                self.watch.reply(&message);
-                Some(Ok(message))
+        if self.in_a_row >= MESSAGES_IN_A_ROW {
+            self.in_a_row = 0;
+            let_others_run(cx);
+            return Poll::Pending;
+        }
+        // The task's budget is for all that it does, such as what it reads from a socket.
+        if !coop::has_budget_remaining() {
+            drop(std::task::ready!(coop::poll_proceed(cx)));
+        }
+        if self.waits && !self.alarm.rang_or_wakes(cx) {
+            return Poll::Pending;
+        }
+        self.alarm.set(cx);
+        let (count, bytes) = (batch.count(), batch.gathered_bytes());
+        let filled = self.poll_held(batch);
+        let came = batch.count() - count;
+        self.waits = filled.is_pending() && came == 0;
+        batch.say_more_soon(filled.is_pending() && came > 0 && self.alarm.rang());
+        if came > 0 {
+            if let Poll::Ready(spent) = coop::poll_proceed(cx) {
+                spent.made_progress();
             }
-            end => {
-                self.ended = true;
-                self.watch.settle();
-                self.let_go();
-                // Where a stream has one message, its reader may yet find that it cannot be sent.
-                if end.is_none() && self.watch.method().kind().server_streams() {
-                    self.watch.succeed();
-                }
-                end.map(|failed| failed.map_err(|status| self.watch.break_off(status)))
-            }
-        })
+            self.drained.spoke();
+            self.watch.replies(|| batch.lengths_since(bytes));
+        }
+        self.in_a_row = if filled.is_pending() { 0 } else { self.in_a_row + came };
+        let filled = std::task::ready!(filled);
+        if let Some(Ok(())) = filled {
+            return Poll::Ready(filled);
+        }
+        // What came before an end may yet not be sendable: who finds that says so before he asks for the end.
+        if came > 0 {
+            self.end = Some(filled);
+            return Poll::Ready(Some(Ok(())));
+        }
+        self.end(filled)
     }
-}
 
-impl Messages for Streamed {
     fn refuse(mut self: Pin<&mut Self>, status: &Status) {
         // Whoever still runs for it learns that nobody wants more.
         if !std::mem::replace(&mut self.ended, true) {
@@ -154,9 +229,218 @@ impl Drop for Streamed {
         if self.ended {
             self.watch.succeed();
         }
-        if let Some(clock) = &self.clock {
+        if let Hold::WithClock(_, clock) = &self.held {
             clock.abort();
         }
         self.let_go();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use futures_core::Stream;
+    use tonic::{Code, Status};
+
+    use super::super::in_flight::InFlight;
+    use super::*;
+    use crate::call::{
+        Body, Bounds, Cancellation, Deadline, MethodKind, MethodSpec, Peer, Protocol, ServerState,
+    };
+    use crate::scheduler::{Scheduler, SchedulerConfig};
+    use crate::telemetry::Observation;
+
+    static METHOD: MethodSpec = MethodSpec::new("a.B", "C", "/a.B/C", MethodKind::ServerStreaming);
+
+    fn context(deadline: Option<Deadline>) -> Context {
+        let state = ServerState::default();
+        Context::new(&METHOD, Protocol::Local, Peer::local(), deadline, Cancellation::new(), state)
+    }
+
+    fn streamed(
+        context: Context,
+        messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static,
+    ) -> Streamed {
+        let scheduler = Scheduler::new(SchedulerConfig::default(), tokio::runtime::Handle::current());
+        let watch = Watch::new(context, scheduler.watch("a.B/C"), Observation::default());
+        let place = InFlight::new(1).enter().expect("a place");
+        Streamed::new(Body::stream(messages).into_stream(), watch, place, &Drain::new(Duration::ZERO))
+    }
+
+    /// What a reader gets at a time: so many messages, and the end if that is known by then.
+    async fn read(streamed: &mut Streamed) -> (usize, Option<Option<Code>>) {
+        let mut batch =
+            Batch::new(Bounds { bytes_max: 10_000, alone_min_bytes: 10_000, message_max_bytes: 10_000 });
+        std::future::poll_fn(|cx| {
+            let filled = Pin::new(&mut *streamed).poll_batch(cx, &mut batch);
+            match filled {
+                Poll::Pending if batch.count() == 0 => Poll::Pending,
+                Poll::Pending | Poll::Ready(Some(Ok(()))) => Poll::Ready((batch.count(), None)),
+                Poll::Ready(None) => Poll::Ready((batch.count(), Some(None))),
+                Poll::Ready(Some(Err(status))) => Poll::Ready((batch.count(), Some(Some(status.code())))),
+            }
+        })
+        .await
+    }
+
+    fn message() -> Result<Bytes, Status> {
+        Ok(Bytes::from_static(b"m"))
+    }
+
+    /// Tells when it is dropped.
+    struct Gone(Arc<AtomicBool>);
+
+    impl Drop for Gone {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_is_always_ready_lets_others_run() {
+        const MESSAGES: usize = 10_000;
+        let turns = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&turns);
+        let others = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        // Not tokio's: it spends nothing of the task's budget.
+        let mut endless = streamed(context(None), futures_util::stream::repeat_with(message));
+        let mut messages = 0;
+        while messages < MESSAGES {
+            let (came, end) = read(&mut endless).await;
+            assert_eq!(end, None);
+            messages += came;
+        }
+        others.abort();
+        let turns = turns.load(Ordering::Relaxed);
+        assert!(turns >= MESSAGES / (2 * MESSAGES_IN_A_ROW), "{turns} turns");
+    }
+
+    /// Polled for nothing, it does not ask its handler; woken, it does.
+    #[tokio::test]
+    async fn a_stream_that_waits_is_asked_when_it_has_asked_for_it() {
+        let (asked, waker) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None)));
+        let (counted, kept) = (Arc::clone(&asked), Arc::clone(&waker));
+        let mut waiting = streamed(
+            context(None),
+            futures_util::stream::poll_fn(move |cx| {
+                *kept.lock().expect("no panic") = Some(cx.waker().clone());
+                if counted.fetch_add(1, Ordering::Relaxed) == 0 { Poll::Pending } else { Poll::Ready(None) }
+            }),
+        );
+        let mut batch = Batch::of_one();
+        for _ in 0..3 {
+            let filled =
+                std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut waiting).poll_batch(cx, &mut batch)));
+            assert!(filled.await.is_pending());
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        let waker = waker.lock().expect("no panic").take().expect("it was asked");
+        tokio::spawn(async move { waker.wake() });
+        assert_eq!(read(&mut waiting).await, (0, Some(None)), "the reader is woken");
+    }
+
+    #[tokio::test]
+    async fn it_is_known_whether_a_stream_only_lets_others_run() {
+        for (yields, more_soon) in [(true, true), (false, false)] {
+            let mut messages = [message()].into_iter();
+            let mut speaking = streamed(
+                context(None),
+                futures_util::stream::poll_fn(move |cx| match messages.next() {
+                    Some(message) => Poll::Ready(Some(message)),
+                    None => {
+                        if yields {
+                            cx.waker().wake_by_ref();
+                        }
+                        Poll::Pending
+                    }
+                }),
+            );
+            let bounds = Bounds { bytes_max: 100, alone_min_bytes: 100, message_max_bytes: 100 };
+            let mut batch = Batch::new(bounds);
+            let filled =
+                std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut speaking).poll_batch(cx, &mut batch)));
+            assert!(filled.await.is_pending());
+            assert_eq!((batch.count(), batch.is_more_soon()), (1, more_soon));
+        }
+    }
+
+    #[tokio::test]
+    async fn messages_before_a_panic_are_not_lost_with_it() {
+        let mut made = 0;
+        let mut panicking = streamed(
+            context(None),
+            futures_util::stream::repeat_with(move || {
+                made += 1;
+                assert!(made < 4, "the test asked for it");
+                message()
+            }),
+        );
+        assert_eq!(read(&mut panicking).await, (3, Some(Some(Code::Internal))));
+        assert_eq!(read(&mut panicking).await, (0, Some(None)));
+    }
+
+    /// The clock of the stream and the poll of its reader are due at the same time.
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_polled_just_as_its_deadline_passes_ends_once() {
+        const TIMEOUT: Duration = Duration::from_secs(1);
+        for reader_waits in [false, true] {
+            let deadline = Deadline::after(TIMEOUT);
+            let gone = Arc::new(AtomicBool::new(false));
+            let held = Gone(Arc::clone(&gone));
+            let mut silent = streamed(
+                context(Some(deadline)),
+                futures_util::stream::poll_fn(move |_| {
+                    let _held = &held;
+                    Poll::Pending
+                }),
+            );
+            if !reader_waits {
+                tokio::time::sleep_until(deadline.instant()).await;
+            }
+            assert_eq!(read(&mut silent).await, (0, Some(Some(Code::DeadlineExceeded))));
+            assert!(gone.load(Ordering::Relaxed), "the handler's stream is gone by then");
+            assert_eq!(read(&mut silent).await, (0, Some(None)));
+        }
+    }
+
+    /// The clock rings while the handler is at a message: it finds nothing to take away, and does not ring again.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_deadline_that_passes_while_a_message_is_made_takes_the_stream_right_after() {
+        let late = context(Some(Deadline::after(Duration::from_millis(20))));
+        let gone = Arc::new(AtomicBool::new(false));
+        let (held, cancelled) = (Gone(Arc::clone(&gone)), late.clone());
+        let mut slow = streamed(
+            late,
+            futures_util::stream::poll_fn(move |_| {
+                let _held = &held;
+                // On the thread of the test, while the clock has one of its own.
+                while !cancelled.is_cancelled() {
+                    std::hint::spin_loop();
+                }
+                Poll::Ready(Some(message()))
+            }),
+        );
+        let mut batch =
+            Batch::new(Bounds { bytes_max: 1, alone_min_bytes: 10_000, message_max_bytes: 10_000 });
+        let filled =
+            std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut slow).poll_batch(cx, &mut batch))).await;
+        // Where the machine is so busy that it was late before it began, there is no message.
+        let is_made = matches!(filled, Poll::Ready(Some(Ok(()))));
+        assert_eq!(batch.count(), usize::from(is_made));
+        if is_made {
+            assert!(gone.load(Ordering::Relaxed), "nobody has to poll it again for that");
+        }
+        if !matches!(filled, Poll::Ready(Some(Err(_)))) {
+            assert_eq!(read(&mut slow).await, (0, Some(Some(Code::DeadlineExceeded))));
+        }
+        assert_eq!(read(&mut slow).await, (0, Some(None)));
     }
 }

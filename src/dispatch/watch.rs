@@ -24,7 +24,8 @@ use super::in_flight::Place;
 use super::panic::caught;
 use super::stream::Streamed;
 use crate::call::{
-    Body, CancelReason, Cancelled, Context, HttpResponse, MethodSpec, Reply, Scoped, cancelled_status,
+    Body, CancelReason, Cancelled, Context, HttpResponse, MessageStream, MethodSpec, Reply, Scoped,
+    cancelled_status,
 };
 use crate::handler::ReplyFuture;
 use crate::scheduler::Watched;
@@ -81,6 +82,13 @@ impl Watch {
     /// A message of the reply goes out.
     pub(super) fn reply(&mut self, message: &Bytes) {
         self.observed.reply(message.len());
+    }
+
+    /// Messages of so many bytes each go out; nobody looks at them for nothing.
+    pub(super) fn replies<L: Iterator<Item = usize>>(&mut self, lengths: impl FnOnce() -> L) {
+        if self.observed.is_wanted() {
+            lengths().for_each(|bytes| self.observed.reply(bytes));
+        }
     }
 
     /// The call has ended well.
@@ -260,7 +268,8 @@ impl Running {
                 watch.answer(message.len(), chosen.and_then(HttpResponse::status))
             }
             Body::Stream(messages) => {
-                reply.body = Body::stream_to_the_end(Streamed::new(messages, watch, place, &drain));
+                let streamed = Streamed::new(messages, watch, place, &drain);
+                reply.body = Body::Stream(MessageStream::of(Box::pin(streamed)));
                 State::Ended
             }
         };

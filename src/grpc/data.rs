@@ -4,7 +4,7 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
-use super::messages::{COMPRESSED, PREFIX_BYTES};
+use crate::call::prefix::{PREFIX_BYTES, prefix};
 
 /// A piece of a response's body.
 #[derive(Debug)]
@@ -15,15 +15,9 @@ pub(crate) enum Data {
     Message { prefix: [u8; PREFIX_BYTES], sent: u8, message: Bytes },
 }
 
-/// The prefix of a message of so many bytes.
-pub(super) fn prefix(compressed: bool, length: usize) -> [u8; PREFIX_BYTES] {
-    let [a, b, c, d] = u32::try_from(length).expect("messages are bounded").to_be_bytes();
-    [if compressed { COMPRESSED } else { 0 }, a, b, c, d]
-}
-
 impl Data {
-    pub(super) fn message(compressed: bool, message: Bytes) -> Self {
-        Self::Message { prefix: prefix(compressed, message.len()), sent: 0, message }
+    pub(super) fn message(flags: u8, message: Bytes) -> Self {
+        Self::Message { prefix: prefix(flags, message.len()), sent: 0, message }
     }
 
     /// Takes off the first bytes, so many of them or a prefix more.
@@ -98,7 +92,7 @@ mod tests {
     fn a_message_is_its_prefix_and_its_bytes_however_it_is_read() {
         let wire = b"\x01\0\0\0\x03abc";
         for step in 1..=wire.len() {
-            let mut data = Data::message(true, Bytes::from_static(b"abc"));
+            let mut data = Data::message(1, Bytes::from_static(b"abc"));
             let mut read = Vec::new();
             while data.has_remaining() {
                 let mut slices = [IoSlice::new(&[]); 4];
@@ -111,7 +105,7 @@ mod tests {
             }
             assert_eq!(read, wire, "{step}");
         }
-        assert_eq!(Data::message(true, Bytes::from_static(b"abc")).into_bytes(), &wire[..]);
-        assert_eq!(Data::message(false, Bytes::new()).into_bytes(), &[0; 5][..]);
+        assert_eq!(Data::message(1, Bytes::from_static(b"abc")).into_bytes(), &wire[..]);
+        assert_eq!(Data::message(0, Bytes::new()).into_bytes(), &[0; 5][..]);
     }
 }

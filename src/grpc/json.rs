@@ -9,7 +9,7 @@ use futures_core::Stream;
 use tokio_stream::StreamExt;
 use tonic::Status;
 
-use crate::call::{Body, MessageStream, Messages, MethodSpec};
+use crate::call::{self, Batch, Body, Filled, MessageSource, MessageStream, MethodSpec};
 
 /// What is needed to read and write JSON.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ impl JsonMessages {
     }
 
     fn reply_stream(self, messages: MessageStream) -> Body {
-        Body::stream_to_the_end(JsonReplies { messages, spelling: self })
+        Body::Stream(MessageStream::of(Box::pin(JsonReplies { messages, spelling: self })))
     }
 
     fn reply(&self, wire: &[u8]) -> Result<Bytes, Status> {
@@ -99,7 +99,15 @@ impl Stream for JsonReplies {
     }
 }
 
-impl Messages for JsonReplies {
+impl MessageSource for JsonReplies {
+    fn poll_batch(self: Pin<&mut Self>, cx: &mut Context<'_>, batch: &mut Batch) -> Filled {
+        call::fill(self, cx, batch)
+    }
+
+    fn poll_message(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+        self.poll_next(cx)
+    }
+
     fn refuse(mut self: Pin<&mut Self>, status: &Status) {
         self.messages.refuse(status);
     }

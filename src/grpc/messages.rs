@@ -13,14 +13,9 @@ use http_body::Body as HttpBody;
 use tonic::Status;
 use tonic::codegen::StdError;
 
+use crate::call::prefix::{COMPRESSED, PREFIX_BYTES, read_prefix};
 use crate::call::{Pace, Paced};
 use crate::coding::{Coding, UnpackError};
-
-/// Flags and length.
-pub(super) const PREFIX_BYTES: usize = 5;
-
-/// The flag of a packed message.
-pub(super) const COMPRESSED: u8 = 1;
 
 /// The messages of a body as they come, unpacked.
 pub(super) struct Messages<B> {
@@ -56,9 +51,7 @@ impl Unread {
     }
 
     fn prefix(&self) -> Option<(u8, usize)> {
-        let bytes = if self.parts.is_empty() { &self.chunk[..] } else { &self.parts[..] };
-        let &[flags, a, b, c, d] = bytes.first_chunk::<PREFIX_BYTES>()?;
-        Some((flags, u32::from_be_bytes([a, b, c, d]) as usize))
+        read_prefix(if self.parts.is_empty() { &self.chunk[..] } else { &self.parts[..] })
     }
 
     fn take(&mut self, length: usize) -> Option<Bytes> {

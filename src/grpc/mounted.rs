@@ -19,8 +19,8 @@ use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Status};
 use tower::{Service, ServiceExt};
 
-use super::data::prefix;
 use super::messages::Messages;
+use crate::call::prefix::{PREFIX_BYTES, prefix};
 use crate::call::timeout::{GRPC_TIMEOUT, format_grpc};
 use crate::call::{self, Body, Call, MessageStream, MethodKind, MethodSpec, Reply, Trailers};
 use crate::handler::{Handler, Methods};
@@ -185,8 +185,8 @@ impl HttpBody for Requests {
         let Some(messages) = &mut self.messages else { return Poll::Ready(None) };
         match std::task::ready!(Pin::new(messages).poll_next(cx)) {
             Some(Ok(message)) => {
-                let mut frame = BytesMut::with_capacity(super::messages::PREFIX_BYTES + message.len());
-                frame.put_slice(&prefix(false, message.len()));
+                let mut frame = BytesMut::with_capacity(PREFIX_BYTES + message.len());
+                frame.put_slice(&prefix(0, message.len()));
                 frame.put_slice(&message);
                 Poll::Ready(Some(Ok(Frame::data(frame.freeze()))))
             }

@@ -5,15 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use futures_core::Stream;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body::{Body as HttpBody, Frame};
-use tokio_stream::StreamExt;
 use tonic::Status;
 
-use super::data::{Data, prefix};
-use crate::call::{self, MessageStream, Trailers};
+use super::data::Data;
+use crate::call::prefix::COMPRESSED;
+use crate::call::{self, Batch, Bounds, Filled, MessageSource as _, MessageStream, Trailers};
 use crate::coding::Coding;
 
 /// Messages of a stream are gathered up to so many bytes, if they are there at once: tonic's own measure.
@@ -21,6 +20,10 @@ const GATHERED_BYTES: usize = 32 * 1024;
 
 /// A larger message is not copied to those that were gathered.
 const COPIED_MAX_BYTES: usize = 4 * 1024;
+
+/// A stream that has so many messages in one turn of its task, and lets others run then, will have more in the next. With
+/// fewer it may be one that polls for what it waits for.
+const HELD_MIN_MESSAGES: usize = 16;
 
 /// A smaller message is not compressed: it would hardly get smaller, and costs more than its bytes.
 const COMPRESSED_MIN_BYTES: usize = 128;
@@ -34,32 +37,31 @@ pub(super) struct Framing {
 }
 
 impl Framing {
-    /// The message as it is sent, and whether it is compressed.
-    fn pack(self, message: Bytes) -> Result<(bool, Bytes), Status> {
-        let (length, max_bytes) = (message.len(), self.message_max_bytes);
-        if length > max_bytes {
-            let what = format!("a reply of {length} bytes is more than the {max_bytes} allowed");
-            return Err(Status::resource_exhausted(what));
+    /// The flags of the message and what is sent of it.
+    fn pack(self, message: Bytes) -> Result<(u8, Bytes), Status> {
+        let length = message.len();
+        if length > self.message_max_bytes {
+            return Err(self.too_large(length));
         }
         match self.coding {
             Some(coding) if length >= COMPRESSED_MIN_BYTES => match coding.encode(&message) {
-                Ok(packed) => Ok((true, packed)),
-                Err(_) => Ok((false, message)),
+                Ok(packed) => Ok((COMPRESSED, packed)),
+                Err(_) => Ok((0, message)),
             },
-            _ => Ok((false, message)),
+            _ => Ok((0, message)),
         }
     }
 
-    /// The same for the next of a stream, which is told if it cannot be sent.
-    fn pack_next(
-        self,
-        message: Result<Bytes, Status>,
-        messages: &mut MessageStream,
-        trailers: &mut Trailers,
-    ) -> Result<(bool, Bytes), Status> {
-        let packed =
-            message.and_then(|message| self.pack(message).inspect_err(|status| messages.refuse(status)));
-        packed.map_err(|status| trailers.along_with(status))
+    fn too_large(self, length: usize) -> Status {
+        let max_bytes = self.message_max_bytes;
+        let what = format!("a reply of {length} bytes is more than the {max_bytes} allowed");
+        Status::resource_exhausted(what)
+    }
+
+    /// What is gathered. A message that is packed may have grown by that, and was measured before.
+    fn bounds(self) -> Bounds {
+        let message_max_bytes = if self.coding.is_some() { usize::MAX } else { self.message_max_bytes };
+        Bounds { bytes_max: GATHERED_BYTES, alone_min_bytes: COPIED_MAX_BYTES + 1, message_max_bytes }
     }
 }
 
@@ -80,10 +82,16 @@ enum State {
 }
 
 struct Many {
-    messages: MessageStream,
-    gathered: BytesMut,
-    /// Sent after what was gathered before it.
-    large: Option<Data>,
+    /// None any more when they have ended, and how is known.
+    messages: Option<MessageStream>,
+    batch: Batch,
+    end: Option<Result<(), Status>>,
+    /// The stream had nothing to say when it was last asked.
+    waited: bool,
+    /// When it had waited, one message came and then none for the time being.
+    one_by_one: bool,
+    /// It only lets others run: what is here goes out with what comes then.
+    holds: bool,
     trailers: Trailers,
     framing: Framing,
 }
@@ -92,79 +100,118 @@ impl ReplyBody {
     /// A reply of one message.
     pub(super) fn one(message: Bytes, mut trailers: Trailers, framing: Framing) -> Result<Self, Status> {
         let packed = framing.pack(message);
-        let (compressed, message) = packed.map_err(|status| trailers.along_with(status))?;
-        Ok(Self(State::One(Data::message(compressed, message), trailers)))
+        let (flags, message) = packed.map_err(|status| trailers.along_with(status))?;
+        Ok(Self(State::One(Data::message(flags, message), trailers)))
     }
 
     /// Begins a stream of them. It may wait this long for the first: an error in its place is trailers-only, which it
     /// cannot be once the head is out.
     pub(super) async fn many(
-        mut messages: MessageStream,
-        mut trailers: Trailers,
+        messages: MessageStream,
+        trailers: Trailers,
         wait: Duration,
         framing: Framing,
     ) -> Result<Self, Status> {
-        let first = match first_of(&mut messages, wait).await {
-            Some(Some(first)) => Some(framing.pack_next(first, &mut messages, &mut trailers)?),
-            Some(None) => return Ok(Self(State::Trailers(trailers))),
-            None => None,
-        };
-        let mut many = Many { messages, gathered: BytesMut::new(), large: None, trailers, framing };
-        if let Some((compressed, first)) = first {
-            many.gather(compressed, first);
+        let mut many = Box::new(Many {
+            messages: Some(messages),
+            batch: Batch::new(framing.bounds()),
+            end: None,
+            waited: true,
+            one_by_one: false,
+            holds: false,
+            trailers,
+            framing,
+        });
+        let mut begun = std::pin::pin!(std::future::poll_fn(|cx| many.poll_begin(cx)));
+        if wait.is_zero() {
+            // Who does not wait needs no timer.
+            std::future::poll_fn(|cx| Poll::Ready(begun.as_mut().poll(cx).is_ready())).await;
+        } else {
+            let _ = tokio::time::timeout(wait, begun).await;
         }
-        Ok(Self(State::Many(Box::new(many))))
-    }
-}
-
-/// The first message, or the end, if it comes in time. Who does not wait needs no timer.
-async fn first_of(messages: &mut MessageStream, wait: Duration) -> Option<Option<Result<Bytes, Status>>> {
-    if !wait.is_zero() {
-        return tokio::time::timeout(wait, messages.next()).await.ok();
-    }
-    let at_once = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *messages).poll_next(cx)));
-    match at_once.await {
-        Poll::Ready(first) => Some(first),
-        Poll::Pending => None,
+        match many.end.take_if(|_| many.batch.count() == 0) {
+            None => Ok(Self(State::Many(many))),
+            Some(Ok(())) => Ok(Self(State::Trailers(many.trailers))),
+            Some(Err(status)) => Err(status),
+        }
     }
 }
 
 impl Many {
-    fn gather(&mut self, compressed: bool, message: Bytes) {
-        if message.len() > COPIED_MAX_BYTES {
-            self.large = Some(Data::message(compressed, message));
-            return;
-        }
-        self.gathered.extend_from_slice(&prefix(compressed, message.len()));
-        self.gathered.extend_from_slice(&message);
-    }
-
-    fn is_full(&self) -> bool {
-        self.large.is_some() || self.gathered.len() >= GATHERED_BYTES
-    }
-
     /// What is to be sent next, of what is here.
     fn take(&mut self) -> Option<Data> {
-        if self.gathered.is_empty() {
-            return self.large.take();
+        if let Some(gathered) = self.batch.take_gathered() {
+            return Some(Data::Plain(gathered));
         }
-        Some(Data::Plain(self.gathered.split().freeze()))
+        self.batch.take_alone().map(|(flags, message)| Data::message(flags, message))
     }
 
-    /// Gathers messages until there are enough, or no more; `Ready` with how the stream ended.
-    fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        while !self.is_full() {
-            match std::task::ready!(Pin::new(&mut self.messages).poll_next(cx)) {
-                None => return Poll::Ready(Ok(())),
-                Some(message) => {
-                    let Self { framing, messages, trailers, .. } = self;
-                    let (compressed, message) = framing.pack_next(message, messages, trailers)?;
-                    self.gather(compressed, message);
-                }
-            }
-        }
-        Poll::Pending
+    /// Resolves when there is something to send, or it is known that there is nothing.
+    fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.gather(cx);
+        if self.batch.count() > 0 || self.end.is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
+
+    /// Gathers messages until there are enough, or no more for now. If there are none then, and no end, the task is woken
+    /// when it goes on.
+    ///
+    /// A stream that has one message after each wait, such as answers to what its client says, is asked for one, so that
+    /// it goes out at once and nobody is asked in vain. As soon as there is more than one, they go together again.
+    ///
+    /// One that has many and only lets others run has its messages held until it goes on, since frames and their way out
+    /// cost more than messages.
+    fn gather(&mut self, cx: &mut Context<'_>) {
+        let asks_for_one = self.waited && self.one_by_one;
+        self.batch.ask_for(if asks_for_one { 1 } else { usize::MAX });
+        let before = self.batch.count();
+        let Some(messages) = &mut self.messages else { return };
+        let filled = match self.framing.coding {
+            None => Pin::new(messages).poll_batch(cx, &mut self.batch),
+            Some(_) => poll_packed(messages, self.framing, cx, &mut self.batch),
+        };
+        let waited = std::mem::replace(&mut self.waited, self.batch.count() == 0);
+        if !asks_for_one && !self.waited {
+            self.one_by_one = waited && self.batch.count() == 1 && filled.is_pending();
+        }
+        let came = self.batch.count() - before;
+        let goes_on = self.batch.is_more_soon() && filled.is_pending() && !self.batch.is_full();
+        self.holds = goes_on && came >= HELD_MIN_MESSAGES;
+        let end = match (self.batch.too_large(), filled) {
+            (Some(length), _) => {
+                let status = self.framing.too_large(length);
+                messages.refuse(&status);
+                Err(status)
+            }
+            (None, Poll::Ready(None)) => Ok(()),
+            (None, Poll::Ready(Some(Err(status)))) => Err(status),
+            (None, Poll::Ready(Some(Ok(()))) | Poll::Pending) => return,
+        };
+        self.end = Some(end.map_err(|status| self.trailers.along_with(status)));
+        self.messages = None;
+    }
+}
+
+/// Fills a batch with messages that are packed one by one.
+fn poll_packed(
+    messages: &mut MessageStream,
+    framing: Framing,
+    cx: &mut Context<'_>,
+    batch: &mut Batch,
+) -> Filled {
+    while !batch.is_full() {
+        match std::task::ready!(Pin::new(&mut *messages).poll_message(cx)) {
+            None => return Poll::Ready(None),
+            Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+            Some(Ok(message)) => match framing.pack(message) {
+                Ok((flags, message)) => batch.push_bytes(flags, message),
+                Err(status) => {
+                    messages.refuse(&status);
+                    return Poll::Ready(Some(Err(status)));
+                }
+            },
+        }
+    }
+    Poll::Ready(Some(Ok(())))
 }
 
 impl HttpBody for ReplyBody {
@@ -179,12 +226,16 @@ impl HttpBody for ReplyBody {
             let frame = match &mut self.0 {
                 State::Ended => return Poll::Ready(None),
                 State::Many(many) => {
-                    let ended = if many.is_full() { Poll::Pending } else { many.poll_gather(cx) };
-                    let data = many.take();
-                    match (ended, data) {
-                        (Poll::Pending, Some(data)) => Frame::data(data),
-                        (Poll::Pending, None) => return Poll::Pending,
-                        (Poll::Ready(end), data) => {
+                    if many.end.is_none() && (many.holds || many.batch.count() == 0) {
+                        many.gather(cx);
+                        if many.holds {
+                            return Poll::Pending;
+                        }
+                    }
+                    match (many.take(), many.end.take_if(|_| many.batch.count() == 0)) {
+                        (None, None) => return Poll::Pending,
+                        (Some(data), None) => Frame::data(data),
+                        (data, Some(end)) => {
                             let trailers = std::mem::take(&mut many.trailers);
                             self.0 = match end {
                                 Ok(()) => State::Trailers(trailers),
@@ -294,6 +345,85 @@ mod tests {
         // Too large a message is one, too.
         let (data, trailers) = sent(stream(vec![Ok(Bytes::new()), Ok(vec![0; 10_001].into())])).await;
         assert_eq!((data.len(), trailers.get("grpc-status").expect("a status").as_bytes()), (1, &b"8"[..]));
+    }
+
+    /// Every frame by its length, and nothing for each time that the body had none.
+    async fn frames(messages: MessageStream) -> Vec<usize> {
+        let begun = ReplyBody::many(messages, Trailers::default(), Duration::ZERO, FRAMING).await;
+        let mut body = begun.expect("begun");
+        let mut lengths = Vec::new();
+        loop {
+            let polled = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
+            match polled {
+                Poll::Pending => {
+                    lengths.push(0);
+                    tokio::task::yield_now().await;
+                }
+                Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                    lengths.push(frame.into_data().expect("data").into_bytes().len());
+                }
+                _ => return lengths,
+            }
+        }
+    }
+
+    /// What is there together goes together, also after a stream has shown that it has one message at a time; and none
+    /// waits for the next.
+    #[tokio::test]
+    async fn a_message_waits_for_no_other() {
+        const WAIT: Option<usize> = None;
+        let one = Some(1);
+        let script = [one, WAIT, WAIT, one, WAIT, one, one, one, WAIT, WAIT, one, one, WAIT, WAIT];
+        let mut script = script.into_iter();
+        let messages = futures_util::stream::poll_fn(move |cx| match script.next() {
+            None => Poll::Ready(None),
+            Some(Some(length)) => Poll::Ready(Some(Ok(Bytes::from(vec![b'm'; length])))),
+            Some(None) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        });
+        assert_eq!(frames(Body::stream(messages).into_stream()).await, [6, 0, 6, 0, 6, 12, 0, 12, 0]);
+    }
+
+    /// Has so many messages in each turn, and says that there will be more but in the last.
+    struct InTurns(Vec<usize>);
+
+    impl call::MessageSource for InTurns {
+        fn poll_batch(mut self: Pin<&mut Self>, cx: &mut Context<'_>, batch: &mut Batch) -> Filled {
+            if self.0.is_empty() {
+                return Poll::Ready(None);
+            }
+            let messages = self.0.remove(0);
+            (0..messages).for_each(|_| batch.push(&()));
+            cx.waker().wake_by_ref();
+            batch.say_more_soon(!self.0.is_empty());
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_lets_others_run_has_its_messages_held() {
+        let source = |turns: &[usize]| MessageStream::of(Box::pin(InTurns(turns.into())));
+        assert_eq!(frames(source(&[32, 32, 32])).await, [0, 480]);
+        // A few may be all there is for long, and too many are enough.
+        assert_eq!(frames(source(&[3, 32, 0])).await, [15, 0, 160]);
+        assert_eq!(frames(source(&[100, 28, 1])).await, [640, 5]);
+    }
+
+    #[tokio::test]
+    async fn packed_messages_are_gathered_too() {
+        let framing = Framing { coding: Some(Coding::Gzip), ..FRAMING };
+        let (long, short) = (Bytes::from(vec![b'l'; 5000]), Bytes::from_static(b"s"));
+        let messages = stream(vec![Ok(long), Ok(short), Ok(vec![0; 10_001].into())]).into_stream();
+        let begun = ReplyBody::many(messages, Trailers::default(), Duration::ZERO, framing).await;
+        let body = begun.expect("begun").collect().await.expect("a body");
+        let status = body.trailers().and_then(|trailers| trailers.get("grpc-status")).expect("a status");
+        assert_eq!(status, "8", "one is too large before it is packed");
+        let mut wire = body.to_bytes();
+        let (flags, length) = crate::call::prefix::read_prefix(&wire).expect("a prefix");
+        assert!(flags == COMPRESSED && length < 1000, "{flags} {length}");
+        assert_eq!(wire.split_off(5 + length), &b"\0\0\0\0\x01s"[..]);
     }
 
     #[tokio::test]

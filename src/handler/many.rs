@@ -1,18 +1,16 @@
 //! The erased form of a method that answers with a stream.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_core::Stream;
 use tokio_stream::StreamExt;
-use tonic::{Request, Status};
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Request, Status};
 
 use super::offload::{self, Offload};
 use super::replies::{Event, Events, Replies};
 use super::{Handler, Many, Rpc};
-use crate::call::{Body, Call, Reply, Scoped, Trailers};
-
-type EventStream = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
+use crate::call::{Body, Call, MessageStream, Reply, Scoped, Trailers};
 
 pub(super) fn erase<R, F, Fut>(offload: Offload, function: F) -> Handler
 where
@@ -30,34 +28,49 @@ where
             let trailers = Trailers::of(context.clone());
             let scope = context.clone();
             let function = Arc::clone(&target);
-            let events = Events::new(move |replies: Replies<R::Response>| async move {
+            let cancellation = scope.cancellation().clone();
+            let events = Events::new(cancellation, move |replies: Replies<R::Response>| async move {
                 match offload::request::<R::Input>(context, metadata, extensions, body, function.0.wanted) {
                     Ok(request) => (function.1)(request, replies).await,
-                    Err(status) => replies.fail(status).await,
+                    Err(status) => replies.fail(status),
                 }
             });
-            let mut events: EventStream = match job {
-                None => Box::pin(events),
-                Some(job) => Box::pin(
-                    target
-                        .0
-                        .scheduler
-                        .run_stream(job, Scoped::new(scope, events))
-                        .map(|event| event.unwrap_or_else(|error| Err(error.into()))),
-                ),
-            };
-            match events.next().await.transpose()? {
-                Some(Event::Head(metadata, extensions)) => {
-                    let messages = events.filter_map(|event| match event {
-                        Ok(Event::Message(message)) => Some(Ok(message)),
-                        Ok(Event::Head(..)) => None,
-                        Err(status) => Some(Err(status)),
-                    });
-                    Ok(Reply { metadata, body: Body::stream(messages), trailers, extensions })
+            let ((metadata, extensions), messages) = match job {
+                None => {
+                    let mut events = Box::pin(events);
+                    (head_of(&mut events).await?, MessageStream::of(events))
                 }
-                // The handler's function returned without sending anything through its `Replies`.
-                Some(Event::Message(_)) | None => Err(Status::internal("the handler sent no reply")),
-            }
+                Some(job) => {
+                    let events = target.0.scheduler.run_stream(job, Scoped::new(scope, events));
+                    let mut events =
+                        Box::pin(events.map(|event| event.unwrap_or_else(|error| Err(error.into()))));
+                    (head_of(&mut events).await?, messages_of(events))
+                }
+            };
+            Ok(Reply { metadata, body: Body::Stream(messages), trailers, extensions })
         })
     })
+}
+
+type EventResult = Result<Event, Status>;
+
+/// What comes before the messages.
+async fn head_of(
+    events: &mut (impl Stream<Item = EventResult> + Unpin),
+) -> Result<(MetadataMap, Extensions), Status> {
+    match events.next().await.transpose()? {
+        Some(Event::Head(metadata, extensions)) => Ok((metadata, extensions)),
+        // The handler's function returned without sending anything through its `Replies`.
+        Some(Event::Message(_)) | None => Err(Status::internal("the handler sent no reply")),
+    }
+}
+
+/// The messages behind the head, one by one.
+fn messages_of(events: impl Stream<Item = EventResult> + Send + 'static) -> MessageStream {
+    let messages = events.filter_map(|event| match event {
+        Ok(Event::Message(message)) => Some(Ok(message)),
+        Ok(Event::Head(..)) => None,
+        Err(status) => Some(Err(status)),
+    });
+    Body::stream(messages).into_stream()
 }

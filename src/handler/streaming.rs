@@ -7,6 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use futures_core::Stream;
 use prost::Message;
+use tokio::task::coop;
 use tokio_stream::StreamExt;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
@@ -71,9 +72,13 @@ impl<M: Message + Default> Stream for Streaming<M> {
         }
         // A client that sends faster than its messages are worked on must not keep a thread of the runtime from its
         // timers: each message counts against the task's budget.
-        let turn = std::task::ready!(tokio::task::coop::poll_proceed(cx));
+        if !coop::has_budget_remaining() {
+            drop(std::task::ready!(coop::poll_proceed(cx)));
+        }
         let item = std::task::ready!(Pin::new(&mut self.messages).poll_next(cx));
-        turn.made_progress();
+        if let Poll::Ready(spent) = coop::poll_proceed(cx) {
+            spent.made_progress();
+        }
         let item = item.map(|bytes| bytes.and_then(super::decode));
         self.over = !matches!(item, Some(Ok(_)));
         Poll::Ready(item)
@@ -127,5 +132,40 @@ impl<M: Message + Default> Iterator for BlockingStreaming<M> {
 impl<M> fmt::Debug for BlockingStreaming<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BlockingStreaming")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::call::Body;
+
+    #[tokio::test]
+    async fn who_reads_a_fast_client_lets_others_run() {
+        const MESSAGES: usize = 10_000;
+        let turns = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&turns);
+        let others = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        // Not tokio's: it spends nothing of the task's budget.
+        let endless = futures_util::stream::repeat_with(|| Ok(Bytes::from_static(b"\x0a\x01m")));
+        let messages = Body::stream(endless).into_stream();
+        let mut messages = Streaming::<String>::of_reply(messages, Trailers::default());
+        for _ in 0..MESSAGES {
+            assert_eq!(messages.message().await.expect("a message"), Some("m".to_owned()));
+        }
+        others.abort();
+        let turns = turns.load(Ordering::Relaxed);
+        // 128 is the budget of a task.
+        assert!(turns >= MESSAGES / 128 - 1, "{turns} turns");
     }
 }

@@ -12,15 +12,10 @@ use tonic::Status;
 use super::chunks::Chunks;
 use super::coding::{Coding, refusal};
 use super::status::body_too_large;
-
-/// The message is packed.
-const COMPRESSED: u8 = 1;
+use crate::call::prefix::{COMPRESSED, PREFIX_BYTES, prefix, read_prefix};
 
 /// It is no message but how the stream ended.
 const END_STREAM: u8 = 2;
-
-/// Flags and length.
-const PREFIX_BYTES: usize = 5;
 
 /// The messages of a request stream, unpacked, each with its number from 1.
 pub(super) struct Envelopes {
@@ -46,8 +41,7 @@ impl Envelopes {
     }
 
     fn next_buffered(&mut self) -> Result<Option<Bytes>, Status> {
-        let Some(&[flags, a, b, c, d]) = self.buffer.first_chunk::<PREFIX_BYTES>() else { return Ok(None) };
-        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        let Some((flags, length)) = read_prefix(&self.buffer) else { return Ok(None) };
         // Known before the message is there: nobody waits for what will be refused.
         if length > self.limit_bytes {
             return Err(body_too_large(self.limit_bytes));
@@ -125,9 +119,8 @@ pub(super) fn close(
         out.truncate(body);
         out.extend_from_slice(&packed);
     }
-    let length = (out.len() - body) as u32;
-    out[start] = flags;
-    out[start + 1..body].copy_from_slice(&length.to_be_bytes());
+    let prefix = prefix(flags, out.len() - body);
+    out[start..body].copy_from_slice(&prefix);
 }
 
 #[cfg(test)]
