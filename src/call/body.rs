@@ -224,6 +224,8 @@ pub(crate) fn fill(
 
 #[cfg(test)]
 mod tests {
+    use tokio_stream::StreamExt;
+
     use super::*;
     use crate::call::Bounds;
 

@@ -81,7 +81,7 @@ mod tests {
     fn who_came_last_is_woken_and_what_rang_is_remembered() {
         let tasks = [(); 2].map(|()| Arc::new(Woken(AtomicBool::new(false))));
         let wakers = tasks.clone().map(Waker::from);
-        let [first, second] = wakers.each_ref().map(|waker| Context::from_waker(waker));
+        let [first, second] = wakers.each_ref().map(Context::from_waker);
         let woken = || tasks.each_ref().map(|task| task.0.swap(false, Ordering::Relaxed));
         let alarm = Alarm::new();
         alarm.set(&first);

@@ -11,6 +11,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::task::AbortHandle;
 use tokio::task::coop;
+use tonic::Status;
 
 use super::alarm::Alarm;
 use super::at_once::is_at_once;
@@ -139,6 +140,9 @@ impl Streamed {
 
     /// Drops what the stream holds; a panic of the handler's destructors is logged and ends there.
     fn let_go(&mut self) {
+        if let Hold::WithClock(_, clock) = &self.held {
+            clock.abort();
+        }
         let held = self.held.take();
         let _ = self.watch.drop(held);
     }
@@ -209,6 +213,7 @@ impl MessageSource for Streamed {
         // What came before an end may yet not be sendable: who finds that says so before he asks for the end.
         if came > 0 {
             self.end = Some(filled);
+            self.let_go();
             return Poll::Ready(Some(Ok(())));
         }
         self.end(filled)
@@ -229,9 +234,6 @@ impl Drop for Streamed {
         if self.ended {
             self.watch.succeed();
         }
-        if let Hold::WithClock(_, clock) = &self.held {
-            clock.abort();
-        }
         self.let_go();
     }
 }
@@ -243,13 +245,11 @@ mod tests {
 
     use bytes::Bytes;
     use futures_core::Stream;
-    use tonic::{Code, Status};
+    use tonic::Code;
 
     use super::super::in_flight::InFlight;
     use super::*;
-    use crate::call::{
-        Body, Bounds, Cancellation, Deadline, MethodKind, MethodSpec, Peer, Protocol, ServerState,
-    };
+    use crate::call::{Body, Bounds, Deadline, MethodKind, MethodSpec, Peer, Protocol, ServerState};
     use crate::scheduler::{Scheduler, SchedulerConfig};
     use crate::telemetry::Observation;
 
@@ -257,7 +257,7 @@ mod tests {
 
     fn context(deadline: Option<Deadline>) -> Context {
         let state = ServerState::default();
-        Context::new(&METHOD, Protocol::Local, Peer::local(), deadline, Cancellation::new(), state)
+        Context::new(&METHOD, Protocol::Local, Peer::local(), deadline, state)
     }
 
     fn streamed(
@@ -383,8 +383,27 @@ mod tests {
                 message()
             }),
         );
-        assert_eq!(read(&mut panicking).await, (3, Some(Some(Code::Internal))));
+        assert_eq!(read(&mut panicking).await, (3, None));
+        assert_eq!(read(&mut panicking).await, (0, Some(Some(Code::Internal))));
         assert_eq!(read(&mut panicking).await, (0, Some(None)));
+    }
+
+    /// The reader may find that the last message cannot be sent, and says so before it asks for more.
+    #[tokio::test]
+    async fn an_end_behind_messages_is_told_when_it_is_asked_for() {
+        let gone = Arc::new(AtomicBool::new(false));
+        let held = Gone(Arc::clone(&gone));
+        let (mut messages, ending) = ([message()].into_iter(), context(None));
+        let stream = futures_util::stream::poll_fn(move |_| {
+            let _held = &held;
+            Poll::Ready(messages.next())
+        });
+        let mut ending = (streamed(ending.clone(), stream), ending);
+        assert_eq!(read(&mut ending.0).await, (1, None));
+        assert!(gone.load(Ordering::Relaxed), "what the handler held is free at once");
+        Pin::new(&mut ending.0).refuse(&Status::resource_exhausted("too large"));
+        assert_eq!(ending.1.cancellation().reason(), Some(CancelReason::Requested));
+        assert_eq!(read(&mut ending.0).await, (0, Some(None)));
     }
 
     /// The clock of the stream and the poll of its reader are due at the same time.

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::StatusCode;
 use tokio::time::Sleep;
 use tonic::Status;
@@ -77,11 +76,6 @@ impl Watch {
     /// The call has its answer: a drop means nothing any more.
     pub(super) fn settle(&mut self) {
         self.over = true;
-    }
-
-    /// A message of the reply goes out.
-    pub(super) fn reply(&mut self, message: &Bytes) {
-        self.observed.reply(message.len());
     }
 
     /// Messages of so many bytes each go out; nobody looks at them for nothing.

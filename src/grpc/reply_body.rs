@@ -166,7 +166,7 @@ impl Many {
         let before = self.batch.count();
         let Some(messages) = &mut self.messages else { return };
         let filled = match self.framing.coding {
-            None => Pin::new(messages).poll_batch(cx, &mut self.batch),
+            None => Pin::new(&mut *messages).poll_batch(cx, &mut self.batch),
             Some(_) => poll_packed(messages, self.framing, cx, &mut self.batch),
         };
         let waited = std::mem::replace(&mut self.waited, self.batch.count() == 0);
@@ -226,9 +226,9 @@ impl HttpBody for ReplyBody {
             let frame = match &mut self.0 {
                 State::Ended => return Poll::Ready(None),
                 State::Many(many) => {
-                    if many.end.is_none() && (many.holds || many.batch.count() == 0) {
+                    if many.end.is_none() && (many.holds || many.batch.is_empty()) {
                         many.gather(cx);
-                        if many.holds {
+                        if many.end.is_none() && (many.holds || many.batch.is_empty()) {
                             return Poll::Pending;
                         }
                     }

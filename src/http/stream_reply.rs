@@ -31,7 +31,14 @@ use super::endpoint::{CONNECT_CONTENT_ENCODING, Endpoint, Spelling, View};
 use super::heads::Heads;
 use super::json_text::push_string;
 use super::{Shared, envelopes, error, metadata, reply};
-use crate::call::{MessageStream, Reply, Trailers, is_metadata};
+use crate::call::prefix::{PREFIX_BYTES, read_prefix};
+use crate::call::{Batch, Bounds, Filled, MessageSource as _, MessageStream, Reply, Trailers, is_metadata};
+
+/// Messages are asked for by their wire bytes. As JSON they have some four times as many.
+const WIRE_PART: usize = 4;
+
+/// A message of so many bytes is not copied on its way to where it is spelled.
+const ALONE_MIN_BYTES: usize = 1024;
 
 /// A response of messages in `form`.
 pub(super) async fn many(
@@ -65,6 +72,11 @@ pub(super) async fn many(
         keep_alive: is_sse.then(|| KeepAlive::new(edge.config.keep_alive)).flatten(),
         first,
         messages,
+        batch: Batch::new(Bounds {
+            bytes_max: (edge.config.stream_chunk_max_bytes / WIRE_PART).max(1),
+            alone_min_bytes: ALONE_MIN_BYTES,
+            message_max_bytes: usize::MAX,
+        }),
         begun: false,
         ended: false,
         trailers,
@@ -209,6 +221,8 @@ struct Records {
     first: Option<Bytes>,
     /// The messages to come; none once they have ended.
     messages: Option<MessageStream>,
+    /// Those that were ready together, on their way.
+    batch: Batch,
     /// The first record is out.
     begun: bool,
     /// The record of the end is out.
@@ -217,14 +231,32 @@ struct Records {
 }
 
 impl Records {
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
-        if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(first)));
-        }
+    /// Fills the batch with what is there.
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Filled {
         match &mut self.messages {
-            Some(messages) => Pin::new(messages).poll_next(cx),
+            Some(messages) => Pin::new(messages).poll_batch(cx, &mut self.batch),
             None => Poll::Ready(None),
         }
+    }
+
+    /// A message could not be spelled, and with that the stream has ended.
+    fn refuse(&mut self, status: &Status) {
+        if let Some(messages) = &mut self.messages {
+            messages.refuse(status);
+        }
+    }
+
+    /// Appends all that is in the batch. What is behind a message that cannot be spelled is lost with it.
+    fn push_batch(&mut self, out: &mut Vec<u8>) -> Result<(), Status> {
+        let gathered = self.batch.take_gathered().unwrap_or_default();
+        let alone = self.batch.take_alone();
+        let mut rest = &gathered[..];
+        while let Some((_, length)) = read_prefix(rest) {
+            let (message, behind) = rest[PREFIX_BYTES..].split_at(length);
+            self.push_message(message, out)?;
+            rest = behind;
+        }
+        alone.map_or(Ok(()), |(_, message)| self.push_message(&message, out))
     }
 
     /// What stands before a record of an array.
@@ -341,24 +373,25 @@ impl http_body::Body for Records {
             return Poll::Ready(None);
         }
         let mut out = Vec::new();
-        while out.len() < self.writer.edge.config.stream_chunk_max_bytes {
-            match self.poll_message(cx) {
-                Poll::Pending => break,
-                Poll::Ready(Some(message)) => {
-                    let pushed = message.and_then(|message| self.push_message(&message, &mut out));
-                    if let Err(status) = pushed {
-                        if let Some(messages) = &mut self.messages {
-                            messages.refuse(&status);
-                        }
-                        self.push_end(&status, &mut out);
-                        break;
-                    }
+        if let Some(first) = self.first.take()
+            && let Err(status) = self.push_message(&first, &mut out)
+        {
+            self.refuse(&status);
+            self.push_end(&status, &mut out);
+        }
+        while !self.ended && out.len() < self.writer.edge.config.stream_chunk_max_bytes {
+            let filled = self.poll_batch(cx);
+            let end = match (self.push_batch(&mut out), filled) {
+                (Err(status), _) => {
+                    self.refuse(&status);
+                    status
                 }
-                Poll::Ready(None) => {
-                    self.push_end(&Status::new(Code::Ok, ""), &mut out);
-                    break;
-                }
-            }
+                (Ok(()), Poll::Ready(Some(Err(status)))) => status,
+                (Ok(()), Poll::Ready(None)) => Status::new(Code::Ok, ""),
+                (Ok(()), Poll::Ready(Some(Ok(())))) => continue,
+                (Ok(()), Poll::Pending) => break,
+            };
+            self.push_end(&end, &mut out);
         }
         if let Some(keep_alive) = &mut self.keep_alive {
             if out.is_empty() {
