@@ -121,3 +121,37 @@ async fn a_handler_that_takes_its_request_has_all_of_it() {
 async fn a_request_is_whole_by_any_name() {
     learns_all(TakesAliases).await;
 }
+
+/// A header of commas is as many values, more than a map has names.
+#[tokio::test]
+async fn metadata_of_many_values_are_all_there() {
+    const VALUES: usize = 30_000;
+
+    struct Counts;
+
+    #[ambidex::service]
+    impl ByHand for Counts {
+        async fn shout(&self, request: Request<ShoutRequest>) -> Result<ShoutResponse, Status> {
+            let count =
+                |metadata: &ambidex::metadata::MetadataMap| metadata.get_all_bin("x-bin").iter().count();
+            assert_eq!(count(request.metadata()), VALUES);
+            assert_eq!(count(request.call().metadata()), VALUES);
+            Ok(ShoutResponse { text: request.into_inner().text })
+        }
+
+        fn spell(
+            &self,
+            _: ShoutRequest,
+        ) -> Result<impl Iterator<Item = Result<ShoutResponse, Status>>, Status> {
+            Ok(std::iter::empty())
+        }
+    }
+
+    let mut config = ambidex::server::Config::default();
+    config.headers_max_bytes = 64 * 1024;
+    let server = start(Server::builder().config(config).service(ByHandServer::new(Counts))).await;
+    let commas = ",".repeat(VALUES - 1);
+    let answer =
+        server.http.send(http::Method::GET, "/v1/shout/hey", &[("x-bin", commas.as_str())], "").await;
+    assert_eq!(answer.json(), json!({"text": "hey"}));
+}

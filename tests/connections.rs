@@ -149,6 +149,42 @@ async fn half_a_head_behind_a_request_is_a_slow_head() {
     assert!(ended.is_err(), "it may rest");
 }
 
+/// Who answers early may read on for as long as bytes come.
+#[tokio::test]
+async fn an_upload_that_is_read_behind_its_answer_is_no_slow_head() {
+    let (read, all) = tokio::sync::oneshot::channel();
+    let read = Arc::new(std::sync::Mutex::new(Some(read)));
+    let accept = move |body: axum::body::Body| async move {
+        tokio::spawn(async move {
+            let bytes = axum::body::to_bytes(body, usize::MAX).await.map(|bytes| bytes.len());
+            read.lock().unwrap().take().map(|read| read.send(bytes.map_err(|error| error.to_string())))
+        });
+        StatusCode::ACCEPTED
+    };
+    let router = axum::Router::new().route("/upload", axum::routing::post(accept));
+    let mut config = Config::default();
+    config.header_read_timeout_ms = 400;
+    let server = start(parity_builder().config(config).router(router)).await;
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    client.write_all(b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 30\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; 4096];
+    let length = client.read(&mut answer).await.unwrap();
+    assert!(answer[..length].starts_with(b"HTTP/1.1 202"));
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        client.write_all(b"a").await.unwrap();
+    }
+    let all = tokio::time::timeout(Duration::from_secs(20), all).await.expect("an end");
+    assert_eq!(all.unwrap(), Ok(30));
+    // And the connection is as good as new, slow heads included.
+    client.write_all(b"GET /v1/describe HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let length = client.read(&mut answer).await.unwrap();
+    assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
+    client.write_all(b"GET /v1/desc").await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(20), client.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "it holds its place");
+}
+
 /// A tunnel may be silent: nobody owes anybody a reply.
 #[tokio::test]
 async fn a_tunnel_that_is_silent_is_not_cut() {

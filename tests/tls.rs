@@ -413,6 +413,36 @@ async fn a_broken_file_changes_nothing() {
     shows(&client, server.address, &second).await;
 }
 
+/// What kept a file from being used may go away without a trace in its time and length, as rights do.
+#[tokio::test]
+async fn what_could_not_be_used_is_tried_again() {
+    let authority = Authority::new("ours");
+    let (first, second) = (authority.server(), authority.server());
+    let files = Files::new("again", &first);
+    let tls = files.load();
+    let server = serve(anywhere().tls(tls.clone()), &Peers::default(), |config| {
+        config.tls_reload_interval_ms = 10;
+    })
+    .await;
+    let client = authority.trusted_by(None, HTTP1);
+    let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1);
+    let write = |key: &str| {
+        files.write(&second.chain, key);
+        for name in ["chain", "key"] {
+            std::fs::File::options()
+                .write(true)
+                .open(files.0.join(name))
+                .unwrap()
+                .set_modified(time)
+                .unwrap();
+        }
+    };
+    write(&"x".repeat(second.key.len()));
+    tls.reload().expect_err("no key");
+    write(&second.key);
+    shows(&client, server.address, &second).await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_served_is_an_error_at_start_up() {
     let authority = Authority::new("ours");

@@ -200,7 +200,7 @@ impl Context {
         match (self.0.metadata.get(), self.0.remembered.get()) {
             (Some(metadata), _) => metadata,
             (None, Some(remembered)) => self.0.metadata.get_or_init(|| {
-                let mut headers = HeaderMap::with_capacity(remembered.len());
+                let mut headers = HeaderMap::new();
                 for (name, value) in remembered {
                     headers.append(name, value.clone());
                 }
@@ -311,7 +311,7 @@ impl Context {
     /// Remembers the request metadata for deep code, which seldom asks: as a list, a map costs more. Only the first call
     /// counts.
     pub(crate) fn remember_metadata(&self, metadata: &MetadataMap) {
-        if !metadata.is_empty() {
+        if !metadata.is_empty() && self.0.metadata.get().is_none() {
             let headers = metadata.as_ref();
             self.0.remembered.get_or_init(|| {
                 let mut list = Vec::with_capacity(headers.len());

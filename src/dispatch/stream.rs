@@ -11,6 +11,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::task::AbortHandle;
 use tokio::task::coop;
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::alarm::Alarm;
@@ -19,7 +20,7 @@ use super::drain::{Drain, StreamDrain};
 use super::in_flight::Place;
 use super::panic::caught;
 use super::watch::Watch;
-use crate::call::{Batch, CancelReason, Context, Filled, MessageSource, MessageStream, Scoped};
+use crate::call::{Batch, CancelReason, Context, Deadline, Filled, MessageSource, MessageStream, Scoped};
 
 /// A handler that always has a message ready would leave its thread of the runtime to nobody else. After so many it
 /// lets others run: as many as a task of tokio may read before it has to.
@@ -101,7 +102,9 @@ impl Streamed {
                 let polled = taken.as_mut().map(&mut poll);
                 *lock() = taken;
                 // The clock found nothing to take away, if it rang meanwhile, and will not ring again.
-                if watch.context().is_cancelled() {
+                // Who has cancelled it before may go on without it.
+                let is_late = |deadline: Deadline| deadline.instant() <= Instant::now();
+                if watch.context().is_cancelled() && watch.context().deadline().is_some_and(is_late) {
                     let taken = lock().take();
                     let _ = watch.drop(taken);
                 }
@@ -110,7 +113,7 @@ impl Streamed {
         };
         match polled {
             // The clock has taken the messages a moment before our own timer fires.
-            None => return Poll::Pending,
+            None => return Poll::Ready(Some(Err(self.watch.give_up(CancelReason::DeadlineExceeded)))),
             Some(Ok(Poll::Pending)) => {}
             Some(Ok(filled)) => return filled,
             Some(Err(panicked)) => {
@@ -249,7 +252,7 @@ mod tests {
 
     use super::super::in_flight::InFlight;
     use super::*;
-    use crate::call::{Body, Bounds, Deadline, MethodKind, MethodSpec, Peer, Protocol, ServerState};
+    use crate::call::{Body, Bounds, MethodKind, MethodSpec, Peer, Protocol, ServerState};
     use crate::scheduler::{Scheduler, SchedulerConfig};
     use crate::telemetry::Observation;
 
@@ -321,6 +324,31 @@ mod tests {
         others.abort();
         let turns = turns.load(Ordering::Relaxed);
         assert!(turns >= MESSAGES / (2 * MESSAGES_IN_A_ROW), "{turns} turns");
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_cancels_its_own_call_may_still_speak() {
+        for deadline in [None, Some(Deadline::after(Duration::from_secs(600)))] {
+            let call = context(deadline);
+            let cancellation = call.cancellation().clone();
+            let last_words = tokio_stream::iter(0..2).then(move |_| {
+                cancellation.cancel(CancelReason::Requested);
+                async {
+                    tokio::task::yield_now().await;
+                    message()
+                }
+            });
+            let mut stream = streamed(call, last_words);
+            let mut messages = 0;
+            loop {
+                let (came, end) = read(&mut stream).await;
+                messages += came;
+                if let Some(end) = end {
+                    assert_eq!((messages, end), (2, None));
+                    break;
+                }
+            }
+        }
     }
 
     /// Polled for nothing, it does not ask its handler; woken, it does.

@@ -109,16 +109,16 @@ pub(super) fn request<I: Input>(
     body: Body,
     wanted: Wanted,
 ) -> Result<Request<I>, Status> {
-    let input = I::from_body(body, &call)?;
     match wanted {
         Wanted::Message => {
             call.keep_metadata(metadata);
             call.keep_values(extensions);
-            Ok(Request::new(input))
+            I::from_body(body, &call).map(Request::new)
         }
         Wanted::Everything => {
             call.remember_metadata(&metadata);
             call.remember_values(&extensions);
+            let input = I::from_body(body, &call)?;
             extensions.insert(call);
             Ok(Request::from_parts(metadata, extensions, input))
         }

@@ -234,8 +234,7 @@ impl Shared {
         let (spelling, head) = match self.agree(endpoint, request, &heads, peer) {
             Ok(agreed) => agreed,
             Err(status) => {
-                let answer = exchange.failed(status, self);
-                return Begun::Answered(if is_head { without_body(answer) } else { answer });
+                return Begun::Answered(exchange.failed(status, self));
             }
         };
         let content_type = heads.content_type.filter(|_| spelling.request == RequestSpelling::Raw).cloned();

@@ -125,7 +125,7 @@ pin_project! {
         connection: C,
         every: Duration,
         heard: Heard,
-        // Request bodies that are read to their end behind their answer: what comes then is theirs.
+        // Request bodies that are read behind their answer, by whomever: what comes then is theirs.
         lingers: Lingers,
         // Made when the connection first waits for a head.
         tick: Option<Alarm>,
@@ -174,6 +174,7 @@ impl<C: Future<Output = Ended>> Future for Glancing<C> {
         }
         if this.lingers.are_open() {
             this.heard.bytes_came = false;
+            *this.looks = 0;
             return Poll::Pending;
         }
         let every = *this.every;

@@ -36,7 +36,7 @@ impl Lingers {
         Self(Arc::new(Shared { runtime: Handle::current(), open: AtomicU32::new(0) }))
     }
 
-    /// Whether any is.
+    /// Whether any is, or one is still to be read by who asked for it.
     pub(super) fn are_open(&self) -> bool {
         self.0.open.load(Ordering::Relaxed) > 0
     }
@@ -61,23 +61,23 @@ impl Drop for Open {
 pub(super) struct Lingering {
     /// There until the drop.
     body: Option<Incoming>,
-    /// Nothing for a body that need not be read on.
-    lingers: Option<Lingers>,
+    /// Until its end: who reads it may do so behind the answer, too. Nothing for a body that need not be read on.
+    open: Option<Open>,
 }
 
 impl Lingering {
     pub(super) fn new(body: Incoming, version: Version, lingers: &Lingers) -> Self {
-        let lingers = (version < Version::HTTP_2 && !body.is_end_stream()).then(|| lingers.clone());
-        Self { body: Some(body), lingers }
+        let open = (version < Version::HTTP_2 && !body.is_end_stream()).then(|| lingers.open());
+        Self { body: Some(body), open }
     }
 }
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        let Some((body, lingers)) = self.body.take().zip(self.lingers.take()) else { return };
+        let Some((body, open)) = self.body.take().zip(self.open.take()) else { return };
         if !body.is_end_stream() {
-            let open = lingers.open();
-            lingers.0.runtime.spawn(async move {
+            let runtime = open.0.runtime.clone();
+            runtime.spawn(async move {
                 let _open = open;
                 let _ = tokio::time::timeout(LINGER, read_on(body)).await;
             });
@@ -103,10 +103,16 @@ impl Body for Lingering {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(cx),
-            None => Poll::Ready(None),
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        // Behind an answer hyper tells of the end only when the next head is there; of a known length there is no need to.
+        if body.is_end_stream() {
+            return Poll::Ready(None);
         }
+        let frame = std::task::ready!(Pin::new(&mut *body).poll_frame(cx));
+        if !matches!(frame, Some(Ok(_))) || body.is_end_stream() {
+            self.open = None;
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -42,7 +42,7 @@ fn tail(before: [u8; 4], new: &[u8]) -> ([u8; 4], bool) {
     let kept = new.len().min(4);
     last.rotate_left(kept);
     last[4 - kept..].copy_from_slice(&new[new.len() - kept..]);
-    (last, last == *b"\r\n\r\n" || last.ends_with(b"\n\n"))
+    (last, last.ends_with(b"\n\r\n") || last.ends_with(b"\n\n"))
 }
 
 impl Timely {

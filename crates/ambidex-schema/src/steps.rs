@@ -61,8 +61,10 @@ impl<'t> Steps<'t> {
                 name: shortened(name),
             })
         };
-        // Most paths are one name. That of an extension has dots of its own, and is no path.
-        if !path.starts_with('[')
+        // Most paths are one name. That of an extension has dots of its own, and is no path; another with dots is one, and
+        // no name.
+        if !path.as_bytes().contains(&b'.')
+            && !path.starts_with('[')
             && let Some(first) = known(message.index(), path)
         {
             return Ok(Self { tables, first, behind: Vec::new() });

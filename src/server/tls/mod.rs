@@ -23,8 +23,8 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use super::listener::Serves;
 use by_name::ByName;
 pub use error::TlsError;
-use reload::Stamps;
 pub(super) use reload::watch;
+use reload::{Seen, Stamps};
 
 /// The keys and certificates of listeners that speak TLS 1.2 or 1.3; made by [`Tls::from_files`] or [`Tls::from_pem`] and
 /// given to [`Listener::tls`](super::Listener::tls). Every clone is the same.
@@ -46,8 +46,7 @@ pub struct Tls(Arc<Shared>);
 struct Shared {
     sources: TlsBuilder,
     current: RwLock<Arc<Offers>>,
-    /// The files as they were when they were last read, well or not.
-    seen: Mutex<Stamps>,
+    seen: Mutex<Seen>,
 }
 
 /// What is offered to clients, by what the listener serves: gRPC needs HTTP/2.
@@ -105,8 +104,10 @@ impl Tls {
     pub fn reload(&self) -> Result<(), TlsError> {
         let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
         // Taken first: what is written meanwhile is seen as a change next time.
-        *seen = self.0.sources.stamps();
-        let offers = Arc::new(self.0.sources.read()?);
+        seen.stamps = self.0.sources.stamps();
+        let offers = self.0.sources.read();
+        seen.failed = offers.is_err();
+        let offers = Arc::new(offers?);
         *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = offers;
         Ok(())
     }
@@ -196,7 +197,7 @@ impl TlsBuilder {
         Ok(Tls(Arc::new(Shared {
             sources: self,
             current: RwLock::new(Arc::new(offers)),
-            seen: Mutex::new(seen),
+            seen: Mutex::new(Seen { stamps: seen, failed: false }),
         })))
     }
 

@@ -1,7 +1,7 @@
 //! Certificates that change while the server runs.
 //!
 //! Their files are looked at now and then. A change is read whole and checked before it is used: a half-written file, or a
-//! key that does not fit yet, is said, and what was there stays until the next change.
+//! key that does not fit yet, is said, and what was there stays until they can be used.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -22,6 +22,14 @@ impl Stamps {
     }
 }
 
+/// The files as they were when they were last read.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) stamps: Stamps,
+    /// They could not be read, or not be used. Not every cause of that changes a file when it goes away.
+    pub(super) failed: bool,
+}
+
 /// The time and the length of a file, behind whatever links lead there.
 fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
     let metadata = std::fs::metadata(path).ok()?;
@@ -29,14 +37,19 @@ fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
 }
 
 impl Tls {
-    /// Reads the files again if they changed since they were last read, well or not.
+    /// Reads the files again if they changed since they were last read, or could not be used then.
     fn reload_if_changed(&self) {
         let now = self.0.sources.stamps();
-        if *self.0.seen.lock().unwrap_or_else(PoisonError::into_inner) == now {
-            return;
-        }
+        let is_same = {
+            let seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.stamps == now && !seen.failed {
+                return;
+            }
+            seen.stamps == now
+        };
         match self.reload() {
             Ok(()) => tracing::info!(tls = ?self, "new certificates are in use"),
+            Err(error) if is_same => tracing::debug!(%error, "new certificates still cannot be used"),
             Err(error) => tracing::error!(%error, "new certificates cannot be used: the old ones stay"),
         }
     }

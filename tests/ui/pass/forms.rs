@@ -85,7 +85,7 @@ fn main() {
     assert_eq!(<Generic as Bookshop>::GET_BOOK, Execution::ASYNC.timeout(Duration::from_millis(500)));
     assert_eq!(
         <Generic as Bookshop>::WATCH,
-        Execution::BLOCKING.lane("database").max_concurrency(4).timeout(PATIENCE)
+        Execution::BLOCKING.lane("database").max_concurrency(4).timeout(PATIENCE).message_only()
     );
     assert!(<Generic as Bookshop>::IMPORT.is_blocking());
 
