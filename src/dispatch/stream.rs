@@ -248,6 +248,7 @@ mod tests {
 
     use bytes::Bytes;
     use futures_core::Stream;
+    use tokio_stream::StreamExt;
     use tonic::Code;
 
     use super::super::in_flight::InFlight;
