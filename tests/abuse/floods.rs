@@ -50,9 +50,9 @@ const BATCH: usize = 100;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the server may hold for each who floods it: a window of data that nobody has read yet, and buffers of both
-/// directions.
-const EACH_MAX_BYTES: usize = 2 * 1024 * 1024;
+/// What the server may hold for each who floods it: a window of data that nobody has read yet, with what h2 keeps of each of
+/// its frames (how many of them become one depends on how many were read together), and buffers of both directions.
+const EACH_MAX_BYTES: usize = 8 * 1024 * 1024;
 
 impl Way {
     async fn flood(self, address: SocketAddr, count: usize) -> &'static str {
