@@ -139,6 +139,17 @@ async fn of_servers_that_start_together_on_a_stale_file_one_wins() {
     }
 }
 
+/// Whoever may read the folder may lock it.
+#[tokio::test]
+async fn a_folder_that_somebody_has_locked_keeps_no_server_from_starting() {
+    let path = SocketPath::new("locked");
+    let folder = std::fs::File::open(path.0.parent().unwrap()).unwrap();
+    folder.lock().unwrap();
+    let bound = parity_builder().bind(path.address()).await.expect("it starts");
+    assert!(path.0.exists());
+    drop((bound, folder));
+}
+
 /// A server on a Unix socket alone, until the sender is dropped.
 async fn run_unix(path: &SocketPath) -> tokio::sync::oneshot::Sender<()> {
     let bound = parity_builder().bind(path.address()).await.unwrap();

@@ -75,6 +75,18 @@ impl Pair {
         stopped
     }
 
+    /// Restarts both under load, again and again, and no call fails.
+    async fn restart_under(mut self, load: Load, log_of_balancer: impl Fn() -> String) {
+        let stopped = self.roll(&load).await;
+        let tally = load.end().await;
+        println!("{} calls answered over {stopped} restarts, {} failed", tally.answers(), tally.failed.len());
+        assert!(tally.failed.is_empty(), "{:#?}\n{}", tally.failed, log_of_balancer());
+        assert_eq!(stopped, 2 * ROUNDS);
+        // A load that is none would prove nothing.
+        assert!(tally.answers() > 100, "only {} calls", tally.answers());
+        self.end().await;
+    }
+
     async fn end(self) {
         for process in self.running {
             process.terminate();
@@ -92,37 +104,24 @@ async fn ends_well(process: ServerProcess) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_notices_a_rolling_restart_behind_a_balancer() {
     // Four times as long as the balancer takes to notice.
-    let mut servers = Pair::start(81, 2_000);
+    let servers = Pair::start(81, 2_000);
     let Some(balancer) = Haproxy::start(&servers.addresses()) else { return };
     until("the balancer listens", || std::net::TcpStream::connect(balancer.address).is_ok()).await;
     // HAProxy takes a server for well until its first check says otherwise.
     let load = Load::begin(balancer.address, 4, 5, AfterFailure::GoOn);
-    let stopped = servers.roll(&load).await;
-    let tally = load.end().await;
-    println!("{} calls answered over {stopped} restarts, {} failed", tally.answers(), tally.failed.len());
-    assert!(tally.failed.is_empty(), "{:#?}\n{}", tally.failed, balancer.log());
-    assert_eq!(stopped, 2 * ROUNDS);
-    // A load that is none would prove nothing.
-    assert!(tally.answers() > 100, "only {} calls", tally.answers());
-    servers.end().await;
+    servers.restart_under(load, || balancer.log()).await;
 }
 
 /// nginx asks nobody for health: it finds out by calling, and calls somebody else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_notices_a_rolling_restart_behind_nginx() {
-    let mut servers = Pair::start(85, 0);
+    let servers = Pair::start(85, 0);
     let Some(balancer) = Nginx::start(&servers.addresses()) else { return };
     for address in [balancer.grpc, balancer.http] {
         until("the balancer listens", || std::net::TcpStream::connect(address).is_ok()).await;
     }
     let load = Load::begin_at([balancer.grpc, balancer.http], 4, 5, AfterFailure::GoOn);
-    let stopped = servers.roll(&load).await;
-    let tally = load.end().await;
-    println!("{} calls answered over {stopped} restarts, {} failed", tally.answers(), tally.failed.len());
-    assert!(tally.failed.is_empty(), "{:#?}\n{}", tally.failed, balancer.log());
-    assert_eq!(stopped, 2 * ROUNDS);
-    assert!(tally.answers() > 100, "only {} calls", tally.answers());
-    servers.end().await;
+    servers.restart_under(load, || balancer.log()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
