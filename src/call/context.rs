@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 
 use futures_core::Stream;
@@ -20,7 +20,7 @@ use tonic::{Extensions, Status};
 
 use super::{
     Batch, CancelReason, Cancellation, Deadline, Filled, HttpRoute, MessageSource, MethodSpec, Peer,
-    TraceContext,
+    TraceContext, incoming_metadata,
 };
 
 /// The wire a call came in on. Handlers may ask; nothing between the edges may.
@@ -98,13 +98,39 @@ struct Shared {
     cancellation: OnceLock<Cancellation>,
     state: ServerState,
     http_route: Option<Arc<HttpRoute>>,
-    metadata: OnceLock<MetadataMap>,
-    /// What the metadata are made of when somebody asks for them.
-    remembered: OnceLock<Vec<(HeaderName, HeaderValue)>>,
+    /// Boxed, as hardly anybody asks for them.
+    metadata: OnceLock<Box<MetadataMap>>,
+    /// What they are made of when somebody does.
+    unread: Mutex<Option<Unread>>,
     values: OnceLock<Extensions>,
     /// Boxed, since most calls have none.
     trailers: Mutex<Option<Box<MetadataMap>>>,
     trace: OnceLock<Box<TraceContext>>,
+}
+
+/// The metadata of a request that nobody has asked for.
+enum Unread {
+    /// Among the headers they came with.
+    Headers(HeaderMap),
+    Metadata(MetadataMap),
+    /// A copy, for which a map costs more.
+    List(Vec<(HeaderName, HeaderValue)>),
+}
+
+impl Unread {
+    fn read(self) -> MetadataMap {
+        match self {
+            Self::Headers(headers) => incoming_metadata(headers),
+            Self::Metadata(metadata) => metadata,
+            Self::List(list) => {
+                let mut headers = HeaderMap::new();
+                for (name, value) in list {
+                    headers.append(name, value);
+                }
+                MetadataMap::from_headers(headers)
+            }
+        }
+    }
 }
 
 impl Context {
@@ -124,7 +150,7 @@ impl Context {
             state,
             http_route: None,
             metadata: OnceLock::new(),
-            remembered: OnceLock::new(),
+            unread: Mutex::default(),
             values: OnceLock::new(),
             trailers: Mutex::default(),
             trace: OnceLock::new(),
@@ -196,17 +222,15 @@ impl Context {
 
     /// The request metadata as the handler got it; empty for code that runs before the handler does.
     pub fn metadata(&self) -> &MetadataMap {
-        static EMPTY: OnceLock<MetadataMap> = OnceLock::new();
-        match (self.0.metadata.get(), self.0.remembered.get()) {
-            (Some(metadata), _) => metadata,
-            (None, Some(remembered)) => self.0.metadata.get_or_init(|| {
-                let mut headers = HeaderMap::new();
-                for (name, value) in remembered {
-                    headers.append(name, value.clone());
-                }
-                MetadataMap::from_headers(headers)
-            }),
-            (None, None) => EMPTY.get_or_init(MetadataMap::new),
+        static EMPTY: LazyLock<MetadataMap> = LazyLock::new(MetadataMap::new);
+        if let Some(metadata) = self.0.metadata.get() {
+            return metadata;
+        }
+        let mut unread = self.0.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        match unread.take() {
+            Some(unread) => self.0.metadata.get_or_init(|| Box::new(unread.read())),
+            // Somebody else may have asked at the same time.
+            None => self.0.metadata.get().map_or(&EMPTY, |metadata| metadata),
         }
     }
 
@@ -301,23 +325,37 @@ impl Context {
         taken.map_or_else(MetadataMap::new, |taken| *taken)
     }
 
-    /// Keeps the request metadata, for a handler to clone if it wants them. Only the first call counts.
-    pub(crate) fn keep_metadata(&self, metadata: MetadataMap) {
-        if !metadata.is_empty() {
-            self.0.metadata.get_or_init(|| metadata);
+    /// Keeps the headers of a request, of which its metadata are made if anybody asks.
+    pub(crate) fn keep_headers(&self, headers: HeaderMap) {
+        if !headers.is_empty() {
+            self.keep(|| Unread::Headers(headers));
         }
     }
 
-    /// Remembers the request metadata for deep code, which seldom asks: as a list, a map costs more. Only the first call
-    /// counts.
+    /// Keeps the request metadata, for a handler to clone if it wants them.
+    pub(crate) fn keep_metadata(&self, metadata: MetadataMap) {
+        if !metadata.is_empty() {
+            self.keep(|| Unread::Metadata(metadata));
+        }
+    }
+
+    /// Keeps a copy of the request metadata for deep code, which seldom asks.
     pub(crate) fn remember_metadata(&self, metadata: &MetadataMap) {
-        if !metadata.is_empty() && self.0.metadata.get().is_none() {
-            let headers = metadata.as_ref();
-            self.0.remembered.get_or_init(|| {
+        let headers = metadata.as_ref();
+        if !headers.is_empty() {
+            self.keep(|| {
                 let mut list = Vec::with_capacity(headers.len());
                 list.extend(headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-                list
+                Unread::List(list)
             });
+        }
+    }
+
+    /// Only the first word counts.
+    fn keep(&self, unread: impl FnOnce() -> Unread) {
+        let mut kept = self.0.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.is_none() && self.0.metadata.get().is_none() {
+            *kept = Some(unread());
         }
     }
 }

@@ -1,9 +1,12 @@
 //! A call on its way in: the one shape between an edge and a handler.
 
+use http::HeaderMap;
 use tonic::Extensions;
 use tonic::metadata::MetadataMap;
 
-use super::{Body, CancelReason, Context, Deadline, MethodSpec, Peer, Protocol, ServerState};
+use super::{
+    Body, CancelReason, Context, Deadline, MethodSpec, Peer, Protocol, ServerState, incoming_metadata,
+};
 
 /// A call on its way from an edge, through the interceptors, to its handler.
 ///
@@ -35,6 +38,16 @@ impl Call {
         let Head { method, protocol, peer, deadline, state } = head;
         let context = Context::new(method, protocol, peer, deadline, state);
         Self { context, metadata, extensions: Extensions::default(), body }
+    }
+
+    /// A call as a request brings it: where nobody reads its metadata, they stay among its headers.
+    pub(crate) fn of_request(head: Head, headers: HeaderMap, reads_metadata: bool, body: Body) -> Self {
+        if reads_metadata {
+            return Self::new(head, incoming_metadata(headers), body);
+        }
+        let call = Self::new(head, MetadataMap::new(), body);
+        call.context.keep_headers(headers);
+        call
     }
 
     /// The same call, which came in by an HTTP binding.

@@ -11,6 +11,7 @@ mod in_flight;
 pub mod interceptor;
 mod panic;
 mod stream;
+mod under_way;
 mod watch;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(crate) use at_once::{is_at_once, nobody};
 use drain::Drain;
 use in_flight::InFlight;
 use interceptor::{CallService, Interceptors};
+use under_way::UnderWay;
 pub(crate) use watch::Dispatched;
 use watch::Watch;
 
@@ -54,10 +56,32 @@ pub(crate) struct Route {
     service: CallService,
     watched: Watched,
     observer: Observer,
-    promptness: Arc<Promptness>,
+    promptness: Promptness,
+    /// Whether a call comes to its function through nobody's hands.
+    is_direct: bool,
+    reads_metadata: bool,
+    common: Arc<Common>,
+}
+
+/// What the methods of a server share.
+#[derive(Debug)]
+struct Common {
+    limits: Limits,
+    in_flight: InFlight,
+    drain: Drain,
 }
 
 impl Route {
+    /// Whether a call comes to its function as it is, through no interceptor.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.is_direct
+    }
+
+    /// Whether somebody reads the metadata of its calls before a function asks its [`Context`](crate::call::Context).
+    pub(crate) fn reads_metadata(&self) -> bool {
+        self.reads_metadata
+    }
+
     /// Whether it stands for every method of a service that was not written for us.
     pub(crate) fn is_mounted(&self) -> bool {
         self.spec.method() == MethodSpec::ANY
@@ -73,10 +97,8 @@ struct Registry {
     routes: FnvHashMap<&'static str, Arc<Route>>,
     /// Services of which nobody says what methods they have, by their names.
     mounted: FnvHashMap<&'static str, Arc<Route>>,
-    limits: Limits,
-    in_flight: InFlight,
+    common: Arc<Common>,
     state: ServerState,
-    drain: Drain,
 }
 
 /// When a caller may try again that was refused for the number of calls under way: about as long as most of
@@ -100,21 +122,30 @@ impl Dispatcher {
         state: ServerState,
         telemetry: &Telemetry,
     ) -> Self {
-        let routes =
-            methods.into_iter().map(|Method { spec, blocking, timeout, message_limits, handler }| {
-                let service = interceptors.around(spec, CallService::new(handler));
-                let advice = if blocking { AROUND_BLOCKING } else { ASYNC };
-                let watched = scheduler.watch_with_advice(spec.full_name(), advice);
-                let observer = telemetry.observer(spec);
-                let promptness = Arc::new(Promptness::new(blocking));
-                Arc::new(Route { spec, timeout, message_limits, service, watched, observer, promptness })
-            });
+        let in_flight = InFlight::new(limits.in_flight_max);
+        let drain = Drain::new(limits.drain_silence);
+        let common = Arc::new(Common { limits, in_flight, drain });
+        let routes = methods.into_iter().map(|method| {
+            let Method { spec, blocking, reads_metadata, timeout, message_limits, handler } = method;
+            let advice = if blocking { AROUND_BLOCKING } else { ASYNC };
+            let is_direct = !interceptors.has_any(spec);
+            Arc::new(Route {
+                spec,
+                timeout,
+                message_limits,
+                service: interceptors.around(spec, CallService::new(handler)),
+                watched: scheduler.watch_with_advice(spec.full_name(), advice),
+                observer: telemetry.observer(spec),
+                promptness: Promptness::new(blocking),
+                is_direct,
+                reads_metadata: reads_metadata || !is_direct || telemetry.spans,
+                common: Arc::clone(&common),
+            })
+        });
         let (mounted, routes): (Vec<_>, Vec<_>) = routes.partition(|route| route.is_mounted());
         let routes = routes.into_iter().map(|route| (route.spec.path(), route)).collect();
         let mounted = mounted.into_iter().map(|route| (route.spec.service(), route)).collect();
-        let in_flight = InFlight::new(limits.in_flight_max);
-        let drain = Drain::new(limits.drain_silence);
-        Self(Arc::new(Registry { routes, mounted, limits, in_flight, state, drain }))
+        Self(Arc::new(Registry { routes, mounted, common, state }))
     }
 
     /// The method at `/package.Service/Method`.
@@ -142,26 +173,26 @@ impl Dispatcher {
 
     /// The deadline of a call to `route` whose caller asked for `timeout`.
     pub(crate) fn deadline(&self, route: &Route, timeout: Option<Duration>) -> Option<Deadline> {
-        let limits = &self.0.limits;
+        let limits = &self.0.common.limits;
         let bounds = [timeout.or(limits.timeout_default), limits.timeout_max, route.timeout];
         bounds.into_iter().flatten().min().map(Deadline::after)
     }
 
     /// Begins the drain: streams that fall silent end with UNAVAILABLE. Every other call goes on.
     pub(crate) fn begin_drain(&self) {
-        self.0.drain.begin();
+        self.0.common.drain.begin();
     }
 
     /// Ends the drain: so does every stream that is left.
     pub(crate) fn end_drain(&self) {
-        self.0.drain.end();
+        self.0.common.drain.end();
     }
 
     /// Calls a method. The future ends at the call's deadline at the latest, and a stream it replies with
     /// does too; dropping either gives the call up.
-    pub(crate) fn call(&self, route: &Route, mut call: Call) -> Dispatched {
+    pub(crate) fn call(&self, route: &Arc<Route>, mut call: Call) -> Dispatched {
         let mut observed = route.observer.begin(&mut call);
-        let Some(place) = self.0.in_flight.enter() else {
+        let Some(under_way) = UnderWay::begin(route) else {
             let message = "the server has as many calls under way as it takes; try again later";
             let mut status = Status::resource_exhausted(message);
             status.metadata_mut().insert(RETRY_PUSHBACK_MS, REFUSAL_PUSHBACK_MS.into());
@@ -169,13 +200,10 @@ impl Dispatcher {
             return Dispatched::refused(route.spec, status);
         };
         let context = call.context().clone();
-        let watched = route.watched.clone();
         let work = {
             let _inside = observed.enter();
             route.service.invoke(call)
         };
-        let watch = Watch::new(context, watched, observed);
-        let promptness = Arc::clone(&route.promptness);
-        Dispatched::new(work, watch, place, self.0.drain.clone(), promptness)
+        Dispatched::new(work, Watch::new(context, under_way, observed))
     }
 }

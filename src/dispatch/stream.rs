@@ -14,10 +14,10 @@ use tokio::task::coop;
 use tokio::time::Instant;
 use tonic::Status;
 
+use super::UnderWay;
 use super::alarm::Alarm;
 use super::at_once::is_at_once;
-use super::drain::{Drain, StreamDrain};
-use super::in_flight::Place;
+use super::drain::StreamDrain;
 use super::panic::caught;
 use super::watch::Watch;
 use crate::call::{Batch, CancelReason, Context, Deadline, Filled, MessageSource, MessageStream, Scoped};
@@ -52,7 +52,8 @@ enum Hold {
 
 struct Held {
     messages: Scoped<MessageStream>,
-    _place: Place,
+    /// Its place among the calls under way.
+    _place: UnderWay,
 }
 
 impl Hold {
@@ -65,7 +66,8 @@ impl Hold {
 }
 
 impl Streamed {
-    pub(super) fn new(messages: MessageStream, watch: Watch, place: Place, drain: &Drain) -> Self {
+    pub(super) fn new(messages: MessageStream, mut watch: Watch) -> Self {
+        let place = watch.hand_over();
         let context = watch.context();
         let messages = Scoped::new(context.clone(), messages);
         let held = Some(Held { messages, _place: place });
@@ -77,7 +79,7 @@ impl Streamed {
                 Hold::WithClock(held, clock)
             }
         };
-        let (drained, alarm) = (drain.watch(), Alarm::new());
+        let (drained, alarm) = (watch.drain().watch(), Alarm::new());
         Self { held, ended: false, end: None, in_a_row: 0, drained, watch, alarm, waits: false }
     }
 
@@ -251,11 +253,12 @@ mod tests {
     use tokio_stream::StreamExt;
     use tonic::Code;
 
-    use super::super::in_flight::InFlight;
+    use super::super::{Dispatcher, Interceptors, Limits};
     use super::*;
     use crate::call::{Body, Bounds, MethodKind, MethodSpec, Peer, Protocol, ServerState};
+    use crate::handler::{MessageLimits, Method};
     use crate::scheduler::{Scheduler, SchedulerConfig};
-    use crate::telemetry::Observation;
+    use crate::telemetry::{Observation, Telemetry};
 
     static METHOD: MethodSpec = MethodSpec::new("a.B", "C", "/a.B/C", MethodKind::ServerStreaming);
 
@@ -269,9 +272,27 @@ mod tests {
         messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static,
     ) -> Streamed {
         let scheduler = Scheduler::new(SchedulerConfig::default(), tokio::runtime::Handle::current());
-        let watch = Watch::new(context, scheduler.watch("a.B/C"), Observation::default());
-        let place = InFlight::new(1).enter().expect("a place");
-        Streamed::new(Body::stream(messages).into_stream(), watch, place, &Drain::new(Duration::ZERO))
+        let limits = Limits {
+            in_flight_max: 1,
+            timeout_default: None,
+            timeout_max: None,
+            drain_silence: Duration::ZERO,
+        };
+        let method = Method {
+            spec: &METHOD,
+            blocking: false,
+            reads_metadata: true,
+            timeout: None,
+            message_limits: MessageLimits::default(),
+            handler: Arc::new(|_| Box::pin(std::future::pending())),
+        };
+        let (state, telemetry) = (ServerState::default(), Telemetry::default());
+        let interceptors = Interceptors::default();
+        let dispatcher = Dispatcher::new(vec![method], &interceptors, limits, &scheduler, state, &telemetry);
+        let route = dispatcher.route(METHOD.path()).expect("the method is registered");
+        let under_way = UnderWay::begin(route).expect("a place");
+        let watch = Watch::new(context, under_way, Observation::default());
+        Streamed::new(Body::stream(messages).into_stream(), watch)
     }
 
     /// What a reader gets at a time: so many messages, and the end if that is known by then.

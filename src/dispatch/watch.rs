@@ -9,7 +9,6 @@
 //! have ended well only when the edge lets go of it without a word.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
@@ -17,9 +16,9 @@ use http::StatusCode;
 use tokio::time::Sleep;
 use tonic::Status;
 
-use super::at_once::{Promptness, is_at_once};
+use super::UnderWay;
+use super::at_once::is_at_once;
 use super::drain::Drain;
-use super::in_flight::Place;
 use super::panic::caught;
 use super::stream::Streamed;
 use crate::call::{
@@ -27,13 +26,12 @@ use crate::call::{
     cancelled_status,
 };
 use crate::handler::ReplyFuture;
-use crate::scheduler::Watched;
 use crate::telemetry::{End, Observation};
 
 /// What is watched besides the call's own work.
 pub(super) struct Watch {
     context: Context,
-    watched: Watched,
+    under_way: UnderWay,
     /// Boxed, since it moves from the future to the stream; absent where there is no deadline to pay for.
     deadline: Option<Pin<Box<Sleep>>>,
     over: bool,
@@ -41,15 +39,15 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(context: Context, watched: Watched, observed: Observation) -> Self {
+    pub(super) fn new(context: Context, under_way: UnderWay, observed: Observation) -> Self {
         let deadline = context.deadline().map(|at| Box::pin(tokio::time::sleep_until(at.instant())));
-        Self { context, watched, deadline, over: false, observed }
+        Self { context, under_way, deadline, over: false, observed }
     }
 
     /// Makes one poll of the call's own work: under the watchdog's eyes, and with its panics caught.
     pub(super) fn poll<T>(&self, poll: impl FnOnce() -> T) -> Result<T, Status> {
         let _inside = self.observed.enter();
-        caught(self.method(), || self.watched.during(poll))
+        caught(self.method(), || self.under_way.watched.during(poll))
     }
 
     /// Drops what was held for the call, where it ran; a panic in that is logged and goes no further.
@@ -64,6 +62,15 @@ impl Watch {
 
     pub(super) fn method(&self) -> &'static MethodSpec {
         self.context.method()
+    }
+
+    /// Hands on the call's place, for as long as a stream holds what its handler does.
+    pub(super) fn hand_over(&mut self) -> UnderWay {
+        self.under_way.hand_over()
+    }
+
+    pub(super) fn drain(&self) -> &Drain {
+        &self.under_way.common.drain
     }
 
     /// Ends the call although its work has not ended, and tells whoever runs for it.
@@ -89,16 +96,6 @@ impl Watch {
     pub(super) fn succeed(&mut self) {
         self.settle();
         self.observed.finish(&self.context, End::Well(None));
-    }
-
-    /// The call has its answer, a message of so many bytes; its handler may have chosen an HTTP status.
-    fn answer(mut self, bytes: usize, chosen: Option<StatusCode>) -> State {
-        self.settle();
-        if !self.observed.is_wanted() {
-            return State::Ended;
-        }
-        let (context, observed) = (self.context.clone(), std::mem::take(&mut self.observed));
-        State::Answered(Answered { context, observed, bytes, chosen })
     }
 
     /// The call has failed: its trailing metadata go with the status, as there is no reply to carry them.
@@ -151,91 +148,75 @@ impl Drop for Watch {
 }
 
 /// A call that is being answered.
+///
+/// Most are answered at their first poll, so nothing of it is moved from one state to the next.
 pub(crate) struct Dispatched {
     method: &'static MethodSpec,
-    state: State,
-}
-
-enum State {
-    Refused(Status),
-    Running(Running),
-    /// It has one message for an answer, and somebody notes how that ends.
-    Answered(Answered),
-    Ended,
-}
-
-/// A call that has ended well, unless the edge has another word for it.
-struct Answered {
-    context: Context,
-    observed: Observation,
-    bytes: usize,
-    chosen: Option<StatusCode>,
-}
-
-impl Drop for Answered {
-    fn drop(&mut self) {
-        if self.observed.is_wanted() {
-            self.observed.reply(self.bytes);
-            self.observed.finish(&self.context, End::Well(self.chosen));
-        }
-    }
-}
-
-struct Running {
-    watch: Watch,
-    work: Scoped<ReplyFuture>,
-    place: Place,
-    drain: Drain,
+    stage: Stage,
+    /// Nothing for a call that was refused, and once a stream has it.
+    watch: Option<Watch>,
+    work: Option<Scoped<ReplyFuture>>,
     /// The end of the drain, once the call has to wait for anything: nobody else pays for being told.
     over: Option<Cancelled>,
-    promptness: Arc<Promptness>,
+}
+
+enum Stage {
+    Refused(Status),
+    Running,
+    /// It has ended well, with one message of so many bytes, unless the edge has another word for it. Somebody notes how
+    /// that ends; the handler may have chosen an HTTP status.
+    Answered {
+        bytes: usize,
+        chosen: Option<StatusCode>,
+    },
+    Ended,
 }
 
 impl Dispatched {
     pub(super) fn refused(method: &'static MethodSpec, status: Status) -> Self {
-        Self { method, state: State::Refused(status) }
+        Self { method, stage: Stage::Refused(status), watch: None, work: None, over: None }
     }
 
-    pub(super) fn new(
-        work: ReplyFuture,
-        watch: Watch,
-        place: Place,
-        drain: Drain,
-        promptness: Arc<Promptness>,
-    ) -> Self {
-        let method = watch.method();
+    pub(super) fn new(work: ReplyFuture, watch: Watch) -> Self {
         let work = Scoped::new(watch.context().clone(), work);
-        let running = Running { watch, work, place, drain, over: None, promptness };
-        Self { method, state: State::Running(running) }
+        Self {
+            method: watch.method(),
+            stage: Stage::Running,
+            watch: Some(watch),
+            work: Some(work),
+            over: None,
+        }
     }
 
     /// The message it answered with cannot be sent: this is how the call has ended for its caller.
     pub(crate) fn refuse(&mut self, status: &Status) {
-        if let State::Answered(Answered { context, observed, .. }) = &mut self.state {
-            observed.finish(context, End::Failed(status));
+        if let (Stage::Answered { .. }, Some(watch)) = (&self.stage, &mut self.watch) {
+            watch.observed.finish(&watch.context, End::Failed(status));
         }
     }
-}
 
-impl Running {
     /// The first poll may come from whoever would have to wait for the rest.
     fn poll_at_once(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Reply, Status>> {
-        if !self.promptness.is_tried() {
+        if !self.watch.as_ref().is_some_and(|watch| watch.under_way.promptness.is_tried()) {
             return Poll::Pending;
         }
         let began = Instant::now();
-        let polled = self.poll(cx);
+        let polled = self.poll_work(cx);
         let reply_bytes = match &polled {
             Poll::Pending => None,
             Poll::Ready(Ok(Reply { body: Body::Message(message), .. })) => Some(message.len()),
             Poll::Ready(_) => Some(0),
         };
-        self.promptness.learn(reply_bytes, began.elapsed());
+        if let Some(watch) = &self.watch {
+            watch.under_way.promptness.learn(reply_bytes, began.elapsed());
+        }
         polled
     }
 
-    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Reply, Status>> {
-        let Self { watch, work, drain, over, .. } = self;
+    fn poll_work(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Reply, Status>> {
+        let (Some(watch), Some(work)) = (&mut self.watch, &mut self.work) else {
+            return Poll::Ready(Err(Status::internal("internal error")));
+        };
         match watch.poll(|| Pin::new(work).poll(cx)) {
             Ok(Poll::Ready(result)) => return Poll::Ready(result),
             Ok(Poll::Pending) => {}
@@ -244,30 +225,46 @@ impl Running {
         if let Poll::Ready(late) = watch.poll_deadline(cx) {
             return Poll::Ready(Err(late));
         }
-        std::task::ready!(Pin::new(over.get_or_insert_with(|| drain.over())).poll(cx));
+        let over = self.over.get_or_insert_with(|| watch.under_way.common.drain.over());
+        std::task::ready!(Pin::new(over).poll(cx));
         Poll::Ready(Err(watch.give_up(CancelReason::Shutdown)))
     }
 
     /// What the caller gets. The work is dropped first: what an interceptor or handler held is free by then.
-    fn end(self, result: Result<Reply, Status>) -> (Result<Reply, Status>, State) {
-        let Self { mut watch, work, place, drain, .. } = self;
-        let dropped = watch.drop(work);
+    fn end(&mut self, result: Result<Reply, Status>) -> Result<Reply, Status> {
+        self.stage = Stage::Ended;
+        let Some(mut watch) = self.watch.take() else { return result };
+        let dropped = watch.drop(self.work.take());
         let mut reply = match result.and_then(|reply| dropped.map(|()| reply)) {
-            Err(status) => return (Err(watch.fail(status)), State::Ended),
+            Err(status) => return Err(watch.fail(status)),
             Ok(reply) => reply,
         };
-        let state = match reply.body {
+        match reply.body {
             Body::Message(ref message) => {
-                let chosen = reply.extensions.get::<HttpResponse>();
-                watch.answer(message.len(), chosen.and_then(HttpResponse::status))
+                watch.settle();
+                if watch.observed.is_wanted() {
+                    let chosen = reply.extensions.get::<HttpResponse>().and_then(HttpResponse::status);
+                    self.stage = Stage::Answered { bytes: message.len(), chosen };
+                    watch.under_way.give_back();
+                    self.watch = Some(watch);
+                }
             }
             Body::Stream(messages) => {
-                let streamed = Streamed::new(messages, watch, place, &drain);
-                reply.body = Body::Stream(MessageStream::of(Box::pin(streamed)));
-                State::Ended
+                reply.body = Body::Stream(MessageStream::of(Box::pin(Streamed::new(messages, watch))));
             }
-        };
-        (Ok(reply), state)
+        }
+        Ok(reply)
+    }
+
+    /// What somebody is told who asks in another stage than that of a call under way.
+    fn otherwise(&mut self) -> Status {
+        match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Refused(status) => status,
+            _ => {
+                tracing::error!(method = self.method.full_name(), "a call that has ended was polled again");
+                Status::internal("internal error")
+            }
+        }
     }
 }
 
@@ -275,30 +272,33 @@ impl Future for Dispatched {
     type Output = Result<Reply, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let result = match &mut self.state {
-            State::Running(running) if is_at_once(cx) => std::task::ready!(running.poll_at_once(cx)),
-            State::Running(running) => std::task::ready!(running.poll(cx)),
-            _ => Err(Status::internal("internal error")),
-        };
-        Poll::Ready(match std::mem::replace(&mut self.state, State::Ended) {
-            State::Running(running) => {
-                let (result, state) = running.end(result);
-                self.state = state;
-                result
-            }
-            State::Refused(status) => Err(status),
-            State::Answered(_) | State::Ended => {
-                tracing::error!(method = self.method.full_name(), "a call that has ended was polled again");
-                result
-            }
-        })
+        if !matches!(self.stage, Stage::Running) {
+            return Poll::Ready(Err(self.otherwise()));
+        }
+        let polled = if is_at_once(cx) { self.poll_at_once(cx) } else { self.poll_work(cx) };
+        polled.map(|result| self.end(result))
     }
 }
 
 impl Drop for Dispatched {
     fn drop(&mut self) {
-        let state = std::mem::replace(&mut self.state, State::Ended);
-        // A destructor that panics must not take the connection's task with it.
-        let _ = caught(self.method, || drop(state));
+        match self.stage {
+            // A destructor that panics must not take the connection's task with it.
+            Stage::Running => {
+                let _ = caught(self.method, || {
+                    drop(self.watch.take());
+                    drop(self.work.take());
+                });
+            }
+            Stage::Answered { bytes, chosen } => {
+                if let Some(Watch { context, observed, .. }) = &mut self.watch
+                    && observed.is_wanted()
+                {
+                    observed.reply(bytes);
+                    observed.finish(context, End::Well(chosen));
+                }
+            }
+            Stage::Refused(_) | Stage::Ended => {}
+        }
     }
 }

@@ -143,7 +143,8 @@ impl GrpcEdge {
             (None, Some(json)) if is_unary => json.requests(messages.paced(limits.request_pace)),
             (None, Some(json)) => json.requests(messages),
         };
-        let mut call = Call::new(call_head, call::incoming_metadata(std::mem::take(&mut head.headers)), body);
+        let headers = std::mem::take(&mut head.headers);
+        let mut call = Call::of_request(call_head, headers, route.reads_metadata(), body);
         if route.is_mounted() {
             call.extensions.insert(head.uri);
         }

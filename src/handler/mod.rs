@@ -54,6 +54,8 @@ pub(crate) type Handler = Arc<dyn Fn(Call) -> ReplyFuture + Send + Sync>;
 pub(crate) struct Method {
     pub(crate) spec: &'static MethodSpec,
     pub(crate) blocking: bool,
+    /// Whether something reads a call's metadata on its way to the function, or the function is handed them.
+    pub(crate) reads_metadata: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) message_limits: MessageLimits,
     pub(crate) handler: Handler,
@@ -117,16 +119,19 @@ impl Methods {
         let tenant_key = self.settings.tenant_key.clone();
         let scheduler = self.scheduler.clone();
         let wanted = if execution.is_message_only() { Wanted::Message } else { Wanted::Everything };
+        let reads_metadata = matches!(wanted, Wanted::Everything) || tenant_key.is_some();
         let offload = Offload::new(scheduler, &mut self.lanes, spec, &placement, tenant_key, wanted);
         let Placement { blocking, timeout, message_limits, .. } = placement;
-        self.methods.push(Method { spec, blocking, timeout, message_limits, handler: erase(offload) });
+        let handler = erase(offload);
+        self.methods.push(Method { spec, blocking, reads_metadata, timeout, message_limits, handler });
     }
 
     /// Registers a method that was erased elsewhere and runs on the runtime.
     pub(crate) fn mount(&mut self, spec: &'static MethodSpec, handler: Handler) {
         let Placement { timeout, message_limits, .. } =
             self.settings.methods.placement(spec, Execution::ASYNC);
-        self.methods.push(Method { spec, blocking: false, timeout, message_limits, handler });
+        let (blocking, reads_metadata) = (false, true);
+        self.methods.push(Method { spec, blocking, reads_metadata, timeout, message_limits, handler });
     }
 
     /// Registers a method with one message each way.

@@ -46,7 +46,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use tonic::Status;
 
 use crate::call::timeout::{parse_connect, parse_grpc, parse_server};
-use crate::call::{self, Call, Head, Pace, Peer};
+use crate::call::{Call, Head, Pace, Peer};
 use crate::dispatch::{Dispatched, Dispatcher};
 pub(crate) use answer_body::AnswerBody;
 use captures::Captures;
@@ -243,8 +243,8 @@ impl Shared {
         let target = request::Target { captures, uri: std::mem::take(request.uri_mut()), content_type };
         let body = std::mem::take(request.body_mut());
         let messages = request::messages(Arc::clone(endpoint), &spelling, target, body, Arc::clone(self));
-        let metadata = call::incoming_metadata(std::mem::take(request.headers_mut()));
-        let call = Call::new(head, metadata, messages);
+        let headers = std::mem::take(request.headers_mut());
+        let call = Call::of_request(head, headers, endpoint.route.reads_metadata(), messages);
         let call = self.dispatcher.call(&endpoint.route, call.by(endpoint.seen.clone()));
         Begun::Call(call, exchange.agreed(Agreed { spelling, last_event }))
     }

@@ -79,6 +79,12 @@ pub(super) fn messages(
         }),
         // Nothing to await: what path and query say is all of it.
         RequestSpelling::Whole(encoding) if http_body::Body::is_end_stream(&body) => {
+            // Nobody comes before the handler who might refuse the call. An error is to be found by who asks.
+            if endpoint.route.is_direct()
+                && let Ok(message) = message(&endpoint.request, encoding, Bytes::new(), &target, &edge.config)
+            {
+                return Body::Message(message);
+            }
             Body::stream(AtOnce(Some(move || {
                 message(&endpoint.request, encoding, Bytes::new(), &target, &edge.config)
             })))

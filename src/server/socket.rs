@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -117,6 +118,10 @@ fn share(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Up to so many bytes in several pieces are written as one: to copy them costs less than what the system does about
+/// pieces.
+const GATHERED_MAX_BYTES: usize = 4 * 1024;
+
 /// The bytes of a connection.
 pub(super) enum Stream {
     Tcp(TcpStream),
@@ -139,6 +144,19 @@ macro_rules! each {
     };
 }
 
+impl Stream {
+    /// Whether what is written is copied in any case.
+    fn is_encrypted(&self) -> bool {
+        match self {
+            Self::Tcp(_) => false,
+            #[cfg(unix)]
+            Self::Unix(_) => false,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => true,
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -159,7 +177,13 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        each!(&mut *self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+        let of_all = bufs.iter().map(|buf| buf.len()).sum::<usize>();
+        if of_all > GATHERED_MAX_BYTES || self.is_encrypted() {
+            return each!(&mut *self, stream => Pin::new(stream).poll_write_vectored(cx, bufs));
+        }
+        let mut gathered = SmallVec::<[u8; GATHERED_MAX_BYTES]>::new();
+        bufs.iter().for_each(|buf| gathered.extend_from_slice(buf));
+        self.poll_write(cx, &gathered)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -40,12 +40,20 @@ impl Interceptors {
     /// Puts those that `method` has around its handler: the server's outermost, then its service's, then its own;
     /// of each the first one added outermost.
     pub(crate) fn around(&self, method: &MethodSpec, handler: CallService) -> CallService {
-        let all = self.all.iter();
-        let chain: Vec<_> = all.chain(self.of(method.service())).chain(self.of(method.full_name())).collect();
+        let chain: Vec<_> = self.before(method).collect();
         chain.into_iter().rev().fold(handler, |inner, interceptor| interceptor.wrap(inner))
     }
 
-    fn of(&self, name: &str) -> impl Iterator<Item = &Erased> {
+    /// Whether there are any.
+    pub(crate) fn has_any(&self, method: &MethodSpec) -> bool {
+        self.before(method).next().is_some()
+    }
+
+    fn before<'a>(&'a self, method: &'a MethodSpec) -> impl Iterator<Item = &'a Erased> {
+        self.all.iter().chain(self.of(method.service())).chain(self.of(method.full_name()))
+    }
+
+    fn of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Erased> {
         self.named.iter().filter(move |(of, _)| of == name).map(|(_, interceptor)| interceptor)
     }
 }
