@@ -141,6 +141,19 @@ impl Context {
         deadline: Option<Deadline>,
         state: ServerState,
     ) -> Self {
+        Self::with_headers(method, protocol, peer, deadline, state, HeaderMap::new())
+    }
+
+    /// The same for a request whose metadata nobody reads: they are made of its headers if anybody asks after all.
+    pub(crate) fn with_headers(
+        method: &'static MethodSpec,
+        protocol: Protocol,
+        peer: Peer,
+        deadline: Option<Deadline>,
+        state: ServerState,
+        headers: HeaderMap,
+    ) -> Self {
+        let unread = (!headers.is_empty()).then_some(Unread::Headers(headers));
         Self(Arc::new(Shared {
             method,
             protocol,
@@ -150,7 +163,7 @@ impl Context {
             state,
             http_route: None,
             metadata: OnceLock::new(),
-            unread: Mutex::default(),
+            unread: Mutex::new(unread),
             values: OnceLock::new(),
             trailers: Mutex::default(),
             trace: OnceLock::new(),
@@ -303,14 +316,14 @@ impl Context {
     /// Adds to the trailing metadata of the reply, also after a stream has begun.
     pub fn edit_trailers(&self, edit: impl FnOnce(&mut MetadataMap)) {
         // Edited outside of the lock: it is user code, and may come back here.
-        let mut trailers = self.take_trailers();
-        edit(&mut trailers);
+        let mut trailers = self.take_trailers().unwrap_or_default();
+        edit(&mut *trailers);
         let mut shared = self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner);
         let meanwhile = shared.take().unwrap_or_default();
         for (name, value) in (*meanwhile).as_ref() {
-            trailers.as_mut().append(name.clone(), value.clone());
+            (*trailers).as_mut().append(name.clone(), value.clone());
         }
-        *shared = Some(Box::new(trailers));
+        *shared = Some(trailers);
     }
 
     /// Runs `work` as part of this call: [`current`] finds it there.
@@ -320,16 +333,8 @@ impl Context {
         work()
     }
 
-    pub(crate) fn take_trailers(&self) -> MetadataMap {
-        let taken = self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner).take();
-        taken.map_or_else(MetadataMap::new, |taken| *taken)
-    }
-
-    /// Keeps the headers of a request, of which its metadata are made if anybody asks.
-    pub(crate) fn keep_headers(&self, headers: HeaderMap) {
-        if !headers.is_empty() {
-            self.keep(|| Unread::Headers(headers));
-        }
+    pub(crate) fn take_trailers(&self) -> Option<Box<MetadataMap>> {
+        self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Keeps the request metadata, for a handler to clone if it wants them.

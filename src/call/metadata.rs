@@ -41,6 +41,15 @@ pub(crate) fn is_metadata(name: &HeaderName) -> bool {
     ) && !name.starts_with("sec-websocket-")
 }
 
+/// The first value of a header. Where there are few, a look at each of them costs less than a hash.
+pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    const FEW: usize = 8;
+    if headers.len() > FEW {
+        return headers.get(name);
+    }
+    headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+}
+
 /// The metadata among the headers of a request.
 pub(crate) fn incoming(mut headers: HeaderMap) -> MetadataMap {
     // Taken out of the map rather than picked into another: most are metadata, or few there are.

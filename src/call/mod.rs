@@ -40,7 +40,8 @@ pub(crate) use cancellation::CancelListener;
 pub(crate) use code::code_name;
 pub(crate) use context::{Scoped, cancelled_status};
 pub(crate) use metadata::{
-    RETRY_PUSHBACK_MS, incoming as incoming_metadata, is_metadata, outgoing as outgoing_metadata,
+    RETRY_PUSHBACK_MS, first as first_header, incoming as incoming_metadata, is_metadata,
+    outgoing as outgoing_metadata,
 };
 #[cfg(feature = "opentelemetry")]
 pub(crate) use otel::adopt as adopt_span;

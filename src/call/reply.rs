@@ -51,11 +51,20 @@ impl Trailers {
 
     /// What there is now; a second call gets what came since.
     pub fn take(&mut self) -> MetadataMap {
-        let late = self.call.as_ref().map_or_else(MetadataMap::new, Context::take_trailers);
-        let Some(own) = self.own.take() else { return late };
-        let mut headers = own.into_headers();
-        headers.extend(late.into_headers());
-        MetadataMap::from_headers(headers)
+        self.take_if_any().map_or_else(MetadataMap::new, |taken| *taken)
+    }
+
+    /// The same for who sees to it at every reply, of which most have none.
+    pub(crate) fn take_if_any(&mut self) -> Option<Box<MetadataMap>> {
+        let late = self.call.as_ref().and_then(Context::take_trailers);
+        match (self.own.take(), late) {
+            (Some(own), Some(late)) => {
+                let mut headers = own.into_headers();
+                headers.extend(late.into_headers());
+                Some(Box::new(MetadataMap::from_headers(headers)))
+            }
+            (own, late) => own.or(late),
+        }
     }
 
     /// The status of a reply that could not be sent after all, with what its handler had to say besides.

@@ -45,9 +45,9 @@ impl Call {
         if reads_metadata {
             return Self::new(head, incoming_metadata(headers), body);
         }
-        let call = Self::new(head, MetadataMap::new(), body);
-        call.context.keep_headers(headers);
-        call
+        let Head { method, protocol, peer, deadline, state } = head;
+        let context = Context::with_headers(method, protocol, peer, deadline, state, headers);
+        Self { context, metadata: MetadataMap::new(), extensions: Extensions::default(), body }
     }
 
     /// The same call, which came in by an HTTP binding.

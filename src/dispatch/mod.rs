@@ -14,10 +14,11 @@ mod stream;
 mod under_way;
 mod watch;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fnv::FnvHashMap;
+use foldhash::fast::FixedState;
 use tonic::Status;
 
 use crate::call::{Call, Deadline, MethodSpec, RETRY_PUSHBACK_MS, ServerState};
@@ -92,11 +93,14 @@ impl Route {
 #[derive(Debug, Clone)]
 pub(crate) struct Dispatcher(Arc<Registry>);
 
+/// Methods by their paths, services by their names. Only we put any in, so how they are hashed need not be a secret.
+type Routes = HashMap<&'static str, Arc<Route>, FixedState>;
+
 #[derive(Debug)]
 struct Registry {
-    routes: FnvHashMap<&'static str, Arc<Route>>,
+    routes: Routes,
     /// Services of which nobody says what methods they have, by their names.
-    mounted: FnvHashMap<&'static str, Arc<Route>>,
+    mounted: Routes,
     common: Arc<Common>,
     state: ServerState,
 }

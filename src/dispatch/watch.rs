@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::StatusCode;
 use tokio::time::Sleep;
 use tonic::Status;
@@ -99,17 +100,18 @@ impl Watch {
     }
 
     /// The call has failed: its trailing metadata go with the status, as there is no reply to carry them.
-    pub(super) fn fail(&mut self, status: Status) -> Status {
+    fn fail(&mut self, status: &mut Status) {
         self.settle();
-        self.observed.finish(&self.context, End::Failed(&status));
-        self.with_trailers(status)
+        self.observed.finish(&self.context, End::Failed(status));
+        self.add_trailers(status);
     }
 
     /// The same after the reply had begun.
-    pub(super) fn break_off(&mut self, status: Status) -> Status {
+    pub(super) fn break_off(&mut self, mut status: Status) -> Status {
         self.settle();
         self.observed.finish(&self.context, End::Broke(&status));
-        self.with_trailers(status)
+        self.add_trailers(&mut status);
+        status
     }
 
     /// The same for a message that cannot be sent: its trailing metadata are the edge's already.
@@ -120,11 +122,11 @@ impl Watch {
         self.observed.finish(&self.context, end);
     }
 
-    fn with_trailers(&self, mut status: Status) -> Status {
-        for (name, value) in self.context.take_trailers().as_ref() {
+    fn add_trailers(&self, status: &mut Status) {
+        let Some(trailers) = self.context.take_trailers() else { return };
+        for (name, value) in (*trailers).as_ref() {
             status.metadata_mut().as_mut().append(name.clone(), value.clone());
         }
-        status
     }
 
     /// The status the call ends with although its work has not ended.
@@ -230,17 +232,22 @@ impl Dispatched {
         Poll::Ready(Err(watch.give_up(CancelReason::Shutdown)))
     }
 
-    /// What the caller gets. The work is dropped first: what an interceptor or handler held is free by then.
-    fn end(&mut self, result: Result<Reply, Status>) -> Result<Reply, Status> {
+    /// Makes of the result what the caller gets. The work is dropped first: what an interceptor or handler held is free by
+    /// then.
+    fn end(&mut self, result: &mut Result<Reply, Status>) {
         self.stage = Stage::Ended;
-        let Some(mut watch) = self.watch.take() else { return result };
-        let dropped = watch.drop(self.work.take());
-        let mut reply = match result.and_then(|reply| dropped.map(|()| reply)) {
-            Err(status) => return Err(watch.fail(status)),
+        let Some(mut watch) = self.watch.take() else { return };
+        if let Err(panicked) = watch.drop(self.work.take())
+            && result.is_ok()
+        {
+            *result = Err(panicked);
+        }
+        let reply = match result {
             Ok(reply) => reply,
+            Err(status) => return watch.fail(status),
         };
-        match reply.body {
-            Body::Message(ref message) => {
+        match &mut reply.body {
+            Body::Message(message) => {
                 watch.settle();
                 if watch.observed.is_wanted() {
                     let chosen = reply.extensions.get::<HttpResponse>().and_then(HttpResponse::status);
@@ -249,11 +256,11 @@ impl Dispatched {
                     self.watch = Some(watch);
                 }
             }
-            Body::Stream(messages) => {
-                reply.body = Body::Stream(MessageStream::of(Box::pin(Streamed::new(messages, watch))));
+            body @ Body::Stream(_) => {
+                let messages = std::mem::replace(body, Body::Message(Bytes::new())).into_stream();
+                *body = Body::Stream(MessageStream::of(Box::pin(Streamed::new(messages, watch))));
             }
         }
-        Ok(reply)
     }
 
     /// What somebody is told who asks in another stage than that of a call under way.
@@ -275,8 +282,11 @@ impl Future for Dispatched {
         if !matches!(self.stage, Stage::Running) {
             return Poll::Ready(Err(self.otherwise()));
         }
-        let polled = if is_at_once(cx) { self.poll_at_once(cx) } else { self.poll_work(cx) };
-        polled.map(|result| self.end(result))
+        let mut polled = if is_at_once(cx) { self.poll_at_once(cx) } else { self.poll_work(cx) };
+        if let Poll::Ready(result) = &mut polled {
+            self.end(result);
+        }
+        polled
     }
 }
 

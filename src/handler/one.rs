@@ -14,7 +14,7 @@ use std::task::{self, Poll, ready};
 use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tonic::metadata::MetadataMap;
-use tonic::{Extensions, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 use super::offload::{self, Offload, Wanted};
 use super::{Handler, Input, One, Rpc};
@@ -41,10 +41,8 @@ where
 {
     let function = Arc::new(function);
     Arc::new(move |call: Call| {
-        let (context, metadata, extensions, body) = call.into_parts();
-        let asked = Asked { context, metadata, extensions, body, first: None };
         Box::pin(OnRuntime::<R, F, Fut>::Asked {
-            asked: Some(asked),
+            asked: Some(Asked { call, first: None }),
             wanted,
             function: Arc::clone(&function),
             rpc: PhantomData,
@@ -54,10 +52,7 @@ where
 
 /// A call that has not got to the user's function.
 struct Asked {
-    context: Context,
-    metadata: MetadataMap,
-    extensions: Extensions,
-    body: Body,
+    call: Call,
     /// The message, until it is clear that there is no second.
     first: Option<Bytes>,
 }
@@ -82,13 +77,13 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         if let OnRuntimeNow::Asked { asked, wanted, function, .. } = self.as_mut().project() {
-            if let Some(Asked { body, first, .. }) = asked
+            if let Some(Asked { call, first }) = asked
                 && !R::Input::STREAMS
             {
-                *body = Body::Message(ready!(body.poll_single(first, cx))?);
+                call.body = Body::Message(ready!(call.body.poll_single(first, cx))?);
             }
             let asked = asked.take().ok_or_else(|| Status::internal("internal error"))?;
-            let Asked { context, metadata, extensions, body, .. } = asked;
+            let (context, metadata, extensions, body) = asked.call.into_parts();
             let call = context.clone();
             let request = offload::request::<R::Input>(call, metadata, extensions, body, *wanted)?;
             let answer = function(request);

@@ -39,7 +39,9 @@ pub(super) fn one(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
     metadata::push(metadata, headers);
-    metadata::push_trailers(trailers.take(), headers);
+    if let Some(trailers) = trailers.take_if_any() {
+        metadata::push_trailers(*trailers, headers);
+    }
     say_own(&mut response, &extensions, endpoint);
     Ok(response)
 }

@@ -1,13 +1,14 @@
 //! Which endpoint a request is for: RPC routes, and REST routes without variables, by their exact path in one
 //! look-up; other REST routes by template.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ambidex_schema::{
     BodyBinding, FieldHandle, HttpBinding, HttpRuleError, HttpVerb, Match, MessageType, MethodDescriptor,
     RouteConflict, RouteTable, Schema, Segment, http_bindings, http_bindings_of,
 };
-use fnv::FnvHashMap;
+use foldhash::fast::FixedState;
 use http::Method;
 use prost::Message as _;
 
@@ -60,7 +61,7 @@ pub enum RouteError {
 /// The table of all endpoints.
 pub(super) struct Routes {
     /// A literal beats a wildcard, so what stands here is right without a look at the templates.
-    exact: FnvHashMap<Box<str>, Vec<(Method, Arc<Endpoint>)>>,
+    exact: HashMap<Box<str>, Vec<(Method, Arc<Endpoint>)>, FixedState>,
     /// Every REST route, those of `exact` too: it knows what else a path allows.
     rest: RouteTable<Arc<Endpoint>>,
 }
@@ -86,7 +87,7 @@ impl Routes {
         config: &HttpConfig,
     ) -> Result<Self, RouteError> {
         let rest = RouteTable::new().with_split_escaped_slashes(config.split_escaped_slashes);
-        let mut routes = Self { exact: FnvHashMap::default(), rest };
+        let mut routes = Self { exact: HashMap::default(), rest };
         // In the order of their paths, so that start-up says the same on every run.
         let mut methods: Vec<_> = dispatcher.routes().collect();
         methods.sort_by_key(|route| route.spec.path());

@@ -103,7 +103,8 @@ pub(crate) struct Held(
 /// Whether a request wants to become a WebSocket.
 pub(crate) fn is_asked_for<B>(request: &Request<B>) -> bool {
     let is_websocket = |name: &HeaderValue| name.as_bytes().eq_ignore_ascii_case(b"websocket");
-    *request.method() == Method::GET && request.headers().get(header::UPGRADE).is_some_and(is_websocket)
+    *request.method() == Method::GET
+        && call::first_header(request.headers(), &header::UPGRADE).is_some_and(is_websocket)
 }
 
 /// Answers a request for a WebSocket; the call begins when it is open.

@@ -15,7 +15,7 @@ use tower::Service;
 use super::glance::Answering;
 use super::linger::{Lingering, Lingers};
 use super::unread_reply::{Pieces, noted};
-use crate::call::{Peer, Protocol};
+use crate::call::{Peer, Protocol, first_header};
 use crate::dispatch::is_at_once;
 use crate::grpc::{Data, GrpcEdge, ReplyBody, Web, is_grpc, is_grpc_web};
 use crate::http::{AnswerBody, Held, HttpEdge, is_websocket};
@@ -120,7 +120,7 @@ impl Front {
         if is_websocket(&request) {
             request.extensions_mut().insert(held.clone());
         }
-        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let content_type = first_header(request.headers(), &header::CONTENT_TYPE);
         let is_grpc = is_grpc(content_type);
         let lingering = |body| Lingering::new(body, version, lingers);
         if let Some(web) = &self.web
