@@ -11,7 +11,7 @@ use super::answer_body::AnswerBody;
 use super::content::{self, Encoding};
 use super::endpoint::{Endpoint, ReplyForm, View};
 use super::{metadata, status};
-use crate::call::{HttpResponse, Protocol, Trailers};
+use crate::call::{self, HttpResponse, Protocol, Trailers};
 use crate::google::api::HttpBody;
 
 /// Room for the names of a small message's fields: one that has to move for more room is written twice.
@@ -60,9 +60,9 @@ fn spelled(
             Ok((HeaderValue::from_static(content_type), proto(&endpoint.reply, message, view)?))
         }
         Some(Encoding::Json) => {
-            let mut json = Vec::with_capacity(message.len() * 2 + JSON_ROOM_BYTES);
-            push_json(&endpoint.reply, &message, view, &mut json)?;
-            Ok((HeaderValue::from_static(content::JSON), json.into()))
+            let room = message.len() * 2 + JSON_ROOM_BYTES;
+            let json = call::gathered(room, |json| push_json(&endpoint.reply, &message, view, json))?;
+            Ok((HeaderValue::from_static(content::JSON), json))
         }
     }
 }

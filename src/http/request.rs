@@ -26,7 +26,7 @@ use super::envelopes::Envelopes;
 use super::json_array::Elements;
 use super::lines::Lines;
 use super::{HttpConfig, Shared, connect_get, system};
-use crate::call::Body;
+use crate::call::{self, Body};
 
 /// What the head of a request says of its message.
 pub(super) struct Target {
@@ -111,16 +111,18 @@ pub(super) fn message(
     }
     // What the target says is hardly longer as wire bytes.
     let said = target.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    let mut wire = Vec::with_capacity(body.len() + if form.binding.is_some() { said } else { 0 } + 16);
-    match encoding {
-        Encoding::Json => push_body(form, &body, config, &mut wire)?,
-        Encoding::Proto => push_proto(form, &body, &mut wire)?,
-    }
-    push_target(form, target, config, &mut wire)?;
-    if encoding == Encoding::Json {
-        push_mask(form, &body, &mut wire)?;
-    }
-    Ok(wire.into())
+    let room = body.len() + if form.binding.is_some() { said } else { 0 };
+    call::gathered(room, |wire| {
+        match encoding {
+            Encoding::Json => push_body(form, &body, config, wire)?,
+            Encoding::Proto => push_proto(form, &body, wire)?,
+        }
+        push_target(form, target, config, wire)?;
+        match encoding {
+            Encoding::Json => push_mask(form, &body, wire),
+            Encoding::Proto => Ok(()),
+        }
+    })
 }
 
 /// A message for each part of the body.

@@ -38,11 +38,13 @@ enum Version {
 
 /// The last four of these bytes and those before them, and whether they end as a head does.
 fn tail(before: [u8; 4], new: &[u8]) -> ([u8; 4], bool) {
-    let mut last = before;
-    let kept = new.len().min(4);
-    last.rotate_left(kept);
-    last[4 - kept..].copy_from_slice(&new[new.len() - kept..]);
-    (last, last.ends_with(b"\n\r\n") || last.ends_with(b"\n\n"))
+    let last = new.last_chunk().copied().unwrap_or_else(|| {
+        let mut last = before;
+        last.rotate_left(new.len());
+        last[4 - new.len()..].copy_from_slice(new);
+        last
+    });
+    (last, matches!(last, [_, b'\n', b'\r', b'\n'] | [.., b'\n', b'\n']))
 }
 
 impl Timely {
