@@ -21,7 +21,9 @@ use crate::wire::{Reader, WireValue, begin_length, end_length, put_varint};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldPath {
     /// Never empty.
-    steps: Vec<FieldHandle>,
+    fields: Vec<FieldHandle>,
+    /// The same by their places.
+    steps: Steps,
 }
 
 /// Why text is no path of fields.
@@ -120,35 +122,34 @@ impl MessageType {
     /// # }
     /// ```
     pub fn field_path(&self, path: &str) -> Result<FieldPath, FieldPathError> {
-        Ok(self.kept(&self.steps(path)?))
+        Ok(self.kept(self.steps(path)?))
     }
 
     /// The same for as long as the path is needed now.
-    #[inline]
-    pub(crate) fn steps(&self, path: &str) -> Result<Steps<'_>, FieldPathError> {
+    pub(crate) fn steps(&self, path: &str) -> Result<Steps, FieldPathError> {
         Steps::resolve(self, path, |message, name| message.field_by_any_name(name.as_bytes()))
     }
 
     /// Resolves a dotted path of proto names, the only ones an HTTP rule may use.
     pub(crate) fn proto_field_path(&self, path: &str) -> Result<FieldPath, FieldPathError> {
         let steps = Steps::resolve(self, path, MessageTable::field_by_proto_name)?;
-        Ok(self.kept(&steps))
+        Ok(self.kept(steps))
     }
 
-    fn kept(&self, steps: &Steps<'_>) -> FieldPath {
-        FieldPath { steps: steps.iter().map(|step| step.handle(self.tables())).collect() }
+    fn kept(&self, steps: Steps) -> FieldPath {
+        FieldPath { fields: steps.iter().map(|step| step.handle(self.tables())).collect(), steps }
     }
 }
 
 impl FieldPath {
     /// The fields, outermost first.
     pub fn fields(&self) -> &[FieldHandle] {
-        &self.steps
+        &self.fields
     }
 
     /// The field the path leads to.
     pub fn leaf(&self) -> &FieldHandle {
-        self.steps.last().expect("a path has at least one field")
+        self.fields.last().expect("a path has at least one field")
     }
 
     /// Appends wire bytes that set the field to the value which the text spells.
@@ -161,29 +162,15 @@ impl FieldPath {
     ///
     /// When the text is no value of the field's type, or the field is one that text cannot spell.
     pub fn bind_str(&self, value: &str, out: &mut Vec<u8>) -> Result<(), BindError> {
-        let before = out.len();
-        put_nested(self.leaf().parent().tables(), self.steps(), value, out).map_err(|(kind, message)| {
-            out.truncate(before);
-            BindError::new(kind, self.to_string(), message)
-        })
+        self.steps
+            .bind_str(self.leaf().parent().tables(), value, out)
+            .map_err(|(kind, message)| BindError::new(kind, self.to_string(), message))
     }
-}
 
-impl Steps<'_> {
-    /// As [`FieldPath::bind_str`]; an error is the parameter's of this name.
-    pub(crate) fn bind_str(&self, name: &str, value: &str, out: &mut Vec<u8>) -> Result<(), BindError> {
-        let before = out.len();
-        put_nested(self.tables, self.iter(), value, out).map_err(|(kind, message)| {
-            out.truncate(before);
-            BindError::new(kind, name, message)
-        })
-    }
-}
-
-impl FieldPath {
-    /// The fields by their places, outermost first.
-    pub(crate) fn steps(&self) -> impl Iterator<Item = Step> + Clone + '_ {
-        self.steps.iter().map(Step::of)
+    /// The fields by their places.
+    #[inline]
+    pub(crate) fn steps(&self) -> &Steps {
+        &self.steps
     }
 
     /// The value that holds in an encoded message: the last one. None where the field is not set, or the bytes are
@@ -205,13 +192,13 @@ impl FieldPath {
             }
             found
         }
-        last(&self.steps, wire)
+        last(&self.fields, wire)
     }
 }
 
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, step) in self.steps.iter().enumerate() {
+        for (index, step) in self.fields.iter().enumerate() {
             if index > 0 {
                 f.write_str(".")?;
             }
@@ -221,52 +208,71 @@ impl fmt::Display for FieldPath {
     }
 }
 
-type Refusal = (BindErrorKind, String);
+/// What is wrong with text, without the name that it was given for.
+pub(crate) type Refusal = (BindErrorKind, String);
 
-fn put_nested(
-    tables: &Tables,
-    mut steps: impl Iterator<Item = Step>,
-    text: &str,
-    out: &mut Vec<u8>,
-) -> Result<(), Refusal> {
-    let first = steps.next().expect("a path has at least one field");
-    put_steps(tables, first.table(tables), &mut steps, text, out)
+impl Steps {
+    /// As [`FieldPath::bind_str`], for whoever names the field in the error.
+    #[inline]
+    pub(crate) fn bind_str(&self, tables: &Tables, value: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let before = out.len();
+        let put = put_path(tables, self.first.table(tables), &self.behind, value, out);
+        if put.is_err() {
+            out.truncate(before);
+        }
+        put
+    }
 }
 
-fn put_steps(
+/// Appends a field: what the path behind it leads to.
+#[inline]
+fn put_path(
     tables: &Tables,
     field: &FieldTable,
-    steps: &mut impl Iterator<Item = Step>,
+    behind: &[Step],
     text: &str,
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
-    let Some(inner) = steps.next() else { return put_leaf(tables, field, text, out) };
-    let inner = inner.table(tables);
+    match behind.split_first() {
+        None => put_leaf(tables, field, text, out),
+        Some((inner, behind)) => put_outer(tables, field, inner.table(tables), behind, text, out),
+    }
+}
+
+/// Appends a message that holds nothing but a field.
+fn put_outer(
+    tables: &Tables,
+    field: &FieldTable,
+    inner: &FieldTable,
+    behind: &[Step],
+    text: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
     field.tag.put(out);
     if let Kind::Group(_) = field.kind {
-        put_steps(tables, inner, steps, text, out)?;
+        put_path(tables, inner, behind, text, out)?;
         put_varint(field.element_tag() + 1, out);
         return Ok(());
     }
     let mark = begin_length(out);
-    put_steps(tables, inner, steps, text, out)?;
+    put_path(tables, inner, behind, text, out)?;
     end_length(mark, out);
     Ok(())
 }
 
 fn put_leaf(tables: &Tables, field: &FieldTable, text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
     if !field.is_text_bindable(tables) {
-        let what = match field.shape {
-            Shape::Map { .. } => "a map",
-            Shape::List { .. } => "a list of messages",
-            _ => "a message",
-        };
-        return Err((BindErrorKind::Unbindable, format!("{what} cannot be written in a path or a query")));
+        return Err(unbindable(field));
     }
     put_varint(field.element_tag(), out);
-    let Kind::Message(index) = field.kind else {
-        return put_scalar(tables, field.kind, text, out).map_err(invalid);
-    };
+    match field.kind {
+        Kind::Message(index) => put_well_known(tables, index, text, out),
+        kind => put_scalar(tables, kind, text, out),
+    }
+}
+
+#[inline(never)]
+fn put_well_known(tables: &Tables, index: u32, text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let mark = begin_length(out);
     match tables.message(index).well_known {
         WellKnown::Timestamp => {
@@ -280,7 +286,7 @@ fn put_leaf(tables: &Tables, field: &FieldTable, text: &str, out: &mut Vec<u8>) 
         WellKnown::FieldMask => field_mask::put_paths(text, out).map_err(invalid)?,
         WellKnown::Wrapper(kind) => {
             out.push(1 << 3 | kind.wire_type());
-            put_scalar(tables, kind, text, out).map_err(invalid)?;
+            put_scalar(tables, kind, text, out)?;
         }
         _ => unreachable!("other messages are not bindable"),
     }
@@ -288,7 +294,8 @@ fn put_leaf(tables: &Tables, field: &FieldTable, text: &str, out: &mut Vec<u8>) 
     Ok(())
 }
 
-fn put_scalar(tables: &Tables, kind: Kind, text: &str, out: &mut Vec<u8>) -> Result<(), String> {
+#[inline]
+fn put_scalar(tables: &Tables, kind: Kind, text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
     match kind {
         Kind::String => {
             put_varint(text.len() as u64, out);
@@ -297,31 +304,44 @@ fn put_scalar(tables: &Tables, kind: Kind, text: &str, out: &mut Vec<u8>) -> Res
         Kind::Bytes => {
             let mark = begin_length(out);
             if !put_base64_decoded(text.as_bytes(), out) {
-                return Err("expected base64".to_owned());
+                return Err(invalid("expected base64"));
             }
             end_length(mark, out);
         }
         // Clients in Python send `False`.
         Kind::Bool if text.eq_ignore_ascii_case("true") => out.push(1),
         Kind::Bool if text.eq_ignore_ascii_case("false") => out.push(0),
-        Kind::Bool => return Err("expected true or false".to_owned()),
+        Kind::Bool => return Err(invalid("expected true or false")),
         Kind::Enum(index) => {
             let table = tables.enumeration(index);
             let by_number = || Integer::parse(text).and_then(Integer::to_i32).ok();
             let known = |number: &i32| !table.closed || table.quoted_name(*number).is_some();
             match table.number(text.as_bytes()).or_else(|| by_number().filter(known)) {
                 Some(number) => put_enum(number, out),
-                None => return Err(format!("{} has no value of this name or number", table.full_name)),
+                None => {
+                    return Err(invalid(format!("{} has no value of this name or number", table.full_name)));
+                }
             }
         }
         number => put_number(number, text, out).map_err(|error| match error {
-            NumberError::NotANumber => "expected a number".to_owned(),
-            other => other.message().to_owned(),
+            NumberError::NotANumber => invalid("expected a number"),
+            other => invalid(other.message()),
         })?,
     }
     Ok(())
 }
 
+#[cold]
 fn invalid(message: impl Into<String>) -> Refusal {
     (BindErrorKind::InvalidValue, message.into())
+}
+
+#[cold]
+fn unbindable(field: &FieldTable) -> Refusal {
+    let what = match field.shape {
+        Shape::Map { .. } => "a map",
+        Shape::List { .. } => "a list of messages",
+        _ => "a message",
+    };
+    (BindErrorKind::Unbindable, format!("{what} cannot be written in a path or a query"))
 }

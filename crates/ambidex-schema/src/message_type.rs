@@ -24,10 +24,12 @@ impl MessageType {
         Self { tables, index }
     }
 
+    #[inline]
     pub(crate) fn tables(&self) -> &Arc<Tables> {
         &self.tables
     }
 
+    #[inline]
     pub(crate) fn index(&self) -> u32 {
         self.index
     }
@@ -138,11 +140,13 @@ impl FieldHandle {
         &self.message.table().fields[self.index as usize]
     }
 
+    #[inline]
     pub(crate) fn index(&self) -> usize {
         self.index as usize
     }
 
     /// The message that declares the field.
+    #[inline]
     pub fn parent(&self) -> &MessageType {
         &self.message
     }

@@ -7,11 +7,21 @@
 /// Marks an empty slot.
 const VACANT: u32 = u32::MAX;
 
+/// So many names are compared one by one.
+const FEW: usize = 4;
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NameIndex {
-    names: Vec<(Box<str>, u32)>,
+    names: Vec<Named>,
     /// Positions in `names`; a power of two long, at most half full.
     slots: Box<[u32]>,
+}
+
+#[derive(Debug, Clone)]
+struct Named {
+    name: Box<str>,
+    gist: Gist,
+    value: u32,
 }
 
 impl NameIndex {
@@ -35,8 +45,9 @@ impl NameIndex {
         if names * 2 > self.slots.len() {
             self.make_room(names);
         }
-        self.occupy(names as u32 - 1, &name);
-        self.names.push((name, value));
+        let gist = Gist::of(name.as_bytes());
+        self.occupy(names as u32 - 1, gist.hash(name.as_bytes()));
+        self.names.push(Named { name, gist, value });
         value
     }
 
@@ -44,15 +55,15 @@ impl NameIndex {
     fn make_room(&mut self, names: usize) {
         self.slots = vec![VACANT; (names * 2).next_power_of_two()].into_boxed_slice();
         let known = std::mem::take(&mut self.names);
-        for (position, (name, _)) in known.iter().enumerate() {
-            self.occupy(position as u32, name);
+        for (position, Named { name, gist, .. }) in known.iter().enumerate() {
+            self.occupy(position as u32, gist.hash(name.as_bytes()));
         }
         self.names = known;
     }
 
-    fn occupy(&mut self, position: u32, name: &str) {
+    fn occupy(&mut self, position: u32, hash: u64) {
         let mask = self.slots.len() - 1;
-        let mut slot = hash(name.as_bytes()) as usize & mask;
+        let mut slot = hash as usize & mask;
         while self.slots[slot] != VACANT {
             slot = (slot + 1) & mask;
         }
@@ -65,16 +76,18 @@ impl NameIndex {
 
     #[inline]
     pub(crate) fn get(&self, name: &[u8]) -> Option<u32> {
-        if self.slots.is_empty() {
-            return None;
+        let gist = Gist::of(name);
+        // A look at each costs less than a hash.
+        if self.names.len() <= FEW {
+            return self.names.iter().find(|known| known.is(gist, name)).map(|known| known.value);
         }
         let mask = self.slots.len() - 1;
-        let mut slot = hash(name) as usize & mask;
+        let mut slot = gist.hash(name) as usize & mask;
         // Ends because at least one slot is vacant.
         while self.slots[slot] != VACANT {
-            let (candidate, value) = &self.names[self.slots[slot] as usize];
-            if candidate.as_bytes() == name {
-                return Some(*value);
+            let known = &self.names[self.slots[slot] as usize];
+            if known.is(gist, name) {
+                return Some(known.value);
             }
             slot = (slot + 1) & mask;
         }
@@ -82,21 +95,58 @@ impl NameIndex {
     }
 }
 
-/// Mixes length, head and tail: field names differ there, and eight bytes at a time is enough for them.
-#[inline]
-fn hash(name: &[u8]) -> u64 {
-    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut state = (name.len() as u64).wrapping_mul(MULTIPLIER);
-    let (chunks, rest) = name.as_chunks::<8>();
-    for chunk in chunks {
-        state = (state ^ u64::from_le_bytes(*chunk)).wrapping_mul(MULTIPLIER).rotate_left(29);
+impl Named {
+    #[inline]
+    fn is(&self, gist: Gist, name: &[u8]) -> bool {
+        self.gist == gist && (gist.is_all() || self.name.as_bytes() == name)
     }
-    let mut tail = 0u64;
-    for &byte in rest {
-        tail = tail << 8 | u64::from(byte);
+}
+
+/// Length, head and tail of a name: names differ there, and most have nothing between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Gist {
+    length: usize,
+    /// The first eight bytes, or all of them.
+    head: u64,
+    /// The last eight bytes, where there are as many.
+    tail: u64,
+}
+
+impl Gist {
+    #[inline]
+    fn of(name: &[u8]) -> Self {
+        let length = name.len();
+        // What is shorter than a word is read in two pieces that may overlap: a loop over bytes costs more.
+        let (head, tail) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+            _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+                (Some(head), Some(tail)) => {
+                    (u64::from(u32::from_le_bytes(*head)) << 32 | u64::from(u32::from_le_bytes(*tail)), 0)
+                }
+                _ => (name.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0),
+            },
+        };
+        Self { length, head, tail }
     }
-    state = (state ^ tail).wrapping_mul(MULTIPLIER);
-    state ^ state >> 32
+
+    /// Whether names that have it in common are the same.
+    #[inline]
+    fn is_all(self) -> bool {
+        self.length <= 16
+    }
+
+    /// The hash of the name whose gist it is.
+    #[inline]
+    fn hash(self, name: &[u8]) -> u64 {
+        const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mix = |state: u64, word: u64| (state ^ word).wrapping_mul(MULTIPLIER).rotate_left(29);
+        let mut state = mix(mix(self.length as u64, self.head), self.tail);
+        if !self.is_all() {
+            let (chunks, _) = name[8..].as_chunks::<8>();
+            state = chunks.iter().fold(state, |state, chunk| mix(state, u64::from_le_bytes(*chunk)));
+        }
+        state ^ state >> 32
+    }
 }
 
 #[cfg(test)]
@@ -113,6 +163,25 @@ mod tests {
         }
         assert_eq!(index.get(b"field_name_200"), None);
         assert_eq!(index.get(b""), None);
+    }
+
+    #[test]
+    fn names_of_every_length_differ_wherever_they_do() {
+        for length in 0..40 {
+            let name = "abcdefgh".repeat(5)[..length].to_owned();
+            // As few as are compared one by one, and as many as are hashed.
+            for others in [0, 9] {
+                let others = (0..others).map(|other| (format!("other-{other}").into(), 9));
+                let index = NameIndex::new([(name.as_str().into(), 1)].into_iter().chain(others));
+                assert_eq!(index.get(name.as_bytes()), Some(1), "{name}");
+                for at in 0..length {
+                    let mut other = name.clone().into_bytes();
+                    other[at] = b'-';
+                    assert_eq!(index.get(&other), None, "{name} but for the byte at {at}");
+                    assert_eq!(index.get(&name.as_bytes()[..at]), None, "{name} up to {at}");
+                }
+            }
+        }
     }
 
     #[test]

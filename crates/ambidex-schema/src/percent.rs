@@ -6,21 +6,23 @@
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
+use smallvec::SmallVec;
 
 /// The text has a `%` without two hexadecimal digits behind it, or decodes to what is not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadEscape;
 
-/// Fails where a `%` is not followed by two hexadecimal digits.
-pub(crate) fn check(text: &str) -> Result<(), BadEscape> {
+/// Whether there are escapes. Fails where a `%` is not followed by two hexadecimal digits.
+pub(crate) fn check(text: &str) -> Result<bool, BadEscape> {
     let bytes = text.as_bytes();
+    let mut has_escapes = false;
     for percent in memchr::memchr_iter(b'%', bytes) {
         match bytes.get(percent + 1..percent + 3) {
-            Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {}
+            Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => has_escapes = true,
             _ => return Err(BadEscape),
         }
     }
-    Ok(())
+    Ok(has_escapes)
 }
 
 /// Decodes every escape.
@@ -33,21 +35,46 @@ pub(crate) fn decode(text: &str) -> Result<Cow<'_, str>, BadEscape> {
     percent_decode_str(text).decode_utf8().map_err(|_| BadEscape)
 }
 
+/// Where decoded text is put: most fits, and then nothing is allocated.
+pub(crate) type Room = SmallVec<[u8; 64]>;
+
 /// Decodes what a form or a query says: every escape, and `+`, which is a space.
-pub(crate) fn decode_form(text: &str) -> Result<Cow<'_, str>, BadEscape> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    let digit = |bytes: &mut std::str::Bytes<'_>| {
-        bytes.next().and_then(|byte| char::from(byte).to_digit(16)).ok_or(BadEscape)
-    };
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => (digit(&mut bytes)? << 4 | digit(&mut bytes)?) as u8,
-            byte => byte,
-        });
+pub(crate) fn decode_form<'r>(text: &str, room: &'r mut Room) -> Result<&'r str, BadEscape> {
+    room.clear();
+    room.extend_from_slice(text.as_bytes());
+    put_spaces(room);
+    if let Some(first) = memchr::memchr(b'%', room) {
+        let length = unescape(room, first)?;
+        room.truncate(length);
     }
-    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| BadEscape)
+    std::str::from_utf8(room).map_err(|_| BadEscape)
+}
+
+/// Makes each `+` a space.
+pub(crate) fn put_spaces(text: &mut [u8]) {
+    for byte in text {
+        if *byte == b'+' {
+            *byte = b' ';
+        }
+    }
+}
+
+/// Decodes escapes in place, the first of which is at `at`; returns how long the text is then.
+fn unescape(text: &mut [u8], mut at: usize) -> Result<usize, BadEscape> {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).ok_or(BadEscape);
+    let mut length = at;
+    while let Some(&byte) = text.get(at) {
+        text[length] = if byte == b'%' {
+            let value = digit(text.get(at + 1))? << 4 | digit(text.get(at + 2))?;
+            at += 2;
+            value as u8
+        } else {
+            byte
+        };
+        length += 1;
+        at += 1;
+    }
+    Ok(length)
 }
 
 /// Decodes every escape but that of the slash: a value of several segments must keep telling a slash that
@@ -100,9 +127,13 @@ mod tests {
 
     #[test]
     fn in_a_query_a_plus_is_a_space() {
-        assert_eq!(decode_form("a+b%2Bc%C3%A9"), Ok("a b+cé".into()));
+        let mut room = Room::new();
+        assert_eq!(decode_form("a+b%2Bc%C3%A9", &mut room), Ok("a b+cé"));
+        assert_eq!(decode_form("+%20+", &mut room), Ok("   "), "what was there before is gone");
+        let long = "%41+".repeat(100);
+        assert_eq!(decode_form(&long, &mut room), Ok(&*"A ".repeat(100)));
         for text in ["%", "%2", "%zz", "a%2", "%2+", "%+2", "%%20", "%ff", "%é"] {
-            assert_eq!(decode_form(text), Err(BadEscape), "{text}");
+            assert_eq!(decode_form(text, &mut room), Err(BadEscape), "{text}");
         }
     }
 

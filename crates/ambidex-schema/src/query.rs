@@ -4,16 +4,14 @@
 //! become two occurrences of it, which protobuf merges. What merging would hide is found here instead: a
 //! singular field given twice, and two members of one oneof.
 
-use std::borrow::Cow;
-
 use smallvec::SmallVec;
 
-use crate::field_path::{BindError, BindErrorKind, FieldPath, FieldPathError};
+use crate::field_path::{BindError, BindErrorKind, FieldPath, FieldPathError, Refusal};
 use crate::http_rule::BodyBinding;
 use crate::message_type::MessageType;
-use crate::percent;
+use crate::percent::{self, Room};
 use crate::steps::{Step, Steps};
-use crate::tables::{Shape, Tables};
+use crate::tables::{Kind, Shape, Tables};
 
 /// What of a message may come from the query.
 #[derive(Debug, Clone)]
@@ -113,66 +111,104 @@ pub fn bind_query(
     out: &mut Vec<u8>,
 ) -> Result<(), BindError> {
     let before = out.len();
-    let result = SetFields::new(message.tables(), options.bound_by_path)
-        .and_then(|mut set| bind_parameters(message, raw_query, options, &mut set, out));
+    let result = bind_parameters(message, raw_query, options, out);
     if result.is_err() {
         out.truncate(before);
     }
     result
 }
 
-fn bind_parameters<'t>(
-    message: &'t MessageType,
+fn bind_parameters(
+    message: &MessageType,
     raw_query: &str,
     options: &QueryOptions<'_>,
-    set: &mut SetFields<'t, '_>,
     out: &mut Vec<u8>,
 ) -> Result<(), BindError> {
-    for (index, parameter) in (Parameters { rest: raw_query }).enumerate() {
-        if index >= options.max_parameters {
+    let tables: &Tables = message.tables();
+    let mut set = SetFields { tables, by_path: options.bound_by_path, by_query: SmallVec::new() };
+    set.check_paths()?;
+    let (mut name_room, mut value_room) = (Room::new(), Room::new());
+    let mut parameters = Parameters { rest: raw_query };
+    let mut left = options.max_parameters;
+    while let Some(Parameter { name, value }) = parameters.next() {
+        if left == 0 {
             let message = format!("there are more than {} query parameters", options.max_parameters);
             return Err(BindError::new(BindErrorKind::LimitExceeded, "", message));
         }
-        let name = parameter.name.decoded(parameter.name.text)?;
-        let value = parameter.value.decoded(&name)?;
+        left -= 1;
+        let may_be_path = name.has_dot || name.coding != Coding::None;
+        let name = name.decoded(name.text, &mut name_room)?;
+        // Wrong escapes are wrong whatever the parameter is. A `+` cannot be wrong, and is left for later.
+        let has_plus = value.coding == Coding::Plus;
+        let value = if has_plus { value.text } else { value.decoded(name, &mut value_room)? };
         if name.starts_with('$') {
             continue;
         }
-        match field_of(message, &name, options) {
+        match field_of(message, name, may_be_path, options) {
             Ok(steps) => {
                 // Checked before the oneof and the duplicate: that it can never be bound is the better news.
-                steps.bind_str(&name, &value, out)?;
-                set.add(&name, steps)?;
+                let bound = match has_plus {
+                    true => bind_with_plus(tables, &steps, value, out),
+                    false => steps.bind_str(tables, value, out),
+                };
+                bound.map_err(|(kind, message)| BindError::new(kind, name, message))?;
+                set.add(name, steps)?;
             }
-            Err(_) if options.ignore_unknown || options.system.contains(&&*name) => {}
+            Err(_) if options.ignore_unknown || options.system.contains(&name) => {}
             Err(message) => return Err(BindError::new(BindErrorKind::Unknown, name, message)),
         }
     }
     Ok(())
 }
 
+/// Binds text in which a `+` is a space.
+fn bind_with_plus(tables: &Tables, steps: &Steps, text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    // What a string says ends the bytes as it stands, and needs no copy to be decoded in.
+    if steps.behind.is_empty() && steps.first.table(tables).kind == Kind::String {
+        steps.bind_str(tables, text, out)?;
+        let start = out.len() - text.len();
+        percent::put_spaces(&mut out[start..]);
+        return Ok(());
+    }
+    let mut room = Room::new();
+    let text = percent::decode_form(text, &mut room).expect("text without escapes has no wrong one");
+    steps.bind_str(tables, text, out)
+}
+
 /// The field a parameter sets, or why there is none that it may set.
-fn field_of<'t>(
-    message: &'t MessageType,
+#[inline]
+fn field_of(
+    message: &MessageType,
     name: &str,
+    may_be_path: bool,
     options: &QueryOptions<'_>,
-) -> Result<Steps<'t>, String> {
+) -> Result<Steps, String> {
     if let BodyBinding::Whole = options.body {
         return Err("every field comes from the body, none from the query".to_owned());
     }
-    let steps = message.steps(name).map_err(|error| match error {
-        FieldPathError::Unknown { .. } => "there is no such query parameter".to_owned(),
-        other => other.to_string(),
-    })?;
+    // A name with dots is a path, and no name. That of an extension is neither.
+    let known = if may_be_path { None } else { Steps::of_name(message, name) };
+    let steps = match known {
+        Some(steps) => steps,
+        None => path_of(message, name)?,
+    };
     if let BodyBinding::Field(body) = options.body
         && steps.first == Step::of(body)
     {
         return Err(format!("`{}` comes from the body, not from the query", body.name()));
     }
-    if options.bound_by_path.iter().any(|path| path.steps().eq(steps.iter())) {
+    if options.bound_by_path.iter().any(|path| *path.steps() == steps) {
         return Err("this field comes from the path, not from the query".to_owned());
     }
     Ok(steps)
+}
+
+#[inline(never)]
+fn path_of(message: &MessageType, name: &str) -> Result<Steps, String> {
+    message.steps(name).map_err(|error| match error {
+        FieldPathError::Unknown { .. } => "there is no such query parameter".to_owned(),
+        other => other.to_string(),
+    })
 }
 
 /// The parameters of a query, as they are written.
@@ -185,127 +221,147 @@ struct Parameter<'q> {
     value: Raw<'q>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Raw<'q> {
     text: &'q str,
-    is_escaped: bool,
+    coding: Coding,
+    has_dot: bool,
 }
 
-impl<'q> Iterator for Parameters<'q> {
-    type Item = Parameter<'q>;
+/// What there is to decode.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Coding {
+    #[default]
+    None,
+    /// Only `+`.
+    Plus,
+    /// `%`, and perhaps `+`.
+    Escapes,
+}
 
+impl<'q> Parameters<'q> {
+    #[inline]
     fn next(&mut self) -> Option<Parameter<'q>> {
-        self.rest = self.rest.trim_start_matches('&');
-        if self.rest.is_empty() {
+        let query = self.rest;
+        let bytes = query.as_bytes();
+        let mut start = 0;
+        while bytes.get(start) == Some(&b'&') {
+            start += 1;
+        }
+        if start == bytes.len() {
             return None;
         }
-        let (mut equals, mut end) = (None, self.rest.len());
-        let (mut name_is_escaped, mut is_escaped) = (false, false);
-        // One look at each byte costs less than a search for each of the four: most names and values are short.
-        for (at, byte) in self.rest.bytes().enumerate() {
-            match byte {
-                b'&' => {
-                    end = at;
-                    break;
+        let (mut name, mut text) = (None, start);
+        let (mut coding, mut has_dot) = (Coding::None, false);
+        let mut at = start;
+        // One look at each byte costs less than a search for each of the five: most names and values are short.
+        while let Some(&byte) = bytes.get(at) {
+            // Letters are most of it, and none of them.
+            if byte <= b'=' {
+                match byte {
+                    b'&' => break,
+                    b'=' if name.is_none() => {
+                        name = Some(Raw { text: &query[text..at], coding, has_dot });
+                        (text, coding) = (at + 1, Coding::None);
+                    }
+                    b'%' => coding = Coding::Escapes,
+                    b'+' if coding == Coding::None => coding = Coding::Plus,
+                    b'.' => has_dot = true,
+                    _ => {}
                 }
-                b'=' if equals.is_none() => {
-                    equals = Some(at);
-                    name_is_escaped = std::mem::take(&mut is_escaped);
-                }
-                b'%' | b'+' => is_escaped = true,
-                _ => {}
             }
+            at += 1;
         }
-        let (pair, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        let raw = |text, is_escaped| Raw { text, is_escaped };
-        Some(match equals {
-            Some(at) => {
-                Parameter { name: raw(&pair[..at], name_is_escaped), value: raw(&pair[at + 1..], is_escaped) }
-            }
-            None => Parameter { name: raw(pair, is_escaped), value: raw("", false) },
+        self.rest = &query[at..];
+        let last = Raw { text: &query[text..at], coding, has_dot };
+        Some(match name {
+            Some(name) => Parameter { name, value: last },
+            None => Parameter { name: last, value: Raw::default() },
         })
     }
 }
 
 impl<'q> Raw<'q> {
-    fn decoded(self, name: &str) -> Result<Cow<'q, str>, BindError> {
-        if !self.is_escaped {
-            return Ok(Cow::Borrowed(self.text));
-        }
-        percent::decode_form(self.text)
-            .map_err(|_| BindError::new(BindErrorKind::BadEscape, name, "malformed percent-encoding"))
+    #[inline(always)]
+    fn decoded<'a>(self, name: &str, room: &'a mut Room) -> Result<&'a str, BindError>
+    where
+        'q: 'a,
+    {
+        if self.coding == Coding::None { Ok(self.text) } else { decode(self.text, name, room) }
     }
+}
+
+// Out of the way of most names and values, which are what they say.
+#[inline(never)]
+fn decode<'r>(text: &str, name: &str, room: &'r mut Room) -> Result<&'r str, BindError> {
+    percent::decode_form(text, room)
+        .map_err(|_| BindError::new(BindErrorKind::BadEscape, name, "malformed percent-encoding"))
 }
 
 /// The paths that are set, for as long as setting another might contradict them.
 ///
 /// Compared one by one, since there are seldom more than a handful, and each is a few numbers. The bound on
 /// parameters bounds this too.
-struct SetFields<'t, 'p> {
+struct SetFields<'t> {
     tables: &'t Tables,
-    by_path: &'p [FieldPath],
-    by_query: SmallVec<[Steps<'t>; 4]>,
+    by_path: &'t [FieldPath],
+    by_query: SmallVec<[Steps; 4]>,
 }
 
-impl<'t, 'p> SetFields<'t, 'p> {
+impl SetFields<'_> {
     /// What the path sets counts from the start.
-    fn new(tables: &'t Tables, by_path: &'p [FieldPath]) -> Result<Self, BindError> {
-        let set = |by_path| Self { tables, by_path, by_query: SmallVec::new() };
-        for (index, path) in by_path.iter().enumerate().skip(1) {
-            let before = set(&by_path[..index]);
-            before.check(path.steps()).map_err(|error| error.named(&path.to_string()))?;
+    #[inline]
+    fn check_paths(&self) -> Result<(), BindError> {
+        for (index, path) in self.by_path.iter().enumerate().skip(1) {
+            let before = self.by_path[..index].iter().map(FieldPath::steps);
+            self.check(path.steps(), before).map_err(|error| error.named(&path.to_string()))?;
         }
-        Ok(set(by_path))
+        Ok(())
     }
 
-    fn add(&mut self, name: &str, steps: Steps<'t>) -> Result<(), BindError> {
+    #[inline]
+    fn add(&mut self, name: &str, steps: Steps) -> Result<(), BindError> {
         // A list takes as many values as there are; only a oneof on the way to it can be contradicted.
         let is_free = matches!(steps.leaf().table(self.tables).shape, Shape::List { .. })
             && steps.iter().all(|step| step.table(self.tables).oneof.is_none());
         if !is_free {
-            self.check(steps.iter()).map_err(|error| error.named(name))?;
+            let known = self.by_path.iter().map(FieldPath::steps).chain(&self.by_query);
+            self.check(&steps, known).map_err(|error| error.named(name))?;
             self.by_query.push(steps);
         }
         Ok(())
     }
 
-    fn check(&self, path: impl Iterator<Item = Step> + Clone) -> Result<(), Contradiction> {
-        for known in self.by_path {
-            self.compare(path.clone(), known.steps())?;
-        }
-        for known in &self.by_query {
-            self.compare(path.clone(), known.iter())?;
-        }
-        Ok(())
+    #[inline]
+    fn check<'a>(
+        &self,
+        path: &Steps,
+        mut known: impl Iterator<Item = &'a Steps>,
+    ) -> Result<(), Contradiction> {
+        let is_alone = path.first.table(self.tables).oneof.is_none();
+        // Most fields are in no oneof, and then only what begins with the same field can contradict.
+        known.try_for_each(|known| match is_alone && path.first != known.first {
+            true => Ok(()),
+            false => self.compare(path, known),
+        })
     }
 
-    fn compare(
-        &self,
-        mut path: impl Iterator<Item = Step>,
-        mut known: impl Iterator<Item = Step>,
-    ) -> Result<(), Contradiction> {
-        let mut leaf = None;
-        loop {
-            match (path.next(), known.next()) {
-                (Some(step), Some(known)) if step == known => leaf = Some(step),
-                // Both are fields of one message.
-                (Some(step), Some(known)) => {
-                    return match step.table(self.tables).oneof {
-                        Some(oneof) if known.table(self.tables).oneof == Some(oneof) => {
-                            let name = &step.message(self.tables).oneof_names[usize::from(oneof)];
-                            Err(Contradiction::Oneof(name.to_string()))
-                        }
-                        _ => Ok(()),
-                    };
+    fn compare(&self, path: &Steps, known: &Steps) -> Result<(), Contradiction> {
+        let common = path.iter().zip(known.iter()).take_while(|(step, known)| step == known).count();
+        match (path.iter().nth(common), known.iter().nth(common)) {
+            // Both are fields of one message.
+            (Some(step), Some(known)) => match step.table(self.tables).oneof {
+                Some(oneof) if known.table(self.tables).oneof == Some(oneof) => {
+                    let name = &step.message(self.tables).oneof_names[usize::from(oneof)];
+                    Err(Contradiction::Oneof(name.to_string()))
                 }
-                (None, None) => {
-                    let is_list =
-                        leaf.is_some_and(|leaf| matches!(leaf.table(self.tables).shape, Shape::List { .. }));
-                    return if is_list { Ok(()) } else { Err(Contradiction::Twice) };
-                }
-                _ => return Ok(()),
-            }
+                _ => Ok(()),
+            },
+            (None, None) => match path.leaf().table(self.tables).shape {
+                Shape::List { .. } => Ok(()),
+                _ => Err(Contradiction::Twice),
+            },
+            _ => Ok(()),
         }
     }
 }
@@ -318,6 +374,7 @@ enum Contradiction {
 }
 
 impl Contradiction {
+    #[cold]
     fn named(self, name: &str) -> BindError {
         let message = match self {
             Self::Twice => "the parameter is given twice, but its field has one value".to_owned(),

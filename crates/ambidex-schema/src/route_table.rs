@@ -2,8 +2,8 @@
 //!
 //! A trie over segments, walked with backtracking: a literal is tried before `*`, and `*` before `**`. A
 //! node of the trie fixes how many segments lie before it, so one lookup visits each node at most once, and
-//! its cost is bounded by the routes, whatever the path. The path is split first and decoded afterwards, so
-//! an escaped slash never separates. This file refuses to know messages and status codes.
+//! its cost is bounded by the routes, whatever the path. The path is split while it is walked, and decoded
+//! afterwards, so an escaped slash never separates. This file refuses to know messages and status codes.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -12,8 +12,8 @@ use smallvec::SmallVec;
 
 use crate::http_verb::HttpVerb;
 use crate::name_index::NameIndex;
-use crate::path_template::{PathTemplate, Segment};
-use crate::percent;
+use crate::path_template::{PathTemplate, Segment, Variable};
+use crate::percent::{self, BadEscape};
 
 /// Routes by verb and path template.
 ///
@@ -38,13 +38,28 @@ pub struct RouteTable<T> {
     /// The first node is the root.
     nodes: Vec<Node>,
     routes: Vec<Route<T>>,
+    /// The template verbs that routes have.
+    verbs: NameIndex,
+    /// The most segments that a template has.
+    depth: usize,
     split_escaped_slashes: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Route<T> {
     template: PathTemplate,
+    /// What the variables of the template capture.
+    spans: Box<[Span]>,
     value: T,
+}
+
+/// The segments that a variable captures.
+#[derive(Debug, Clone)]
+struct Span {
+    first: usize,
+    /// None where they reach to the end of the path.
+    last: Option<usize>,
+    keeps_slashes: bool,
 }
 
 /// What may follow after some segments of a path.
@@ -134,7 +149,13 @@ pub struct RouteConflict {
 
 impl<T> Default for RouteTable<T> {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], routes: Vec::new(), split_escaped_slashes: false }
+        Self {
+            nodes: vec![Node::default()],
+            routes: Vec::new(),
+            verbs: NameIndex::default(),
+            depth: 0,
+            split_escaped_slashes: false,
+        }
     }
 }
 
@@ -194,7 +215,12 @@ impl<T> RouteTable<T> {
             });
         }
         leaf.methods.push((verb.clone(), self.routes.len()));
-        self.routes.push(Route { template: template.clone(), value });
+        if let Some(verb) = template.verb() {
+            self.verbs.insert(verb.into(), 0);
+        }
+        self.depth = self.depth.max(template.segments().len());
+        let spans = template.variables().map(|variable| Span::of(variable, template)).collect();
+        self.routes.push(Route { template: template.clone(), spans, value });
         Ok(())
     }
 
@@ -224,15 +250,16 @@ impl<T> RouteTable<T> {
     /// A template verb is recognised only where a route has it; otherwise `:x` at the end of a path belongs
     /// to the value. HEAD is served by a route for GET where there is none for HEAD.
     pub fn find<'t, 'p>(&'t self, method: &str, raw_path: &'p str) -> Match<'t, 'p, T> {
-        if percent::check(raw_path).is_err() {
-            return Match::BadEscape;
+        if is_plain(raw_path.as_bytes()) {
+            return self.find_strict(method, raw_path, Marks::default());
         }
-        let strict = self.find_strict(method, raw_path);
+        let Ok(has_escapes) = percent::check(raw_path) else { return Match::BadEscape };
+        let strict = self.find_strict(method, raw_path, Marks { has_escapes, has_colon: true });
         if !self.split_escaped_slashes || !matches!(strict, Match::NotFound) {
             return strict;
         }
         let Some(path) = percent::unescape_slashes(raw_path) else { return strict };
-        match self.find_strict(method, &path) {
+        match self.find_strict(method, &path, Marks { has_escapes: true, has_colon: true }) {
             Match::Found(found) => Match::Found(Found {
                 value: found.value,
                 captures: found.captures.iter().map(|capture| capture.to_string().into()).collect(),
@@ -244,176 +271,155 @@ impl<T> RouteTable<T> {
         }
     }
 
-    fn find_strict<'t, 'p>(&'t self, method: &str, raw_path: &'p str) -> Match<'t, 'p, T> {
-        let Some(path) = Path::split(raw_path) else { return Match::NotFound };
-        let mut search = Search { table: self, method, allow: Vec::new() };
-        // Recognising the verb first lets `/v1/{name=**}` and `/v1/{name=**}:read` live side by side.
-        if let Some((path, verb)) = path.with_verb()
-            && let Some(found) = search.route(&path, Some(verb))
-        {
-            return self.captured(found, &path);
-        }
-        if let Some(found) = search.route(&path, None) {
-            return self.captured(found, &path);
-        }
-        if search.allow.is_empty() {
+    #[inline]
+    fn find_strict<'t, 'p>(&'t self, method: &str, path: &'p str, marks: Marks) -> Match<'t, 'p, T> {
+        if !path.starts_with('/') {
             return Match::NotFound;
         }
-        search.allow.sort_unstable();
-        search.allow.dedup();
-        Match::MethodNotAllowed { allow: search.allow }
+        // Room for every segment that is looked at, of which there is at most one more than templates have.
+        let (mut few, mut many) = ([0; 12], Vec::new());
+        let ends = if self.depth < few.len() {
+            &mut few[..]
+        } else {
+            many.resize(self.depth + 1, 0);
+            &mut many[..]
+        };
+        let has_escapes = marks.has_escapes;
+        let mut search = Search { table: self, method, verb: None, path, has_escapes, ends, allow: Vec::new() };
+        // Recognising the verb first lets `/v1/{name=**}` and `/v1/{name=**}:read` live side by side.
+        if marks.has_colon
+            && let Some((before, verb)) = self.split_verb(path)
+        {
+            (search.path, search.verb) = (before, Some(verb));
+            if let Some(route) = search.route() {
+                return search.captured(route);
+            }
+            (search.path, search.verb) = (path, None);
+        }
+        if let Some(route) = search.route() {
+            return search.captured(route);
+        }
+        search.without_route()
     }
 
-    /// Decodes what the variables of a route captured.
-    fn captured<'t, 'p>(&'t self, found: (usize, bool), path: &Path<'p>) -> Match<'t, 'p, T> {
-        let (route, head_as_get) = found;
-        let Route { template, value } = &self.routes[route];
-        let mut captures = Captures::default();
-        for variable in template.variables() {
-            let range = variable.segments();
-            let reaches_end = template.segments()[range.clone()].last() == Some(&Segment::Multi);
-            let raw = path.slice(range.start, if reaches_end { path.ends.len() } else { range.end });
-            let decoded = match (path.has_escapes, variable.spans_segments()) {
-                (false, _) => Ok(Cow::Borrowed(raw)),
-                (true, true) => percent::decode_keeping_slashes(raw),
-                (true, false) => percent::decode(raw),
-            };
-            match decoded {
-                Ok(capture) => captures.0.push(capture),
-                Err(_) => return Match::BadEscape,
-            }
-        }
-        Match::Found(Found { value, captures, head_as_get })
-    }
-}
-
-/// A path as its segments.
-#[derive(Debug, Clone)]
-struct Path<'p> {
-    text: &'p str,
-    /// Where each segment ends. The first starts behind the first slash, each other behind the one where the segment
-    /// before it ends.
-    ends: SmallVec<[usize; 8]>,
-    has_escapes: bool,
-    /// The last colon, wherever it is.
-    colon: Option<usize>,
-}
-
-impl<'p> Path<'p> {
-    /// `None` where the path does not start with a slash. The root has no segments.
-    fn split(text: &'p str) -> Option<Self> {
-        let rest = text.strip_prefix('/')?;
-        let mut path = Self { text, ends: SmallVec::new(), has_escapes: false, colon: None };
-        // One look at each byte costs less than a search for each of the three: most segments are short.
-        for (at, &byte) in text.as_bytes().iter().enumerate().skip(1) {
-            // Letters are most of it, and none of them.
-            if byte > b':' {
-                continue;
-            }
-            match byte {
-                b'/' => path.ends.push(at),
-                b':' => path.colon = Some(at),
-                b'%' => path.has_escapes = true,
-                _ => {}
-            }
-        }
-        if !rest.is_empty() {
-            path.ends.push(text.len());
-        }
-        Some(path)
-    }
-
-    /// The path without what stands behind the last colon of its last segment, and that.
-    fn with_verb(&self) -> Option<(Self, &'p str)> {
-        let start = self.start(self.ends.len().checked_sub(1)?);
-        let colon = self.colon.filter(|colon| *colon >= start)?;
-        let verb = &self.text[colon + 1..];
-        if verb.is_empty() {
+    /// The path without what stands behind the last colon of its last segment, and that; `None` where no route has
+    /// such a verb.
+    fn split_verb<'p>(&self, path: &'p str) -> Option<(&'p str, &'p str)> {
+        let (before, verb) = path.rsplit_once(':')?;
+        // Then the colon stands in a segment before the last.
+        if verb.contains('/') {
             return None;
         }
-        let mut path = self.clone();
-        path.ends.pop();
-        // In `/:verb` nothing stands before the colon: the path is the root.
-        if colon > 1 {
-            path.ends.push(colon);
-        }
-        Some((path, verb))
-    }
-
-    fn start(&self, segment: usize) -> usize {
-        segment.checked_sub(1).map_or(1, |before| self.ends[before] + 1)
-    }
-
-    /// The raw text of some segments, with the slashes between them.
-    fn slice(&self, start: usize, end: usize) -> &'p str {
-        if start >= end || end > self.ends.len() {
-            return "";
-        }
-        &self.text[self.start(start)..self.ends[end - 1]]
+        self.verbs.get(verb.as_bytes())?;
+        Some((before, verb))
     }
 }
 
-/// The segments of a path that are still to be matched.
-#[derive(Clone, Copy)]
-struct Rest<'a> {
-    text: &'a str,
-    start: usize,
-    ends: &'a [usize],
+impl Span {
+    fn of(variable: &Variable, template: &PathTemplate) -> Self {
+        let segments = variable.segments();
+        let last = segments.end - 1;
+        let reaches_end = template.segments()[last] == Segment::Multi;
+        Self {
+            first: segments.start,
+            last: (!reaches_end).then_some(last),
+            keeps_slashes: variable.spans_segments(),
+        }
+    }
+
+    // Out of the way of most paths, which have no escapes.
+    #[inline(never)]
+    fn decoded<'p>(&self, raw: &'p str) -> Result<Cow<'p, str>, BadEscape> {
+        if self.keeps_slashes { percent::decode_keeping_slashes(raw) } else { percent::decode(raw) }
+    }
+}
+
+/// What a path may have.
+#[derive(Clone, Copy, Default)]
+struct Marks {
     has_escapes: bool,
-}
-
-impl<'a> Rest<'a> {
-    #[inline]
-    fn split_first(self) -> Option<(&'a str, Self)> {
-        let (&end, ends) = self.ends.split_first()?;
-        Some((&self.text[self.start..end], Self { start: end + 1, ends, ..self }))
-    }
+    has_colon: bool,
 }
 
 /// One walk through the trie.
-struct Search<'t, 'm, T> {
+struct Search<'t, 'r, 'p, T> {
     table: &'t RouteTable<T>,
-    method: &'m str,
+    method: &'r str,
+    verb: Option<&'p str>,
+    /// Without the verb.
+    path: &'p str,
+    has_escapes: bool,
+    /// Where the segments on the way to the present node end. The first starts behind the first slash, each other
+    /// behind the one where the segment before it ends.
+    ends: &'r mut [usize],
     /// Methods of the routes that take the path.
     allow: Vec<String>,
 }
 
-impl<T> Search<'_, '_, T> {
-    /// The position of the route, and whether it is one for GET that serves HEAD.
-    fn route(&mut self, path: &Path<'_>, verb: Option<&str>) -> Option<(usize, bool)> {
-        let rest = Rest { text: path.text, start: 1, ends: &path.ends, has_escapes: path.has_escapes };
-        self.descend(0, rest, verb)
+/// The position of a route, and whether it is one for GET that serves HEAD.
+type Choice = (usize, bool);
+
+impl<'t, 'p, T> Search<'t, '_, 'p, T> {
+    #[inline]
+    fn route(&mut self) -> Option<Choice> {
+        // The root has no segments; any other path has one behind each slash.
+        let start = if self.path.len() == 1 { 2 } else { 1 };
+        self.descend(0, 0, start)
     }
 
-    fn descend(&mut self, node: usize, rest: Rest<'_>, verb: Option<&str>) -> Option<(usize, bool)> {
-        let node = &self.table.nodes[node];
-        let Some((segment, behind)) = rest.split_first() else {
-            return self.choose(&node.here, verb).or_else(|| self.choose(&node.multi, verb));
-        };
-        if !node.literals.is_empty() {
-            let literal = match rest.has_escapes {
-                false => node.literals.get(segment.as_bytes()),
-                // Escapes were checked before; what does not decode to UTF-8 equals no literal.
-                true => percent::decode(segment).ok().and_then(|text| node.literals.get(text.as_bytes())),
-            };
-            if let Some(next) = literal
-                && let Some(found) = self.descend(next as usize, behind, verb)
-            {
-                return Some(found);
+    /// The route below a node for what is left of the path: the segments from `start` on, behind `depth` others.
+    fn descend(&mut self, node: usize, mut depth: usize, mut start: usize) -> Option<Choice> {
+        let table = self.table;
+        let mut node = &table.nodes[node];
+        loop {
+            if start > self.path.len() {
+                return self.choose(&node.here).or_else(|| self.choose(&node.multi));
             }
+            let end = segment_end(self.path.as_bytes(), start);
+            self.ends[depth] = end;
+            let literal = self.literal(node, start, end);
+            let single = if start < end { node.single } else { None };
+            let (next, other) = match (literal, single) {
+                (Some(literal), single) => (literal, single),
+                (None, Some(single)) => (single, None),
+                (None, None) => return self.choose(&node.multi),
+            };
+            depth += 1;
+            start = end + 1;
+            // There is seldom more than one way on, and then nothing to come back for.
+            if other.is_none() && node.multi.is_empty() {
+                node = &table.nodes[next];
+                continue;
+            }
+            let found = self.descend(next, depth, start);
+            let found = found.or_else(|| self.descend(other?, depth, start));
+            return found.or_else(|| self.choose(&node.multi));
         }
-        if let Some(next) = node.single
-            && !segment.is_empty()
-            && let Some(found) = self.descend(next, behind, verb)
-        {
-            return Some(found);
+    }
+
+    /// The node behind a literal that is this segment.
+    #[inline]
+    fn literal(&self, node: &Node, start: usize, end: usize) -> Option<usize> {
+        if node.literals.is_empty() {
+            return None;
         }
-        self.choose(&node.multi, verb)
+        if self.has_escapes {
+            return self.escaped_literal(node, start, end);
+        }
+        node.literals.get(&self.path.as_bytes()[start..end]).map(|next| next as usize)
+    }
+
+    /// The same where the segment may have escapes. They were checked before; what does not decode to UTF-8 equals no
+    /// literal.
+    #[inline(never)]
+    fn escaped_literal(&self, node: &Node, start: usize, end: usize) -> Option<usize> {
+        let segment = percent::decode(&self.path[start..end]).ok()?;
+        node.literals.get(segment.as_bytes()).map(|next| next as usize)
     }
 
     /// The route among these leaves for verb and method; notes the methods there are where it is none.
-    fn choose(&mut self, leaves: &[Leaf], verb: Option<&str>) -> Option<(usize, bool)> {
-        let leaf = leaves.iter().find(|leaf| leaf.verb.as_deref() == verb)?;
+    fn choose(&mut self, leaves: &[Leaf]) -> Option<Choice> {
+        let leaf = leaves.iter().find(|leaf| leaf.verb.as_deref() == self.verb)?;
         let route = |wanted: &str| leaf.methods.iter().find(|(verb, _)| verb.as_str() == wanted);
         if let Some((_, route)) = route(self.method) {
             return Some((*route, false));
@@ -434,4 +440,65 @@ impl<T> Search<'_, '_, T> {
         }
         None
     }
+
+    /// Decodes what the variables of a route captured.
+    #[inline]
+    fn captured(&self, (route, head_as_get): Choice) -> Match<'t, 'p, T> {
+        let Route { spans, value, .. } = &self.table.routes[route];
+        let mut captures = Captures::default();
+        for span in spans {
+            let start = span.first.checked_sub(1).map_or(1, |before| self.ends[before] + 1);
+            let end = span.last.map_or(self.path.len(), |last| self.ends[last]);
+            // A `**` for no segments would start behind the end.
+            let raw = self.path.get(start..end).unwrap_or_default();
+            captures.0.push(if self.has_escapes {
+                let Ok(capture) = span.decoded(raw) else { return Match::BadEscape };
+                capture
+            } else {
+                Cow::Borrowed(raw)
+            });
+        }
+        Match::Found(Found { value, captures, head_as_get })
+    }
+
+    #[cold]
+    fn without_route(mut self) -> Match<'t, 'p, T> {
+        if self.allow.is_empty() {
+            return Match::NotFound;
+        }
+        self.allow.sort_unstable();
+        self.allow.dedup();
+        Match::MethodNotAllowed { allow: self.allow }
+    }
+}
+
+/// Whether a path has neither an escape nor a colon.
+#[inline]
+fn is_plain(path: &[u8]) -> bool {
+    // A number of bytes that is known is looked at in a few instructions, where the end is not looked for in between.
+    let has_mark = |bytes: &[u8; 16]| bytes.iter().fold(false, |found, b| found | (*b == b'%') | (*b == b':'));
+    match path.last_chunk::<16>() {
+        Some(last) => !has_mark(last) && !path.as_chunks::<16>().0.iter().any(has_mark),
+        None => !path.iter().any(|byte| matches!(byte, b'%' | b':')),
+    }
+}
+
+/// Where the segment ends that starts at `start`.
+#[inline]
+fn segment_end(path: &[u8], start: usize) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const SLASHES: u64 = u64::from_le_bytes([b'/'; 8]);
+    const HIGH_BITS: u64 = u64::from_le_bytes([0x80; 8]);
+    let mut at = start;
+    // Eight bytes at once: a segment is too short for a search to pay, and too long for a look at each byte.
+    while let Some(eight) = path[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*eight) ^ SLASHES;
+        // The lowest of the high bits that are set is that of the first byte which is zero.
+        let zeros = word.wrapping_sub(ONES) & !word & HIGH_BITS;
+        if zeros != 0 {
+            return at + zeros.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    path[at..].iter().position(|byte| *byte == b'/').map_or(path.len(), |length| at + length)
 }

@@ -26,51 +26,48 @@ impl Step {
         MessageType::new(Arc::clone(tables), self.message).field_at(self.field as usize)
     }
 
+    #[inline]
     pub(crate) fn message(self, tables: &Tables) -> &MessageTable {
         tables.message(self.message)
     }
 
+    #[inline]
     pub(crate) fn table(self, tables: &Tables) -> &FieldTable {
         &self.message(tables).fields[self.field as usize]
     }
 }
 
 /// A resolved path: the field of the message itself, and those that lie behind it.
-#[derive(Debug, Clone)]
-pub(crate) struct Steps<'t> {
-    pub(crate) tables: &'t Tables,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Steps {
     pub(crate) first: Step,
     pub(crate) behind: Vec<Step>,
 }
 
-impl<'t> Steps<'t> {
+impl Steps {
+    /// Resolves a path that is one name, without dots.
+    #[inline]
+    pub(crate) fn of_name(message: &MessageType, name: &str) -> Option<Self> {
+        let field = message.table().field_by_any_name(name.as_bytes())?;
+        Some(Self { first: Step { message: message.index(), field: field as u32 }, behind: Vec::new() })
+    }
+
     /// Resolves a path in which `field` finds each name.
     pub(crate) fn resolve(
-        message: &'t MessageType,
+        message: &MessageType,
         path: &str,
         field: impl Fn(&MessageTable, &str) -> Option<usize>,
     ) -> Result<Self, FieldPathError> {
         let tables: &Tables = message.tables();
-        let known = |index: u32, name: &str| {
-            let field = field(tables.message(index), name)?;
-            Some(Step { message: index, field: field as u32 })
-        };
-        let find = |index: u32, name: &str| {
-            known(index, name).ok_or_else(|| FieldPathError::Unknown {
+        let find = |index: u32, name: &str| match field(tables.message(index), name) {
+            Some(field) => Ok(Step { message: index, field: field as u32 }),
+            None => Err(FieldPathError::Unknown {
                 message: tables.message(index).full_name.to_string(),
                 name: shortened(name),
-            })
+            }),
         };
-        // Most paths are one name. That of an extension has dots of its own, and is no path; another with dots is one, and
-        // no name.
-        if !path.as_bytes().contains(&b'.')
-            && !path.starts_with('[')
-            && let Some(first) = known(message.index(), path)
-        {
-            return Ok(Self { tables, first, behind: Vec::new() });
-        }
         let (mut name, mut rest) = first_name(path);
-        let mut steps = Self { tables, first: find(message.index(), name)?, behind: Vec::new() };
+        let mut steps = Self { first: find(message.index(), name)?, behind: Vec::new() };
         while let Some(behind) = rest {
             let (leaf, table) = (steps.leaf(), steps.leaf().table(tables));
             let inner = table.kind.message_index().filter(|_| table.is_singular());
@@ -93,10 +90,11 @@ impl<'t> Steps<'t> {
     }
 
     /// The fields, outermost first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Step> + Clone + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Step> + '_ {
         std::iter::once(self.first).chain(self.behind.iter().copied())
     }
 
+    #[inline]
     pub(crate) fn leaf(&self) -> Step {
         self.behind.last().copied().unwrap_or(self.first)
     }

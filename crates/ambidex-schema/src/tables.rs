@@ -259,10 +259,11 @@ impl FieldTable {
     }
 
     /// Whether one value can be written as plain text.
+    #[inline]
     pub(crate) fn is_text_bindable(&self, tables: &Tables) -> bool {
         match self.kind {
-            _ if matches!(self.shape, Shape::Map { .. }) => false,
             Kind::Group(_) => false,
+            // The entries of a map are messages, too, and none of these.
             Kind::Message(index) => matches!(
                 tables.message(index).well_known,
                 WellKnown::Timestamp | WellKnown::Duration | WellKnown::FieldMask | WellKnown::Wrapper(_)
@@ -272,6 +273,7 @@ impl FieldTable {
     }
 
     /// The tag of one element: for a packed list that is not the tag of the list.
+    #[inline]
     pub(crate) fn element_tag(&self) -> u64 {
         u64::from(self.number << 3 | u32::from(self.kind.wire_type()))
     }
