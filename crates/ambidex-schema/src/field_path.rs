@@ -12,7 +12,7 @@ use crate::json::well_known::{duration, field_mask, put_seconds_and_nanos, times
 use crate::message_type::{FieldHandle, MessageType};
 use crate::scalar::{put_base64_decoded, put_enum, put_number};
 use crate::steps::{Step, Steps};
-use crate::tables::{FieldTable, Kind, MessageTable, Shape, Tables, WellKnown};
+use crate::tables::{EnumTable, FieldTable, Kind, MessageTable, Shape, Tables, WellKnown};
 use crate::wire::{Reader, WireValue, begin_length, end_length, put_varint};
 
 /// A resolved dotted path of fields, such as `book.name`.
@@ -83,6 +83,12 @@ pub enum BindErrorKind {
 impl BindError {
     pub(crate) fn new(kind: BindErrorKind, name: impl Into<String>, message: impl Into<String>) -> Self {
         Self { name: crate::json::shortened(&name.into()), kind, message: message.into() }
+    }
+
+    /// What is wrong with the text of a field or parameter.
+    #[cold]
+    pub(crate) fn of(name: &str, (kind, message): Refusal) -> Self {
+        Self::new(kind, name, message)
     }
 
     /// The field or parameter, as it was written.
@@ -164,7 +170,12 @@ impl FieldPath {
     pub fn bind_str(&self, value: &str, out: &mut Vec<u8>) -> Result<(), BindError> {
         self.steps
             .bind_str(self.leaf().parent().tables(), value, out)
-            .map_err(|(kind, message)| BindError::new(kind, self.to_string(), message))
+            .map_err(|refusal| self.refused(refusal))
+    }
+
+    #[cold]
+    fn refused(&self, refusal: Refusal) -> BindError {
+        BindError::of(&self.to_string(), refusal)
     }
 
     /// The fields by their places.
@@ -213,10 +224,14 @@ pub(crate) type Refusal = (BindErrorKind, String);
 
 impl Steps {
     /// As [`FieldPath::bind_str`], for whoever names the field in the error.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn bind_str(&self, tables: &Tables, value: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
         let before = out.len();
-        let put = put_path(tables, self.first.table(tables), &self.behind, value, out);
+        let first = self.first.table(tables);
+        let put = match self.behind.as_slice() {
+            [] => put_leaf(tables, first, value, out),
+            [inner, behind @ ..] => put_outer(tables, first, inner.table(tables), behind, value, out),
+        };
         if put.is_err() {
             out.truncate(before);
         }
@@ -224,22 +239,8 @@ impl Steps {
     }
 }
 
-/// Appends a field: what the path behind it leads to.
-#[inline]
-fn put_path(
-    tables: &Tables,
-    field: &FieldTable,
-    behind: &[Step],
-    text: &str,
-    out: &mut Vec<u8>,
-) -> Result<(), Refusal> {
-    match behind.split_first() {
-        None => put_leaf(tables, field, text, out),
-        Some((inner, behind)) => put_outer(tables, field, inner.table(tables), behind, text, out),
-    }
-}
-
 /// Appends a message that holds nothing but a field.
+#[inline(never)]
 fn put_outer(
     tables: &Tables,
     field: &FieldTable,
@@ -249,25 +250,32 @@ fn put_outer(
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
     field.tag.put(out);
-    if let Kind::Group(_) = field.kind {
-        put_path(tables, inner, behind, text, out)?;
-        put_varint(field.element_tag() + 1, out);
-        return Ok(());
+    let mark = match field.kind {
+        Kind::Group(_) => None,
+        _ => Some(begin_length(out)),
+    };
+    match behind.split_first() {
+        None => put_leaf(tables, inner, text, out)?,
+        Some((next, behind)) => put_outer(tables, inner, next.table(tables), behind, text, out)?,
     }
-    let mark = begin_length(out);
-    put_path(tables, inner, behind, text, out)?;
-    end_length(mark, out);
+    match mark {
+        Some(mark) => end_length(mark, out),
+        None => put_varint(field.element_tag() + 1, out),
+    }
     Ok(())
 }
 
 fn put_leaf(tables: &Tables, field: &FieldTable, text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    if !field.is_text_bindable(tables) {
-        return Err(unbindable(field));
-    }
-    put_varint(field.element_tag(), out);
     match field.kind {
-        Kind::Message(index) => put_well_known(tables, index, text, out),
-        kind => put_scalar(tables, kind, text, out),
+        Kind::Message(_) | Kind::Group(_) if !field.is_text_bindable(tables) => Err(unbindable(field)),
+        Kind::Message(index) => {
+            field.put_element_tag(out);
+            put_well_known(tables, index, text, out)
+        }
+        kind => {
+            field.put_element_tag(out);
+            put_scalar(tables, kind, text, out)
+        }
     }
 }
 
@@ -294,7 +302,7 @@ fn put_well_known(tables: &Tables, index: u32, text: &str, out: &mut Vec<u8>) ->
     Ok(())
 }
 
-#[inline]
+#[inline(always)]
 fn put_scalar(tables: &Tables, kind: Kind, text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
     match kind {
         Kind::String => {
@@ -312,21 +320,22 @@ fn put_scalar(tables: &Tables, kind: Kind, text: &str, out: &mut Vec<u8>) -> Res
         Kind::Bool if text.eq_ignore_ascii_case("true") => out.push(1),
         Kind::Bool if text.eq_ignore_ascii_case("false") => out.push(0),
         Kind::Bool => return Err(invalid("expected true or false")),
-        Kind::Enum(index) => {
-            let table = tables.enumeration(index);
-            let by_number = || Integer::parse(text).and_then(Integer::to_i32).ok();
-            let known = |number: &i32| !table.closed || table.quoted_name(*number).is_some();
-            match table.number(text.as_bytes()).or_else(|| by_number().filter(known)) {
-                Some(number) => put_enum(number, out),
-                None => {
-                    return Err(invalid(format!("{} has no value of this name or number", table.full_name)));
-                }
-            }
-        }
+        Kind::Enum(index) => put_enum_text(tables.enumeration(index), text, out)?,
         number => put_number(number, text, out).map_err(|error| match error {
             NumberError::NotANumber => invalid("expected a number"),
             other => invalid(other.message()),
         })?,
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn put_enum_text(table: &EnumTable, text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let by_number = || Integer::parse(text).and_then(Integer::to_i32).ok();
+    let known = |number: &i32| !table.closed || table.quoted_name(*number).is_some();
+    match table.number(text.as_bytes()).or_else(|| by_number().filter(known)) {
+        Some(number) => put_enum(number, out),
+        None => return Err(invalid(format!("{} has no value of this name or number", table.full_name))),
     }
     Ok(())
 }

@@ -35,6 +35,21 @@ impl HttpVerb {
         }
     }
 
+    /// Whether a request line with this method spells the verb. As comparing with [`as_str`](Self::as_str), but each
+    /// with what is known of it.
+    #[inline]
+    pub(crate) fn is(&self, method: &str) -> bool {
+        match self {
+            HttpVerb::Get => method == "GET",
+            HttpVerb::Put => method == "PUT",
+            HttpVerb::Post => method == "POST",
+            HttpVerb::Delete => method == "DELETE",
+            HttpVerb::Patch => method == "PATCH",
+            HttpVerb::Custom(kind) => method == kind,
+            HttpVerb::Any => method == "*",
+        }
+    }
+
     /// The verb of a `custom` pattern. One that names a standard method is that method, so that two ways of
     /// writing the same route are found to conflict.
     pub fn from_custom_kind(kind: &str) -> Self {

@@ -98,7 +98,12 @@ impl NameIndex {
 impl Named {
     #[inline]
     fn is(&self, gist: Gist, name: &[u8]) -> bool {
-        self.gist == gist && (gist.is_all() || self.name.as_bytes() == name)
+        self.gist == gist && (gist.is_all() || self.is_long(name))
+    }
+
+    #[inline(never)]
+    fn is_long(&self, name: &[u8]) -> bool {
+        self.name.as_bytes() == name
     }
 }
 
@@ -138,15 +143,28 @@ impl Gist {
     /// The hash of the name whose gist it is.
     #[inline]
     fn hash(self, name: &[u8]) -> u64 {
-        const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mix = |state: u64, word: u64| (state ^ word).wrapping_mul(MULTIPLIER).rotate_left(29);
-        let mut state = mix(mix(self.length as u64, self.head), self.tail);
-        if !self.is_all() {
-            let (chunks, _) = name[8..].as_chunks::<8>();
-            state = chunks.iter().fold(state, |state, chunk| mix(state, u64::from_le_bytes(*chunk)));
-        }
-        state ^ state >> 32
+        let state = fold(self.head ^ ODD, self.tail ^ self.length as u64 ^ ANOTHER);
+        let state = if self.is_all() { state } else { with_middle(state, name) };
+        // The low bits alone hear of some bytes too little.
+        state.wrapping_mul(ANOTHER) >> 32
     }
+}
+
+const ODD: u64 = 0x8bb8_4b93_962e_acc9;
+const ANOTHER: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Both halves of a product, in which each bit of the factors has its say.
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// Mixes what lies between head and tail into a hash.
+#[inline(never)]
+fn with_middle(state: u64, name: &[u8]) -> u64 {
+    let (chunks, _) = name[8..].as_chunks::<8>();
+    chunks.iter().fold(state, |state, chunk| fold(state ^ u64::from_le_bytes(*chunk), ODD))
 }
 
 #[cfg(test)]
@@ -180,6 +198,22 @@ mod tests {
                     assert_eq!(index.get(&other), None, "{name} but for the byte at {at}");
                     assert_eq!(index.get(&name.as_bytes()[..at]), None, "{name} up to {at}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_differ_in_one_place_are_spread() {
+        for length in 1..30 {
+            for at in 0..length {
+                let mut names = vec![vec![b'x'; length]; 200];
+                for (other, name) in names.iter_mut().enumerate() {
+                    name[at] = other as u8;
+                }
+                let masked = |name: &Vec<u8>| Gist::of(name).hash(name) % 512;
+                let slots: std::collections::HashSet<u64> = names.iter().map(masked).collect();
+                // At random there are 165 of them.
+                assert!(slots.len() > 120, "{} slots for names of {length} that differ at {at}", slots.len());
             }
         }
     }

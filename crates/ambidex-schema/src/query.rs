@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::field_path::{BindError, BindErrorKind, FieldPath, FieldPathError, Refusal};
 use crate::http_rule::BodyBinding;
-use crate::message_type::MessageType;
+use crate::message_type::{FieldHandle, MessageType};
 use crate::percent::{self, Room};
 use crate::steps::{Step, Steps};
 use crate::tables::{Kind, Shape, Tables};
@@ -132,8 +132,7 @@ fn bind_parameters(
     let mut left = options.max_parameters;
     while let Some(Parameter { name, value }) = parameters.next() {
         if left == 0 {
-            let message = format!("there are more than {} query parameters", options.max_parameters);
-            return Err(BindError::new(BindErrorKind::LimitExceeded, "", message));
+            return Err(too_many(options));
         }
         left -= 1;
         let may_be_path = name.has_dot || name.coding != Coding::None;
@@ -151,14 +150,20 @@ fn bind_parameters(
                     true => bind_with_plus(tables, &steps, value, out),
                     false => steps.bind_str(tables, value, out),
                 };
-                bound.map_err(|(kind, message)| BindError::new(kind, name, message))?;
+                bound.map_err(|refusal| BindError::of(name, refusal))?;
                 set.add(name, steps)?;
             }
             Err(_) if options.ignore_unknown || options.system.contains(&name) => {}
-            Err(message) => return Err(BindError::new(BindErrorKind::Unknown, name, message)),
+            Err(reason) => return Err(BindError::of(name, (BindErrorKind::Unknown, reason.to_string()))),
         }
     }
     Ok(())
+}
+
+#[cold]
+fn too_many(options: &QueryOptions<'_>) -> BindError {
+    let message = format!("there are more than {} query parameters", options.max_parameters);
+    BindError::new(BindErrorKind::LimitExceeded, "", message)
 }
 
 /// Binds text in which a `+` is a space.
@@ -177,38 +182,54 @@ fn bind_with_plus(tables: &Tables, steps: &Steps, text: &str, out: &mut Vec<u8>)
 
 /// The field a parameter sets, or why there is none that it may set.
 #[inline]
-fn field_of(
+fn field_of<'o>(
     message: &MessageType,
     name: &str,
     may_be_path: bool,
-    options: &QueryOptions<'_>,
-) -> Result<Steps, String> {
+    options: &QueryOptions<'o>,
+) -> Result<Steps, NoField<'o>> {
     if let BodyBinding::Whole = options.body {
-        return Err("every field comes from the body, none from the query".to_owned());
+        return Err(NoField::InBody);
     }
     // A name with dots is a path, and no name. That of an extension is neither.
     let known = if may_be_path { None } else { Steps::of_name(message, name) };
     let steps = match known {
         Some(steps) => steps,
-        None => path_of(message, name)?,
+        None => message.steps(name).map_err(NoField::of)?,
     };
     if let BodyBinding::Field(body) = options.body
         && steps.first == Step::of(body)
     {
-        return Err(format!("`{}` comes from the body, not from the query", body.name()));
+        return Err(NoField::IsBody(body));
     }
     if options.bound_by_path.iter().any(|path| *path.steps() == steps) {
-        return Err("this field comes from the path, not from the query".to_owned());
+        return Err(NoField::InPath);
     }
     Ok(steps)
 }
 
-#[inline(never)]
-fn path_of(message: &MessageType, name: &str) -> Result<Steps, String> {
-    message.steps(name).map_err(|error| match error {
-        FieldPathError::Unknown { .. } => "there is no such query parameter".to_owned(),
-        other => other.to_string(),
-    })
+/// Why a parameter sets no field.
+#[derive(Debug, thiserror::Error)]
+enum NoField<'o> {
+    #[error("every field comes from the body, none from the query")]
+    InBody,
+    #[error("`{}` comes from the body, not from the query", .0.name())]
+    IsBody(&'o FieldHandle),
+    #[error("this field comes from the path, not from the query")]
+    InPath,
+    #[error("there is no such query parameter")]
+    Unknown,
+    #[error(transparent)]
+    NoPath(FieldPathError),
+}
+
+impl NoField<'_> {
+    fn of(error: FieldPathError) -> Self {
+        match error {
+            FieldPathError::Unknown { .. } => Self::Unknown,
+            other => Self::NoPath(other),
+        }
+    }
 }
 
 /// The parameters of a query, as they are written.
@@ -312,7 +333,7 @@ impl SetFields<'_> {
     /// What the path sets counts from the start.
     #[inline]
     fn check_paths(&self) -> Result<(), BindError> {
-        for (index, path) in self.by_path.iter().enumerate().skip(1) {
+        for (index, path) in self.by_path.iter().enumerate() {
             let before = self.by_path[..index].iter().map(FieldPath::steps);
             self.check(path.steps(), before).map_err(|error| error.named(&path.to_string()))?;
         }
@@ -346,6 +367,7 @@ impl SetFields<'_> {
         })
     }
 
+    #[inline(never)]
     fn compare(&self, path: &Steps, known: &Steps) -> Result<(), Contradiction> {
         let common = path.iter().zip(known.iter()).take_while(|(step, known)| step == known).count();
         match (path.iter().nth(common), known.iter().nth(common)) {

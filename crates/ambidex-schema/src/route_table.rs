@@ -285,7 +285,8 @@ impl<T> RouteTable<T> {
             &mut many[..]
         };
         let has_escapes = marks.has_escapes;
-        let mut search = Search { table: self, method, verb: None, path, has_escapes, ends, allow: Vec::new() };
+        let mut search =
+            Search { table: self, method, verb: None, path, has_escapes, ends, allow: Vec::new() };
         // Recognising the verb first lets `/v1/{name=**}` and `/v1/{name=**}:read` live side by side.
         if marks.has_colon
             && let Some((before, verb)) = self.split_verb(path)
@@ -420,7 +421,7 @@ impl<'t, 'p, T> Search<'t, '_, 'p, T> {
     /// The route among these leaves for verb and method; notes the methods there are where it is none.
     fn choose(&mut self, leaves: &[Leaf]) -> Option<Choice> {
         let leaf = leaves.iter().find(|leaf| leaf.verb.as_deref() == self.verb)?;
-        let route = |wanted: &str| leaf.methods.iter().find(|(verb, _)| verb.as_str() == wanted);
+        let route = |wanted: &str| leaf.methods.iter().find(|(verb, _)| verb.is(wanted));
         if let Some((_, route)) = route(self.method) {
             return Some((*route, false));
         }
@@ -476,7 +477,8 @@ impl<'t, 'p, T> Search<'t, '_, 'p, T> {
 #[inline]
 fn is_plain(path: &[u8]) -> bool {
     // A number of bytes that is known is looked at in a few instructions, where the end is not looked for in between.
-    let has_mark = |bytes: &[u8; 16]| bytes.iter().fold(false, |found, b| found | (*b == b'%') | (*b == b':'));
+    let has_mark =
+        |bytes: &[u8; 16]| bytes.iter().fold(false, |found, b| found | (*b == b'%') | (*b == b':'));
     match path.last_chunk::<16>() {
         Some(last) => !has_mark(last) && !path.as_chunks::<16>().0.iter().any(has_mark),
         None => !path.iter().any(|byte| matches!(byte, b'%' | b':')),

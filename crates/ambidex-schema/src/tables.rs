@@ -14,7 +14,7 @@ use crate::features::{FeatureMap, Presence};
 use crate::json::quoted;
 use crate::name_index::NameIndex;
 use crate::prepared::{PreparedKey, Tag};
-use crate::wire::WireValue;
+use crate::wire::{WireValue, put_varint};
 
 /// Field numbers below this are found by array lookup; larger ones by binary search.
 const DENSE_NUMBERS: u32 = 256;
@@ -276,6 +276,15 @@ impl FieldTable {
     #[inline]
     pub(crate) fn element_tag(&self) -> u64 {
         u64::from(self.number << 3 | u32::from(self.kind.wire_type()))
+    }
+
+    /// Appends the tag of one element.
+    #[inline(always)]
+    pub(crate) fn put_element_tag(&self, out: &mut Vec<u8>) {
+        match self.shape {
+            Shape::List { packed: true } => put_varint(self.element_tag(), out),
+            _ => self.tag.put(out),
+        }
     }
 }
 
