@@ -168,9 +168,12 @@ impl FieldPath {
     ///
     /// When the text is no value of the field's type, or the field is one that text cannot spell.
     pub fn bind_str(&self, value: &str, out: &mut Vec<u8>) -> Result<(), BindError> {
-        self.steps
-            .bind_str(self.leaf().parent().tables(), value, out)
-            .map_err(|refusal| self.refused(refusal))
+        let before = out.len();
+        let tables = self.leaf().parent().tables();
+        put_path(tables, self.steps.first.table(tables), &self.steps.behind, value, out).map_err(|refusal| {
+            out.truncate(before);
+            self.refused(refusal)
+        })
     }
 
     #[cold]
@@ -222,20 +225,19 @@ impl fmt::Display for FieldPath {
 /// What is wrong with text, without the name that it was given for.
 pub(crate) type Refusal = (BindErrorKind, String);
 
-impl Steps {
-    /// As [`FieldPath::bind_str`], for whoever names the field in the error.
-    #[inline(always)]
-    pub(crate) fn bind_str(&self, tables: &Tables, value: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
-        let before = out.len();
-        let first = self.first.table(tables);
-        let put = match self.behind.as_slice() {
-            [] => put_leaf(tables, first, value, out),
-            [inner, behind @ ..] => put_outer(tables, first, inner.table(tables), behind, value, out),
-        };
-        if put.is_err() {
-            out.truncate(before);
-        }
-        put
+/// Appends a field: the value that the text spells, or what leads to the fields behind it. On error `out` is left as far
+/// as it came.
+#[inline]
+pub(crate) fn put_path(
+    tables: &Tables,
+    field: &FieldTable,
+    behind: &[Step],
+    text: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    match behind {
+        [] => put_leaf(tables, field, text, out),
+        [inner, behind @ ..] => put_outer(tables, field, inner.table(tables), behind, text, out),
     }
 }
 
@@ -254,10 +256,7 @@ fn put_outer(
         Kind::Group(_) => None,
         _ => Some(begin_length(out)),
     };
-    match behind.split_first() {
-        None => put_leaf(tables, inner, text, out)?,
-        Some((next, behind)) => put_outer(tables, inner, next.table(tables), behind, text, out)?,
-    }
+    put_path(tables, inner, behind, text, out)?;
     match mark {
         Some(mark) => end_length(mark, out),
         None => put_varint(field.element_tag() + 1, out),

@@ -77,9 +77,8 @@ impl NameIndex {
     #[inline]
     pub(crate) fn get(&self, name: &[u8]) -> Option<u32> {
         let gist = Gist::of(name);
-        // A look at each costs less than a hash.
         if self.names.len() <= FEW {
-            return self.names.iter().find(|known| known.is(gist, name)).map(|known| known.value);
+            return self.get_of_few(gist, name);
         }
         let mask = self.slots.len() - 1;
         let mut slot = gist.hash(name) as usize & mask;
@@ -92,6 +91,18 @@ impl NameIndex {
             slot = (slot + 1) & mask;
         }
         None
+    }
+
+    /// As [`get`](Self::get), for where there are seldom more than a few: to look at those becomes part of the caller.
+    #[inline(always)]
+    pub(crate) fn get_here(&self, name: &[u8]) -> Option<u32> {
+        if self.names.len() <= FEW { self.get_of_few(Gist::of(name), name) } else { self.get(name) }
+    }
+
+    /// A look at each costs less than a hash.
+    #[inline(always)]
+    fn get_of_few(&self, gist: Gist, name: &[u8]) -> Option<u32> {
+        self.names.iter().find(|known| known.is(gist, name)).map(|known| known.value)
     }
 }
 

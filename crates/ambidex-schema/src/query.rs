@@ -6,12 +6,12 @@
 
 use smallvec::SmallVec;
 
-use crate::field_path::{BindError, BindErrorKind, FieldPath, FieldPathError, Refusal};
+use crate::field_path::{BindError, BindErrorKind, FieldPath, FieldPathError, Refusal, put_path};
 use crate::http_rule::BodyBinding;
 use crate::message_type::{FieldHandle, MessageType};
 use crate::percent::{self, Room};
 use crate::steps::{Step, Steps};
-use crate::tables::{Kind, Shape, Tables};
+use crate::tables::{FieldTable, Kind, Shape, Tables};
 
 /// What of a message may come from the query.
 #[derive(Debug, Clone)]
@@ -146,12 +146,13 @@ fn bind_parameters(
         match field_of(message, name, may_be_path, options) {
             Ok(steps) => {
                 // Checked before the oneof and the duplicate: that it can never be bound is the better news.
-                let bound = match has_plus {
-                    true => bind_with_plus(tables, &steps, value, out),
-                    false => steps.bind_str(tables, value, out),
+                let field = steps.first.table(tables);
+                let put = match has_plus {
+                    true => put_with_plus(tables, field, &steps.behind, value, out),
+                    false => put_path(tables, field, &steps.behind, value, out),
                 };
-                bound.map_err(|refusal| BindError::of(name, refusal))?;
-                set.add(name, steps)?;
+                put.map_err(|refusal| BindError::of(name, refusal))?;
+                set.add(name, steps, field)?;
             }
             Err(_) if options.ignore_unknown || options.system.contains(&name) => {}
             Err(reason) => return Err(BindError::of(name, (BindErrorKind::Unknown, reason.to_string()))),
@@ -166,18 +167,24 @@ fn too_many(options: &QueryOptions<'_>) -> BindError {
     BindError::new(BindErrorKind::LimitExceeded, "", message)
 }
 
-/// Binds text in which a `+` is a space.
-fn bind_with_plus(tables: &Tables, steps: &Steps, text: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
+/// As [`put_path`], for text in which a `+` is a space.
+fn put_with_plus(
+    tables: &Tables,
+    field: &FieldTable,
+    behind: &[Step],
+    text: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
     // What a string says ends the bytes as it stands, and needs no copy to be decoded in.
-    if steps.behind.is_empty() && steps.first.table(tables).kind == Kind::String {
-        steps.bind_str(tables, text, out)?;
+    if behind.is_empty() && field.kind == Kind::String {
+        put_path(tables, field, behind, text, out)?;
         let start = out.len() - text.len();
         percent::put_spaces(&mut out[start..]);
         return Ok(());
     }
     let mut room = Room::new();
     let text = percent::decode_form(text, &mut room).expect("text without escapes has no wrong one");
-    steps.bind_str(tables, text, out)
+    put_path(tables, field, behind, text, out)
 }
 
 /// The field a parameter sets, or why there is none that it may set.
@@ -333,21 +340,24 @@ impl SetFields<'_> {
     /// What the path sets counts from the start.
     #[inline]
     fn check_paths(&self) -> Result<(), BindError> {
-        for (index, path) in self.by_path.iter().enumerate() {
-            let before = self.by_path[..index].iter().map(FieldPath::steps);
-            self.check(path.steps(), before).map_err(|error| error.named(&path.to_string()))?;
+        for index in 1..self.by_path.len() {
+            let path = &self.by_path[index];
+            let known = self.by_path[..index].iter().map(FieldPath::steps);
+            self.check(path.steps(), path.steps().first.table(self.tables), known)
+                .map_err(|error| error.named(&path.to_string()))?;
         }
         Ok(())
     }
 
     #[inline]
-    fn add(&mut self, name: &str, steps: Steps) -> Result<(), BindError> {
+    fn add(&mut self, name: &str, steps: Steps, first: &FieldTable) -> Result<(), BindError> {
+        let leaf = steps.behind.last().map_or(first, |leaf| leaf.table(self.tables));
         // A list takes as many values as there are; only a oneof on the way to it can be contradicted.
-        let is_free = matches!(steps.leaf().table(self.tables).shape, Shape::List { .. })
+        let is_free = matches!(leaf.shape, Shape::List { .. })
             && steps.iter().all(|step| step.table(self.tables).oneof.is_none());
         if !is_free {
             let known = self.by_path.iter().map(FieldPath::steps).chain(&self.by_query);
-            self.check(&steps, known).map_err(|error| error.named(name))?;
+            self.check(&steps, first, known).map_err(|error| error.named(name))?;
             self.by_query.push(steps);
         }
         Ok(())
@@ -357,11 +367,11 @@ impl SetFields<'_> {
     fn check<'a>(
         &self,
         path: &Steps,
+        first: &FieldTable,
         mut known: impl Iterator<Item = &'a Steps>,
     ) -> Result<(), Contradiction> {
-        let is_alone = path.first.table(self.tables).oneof.is_none();
         // Most fields are in no oneof, and then only what begins with the same field can contradict.
-        known.try_for_each(|known| match is_alone && path.first != known.first {
+        known.try_for_each(|known| match first.oneof.is_none() && path.first != known.first {
             true => Ok(()),
             false => self.compare(path, known),
         })

@@ -251,15 +251,21 @@ impl<T> RouteTable<T> {
     /// to the value. HEAD is served by a route for GET where there is none for HEAD.
     pub fn find<'t, 'p>(&'t self, method: &str, raw_path: &'p str) -> Match<'t, 'p, T> {
         if is_plain(raw_path.as_bytes()) {
-            return self.find_strict(method, raw_path, Marks::default());
+            return self.walk(method, raw_path, false, |search| search.found());
         }
+        self.find_marked(method, raw_path)
+    }
+
+    /// As [`find`](Self::find), for a path that has an escape or a colon.
+    #[inline(never)]
+    fn find_marked<'t, 'p>(&'t self, method: &str, raw_path: &'p str) -> Match<'t, 'p, T> {
         let Ok(has_escapes) = percent::check(raw_path) else { return Match::BadEscape };
-        let strict = self.find_strict(method, raw_path, Marks { has_escapes, has_colon: true });
+        let strict = self.find_strict(method, raw_path, has_escapes);
         if !self.split_escaped_slashes || !matches!(strict, Match::NotFound) {
             return strict;
         }
         let Some(path) = percent::unescape_slashes(raw_path) else { return strict };
-        match self.find_strict(method, &path, Marks { has_escapes: true, has_colon: true }) {
+        match self.find_strict(method, &path, true) {
             Match::Found(found) => Match::Found(Found {
                 value: found.value,
                 captures: found.captures.iter().map(|capture| capture.to_string().into()).collect(),
@@ -271,8 +277,28 @@ impl<T> RouteTable<T> {
         }
     }
 
-    #[inline]
-    fn find_strict<'t, 'p>(&'t self, method: &str, path: &'p str, marks: Marks) -> Match<'t, 'p, T> {
+    fn find_strict<'t, 'p>(&'t self, method: &str, path: &'p str, has_escapes: bool) -> Match<'t, 'p, T> {
+        self.walk(method, path, has_escapes, |search| {
+            // Recognising the verb first lets `/v1/{name=**}` and `/v1/{name=**}:read` live side by side.
+            if let Some((before, verb)) = self.split_verb(path) {
+                (search.path, search.verb) = (before, Some(verb));
+                if let Some(found) = search.found() {
+                    return Some(found);
+                }
+                (search.path, search.verb) = (path, None);
+            }
+            search.found()
+        })
+    }
+
+    #[inline(always)]
+    fn walk<'t, 'p>(
+        &'t self,
+        method: &str,
+        path: &'p str,
+        has_escapes: bool,
+        find: impl FnOnce(&mut Search<'t, '_, 'p, T>) -> Option<Match<'t, 'p, T>>,
+    ) -> Match<'t, 'p, T> {
         if !path.starts_with('/') {
             return Match::NotFound;
         }
@@ -284,23 +310,9 @@ impl<T> RouteTable<T> {
             many.resize(self.depth + 1, 0);
             &mut many[..]
         };
-        let has_escapes = marks.has_escapes;
         let mut search =
             Search { table: self, method, verb: None, path, has_escapes, ends, allow: Vec::new() };
-        // Recognising the verb first lets `/v1/{name=**}` and `/v1/{name=**}:read` live side by side.
-        if marks.has_colon
-            && let Some((before, verb)) = self.split_verb(path)
-        {
-            (search.path, search.verb) = (before, Some(verb));
-            if let Some(route) = search.route() {
-                return search.captured(route);
-            }
-            (search.path, search.verb) = (path, None);
-        }
-        if let Some(route) = search.route() {
-            return search.captured(route);
-        }
-        search.without_route()
+        find(&mut search).unwrap_or_else(|| search.without_route())
     }
 
     /// The path without what stands behind the last colon of its last segment, and that; `None` where no route has
@@ -335,13 +347,6 @@ impl Span {
     }
 }
 
-/// What a path may have.
-#[derive(Clone, Copy, Default)]
-struct Marks {
-    has_escapes: bool,
-    has_colon: bool,
-}
-
 /// One walk through the trie.
 struct Search<'t, 'r, 'p, T> {
     table: &'t RouteTable<T>,
@@ -361,11 +366,13 @@ struct Search<'t, 'r, 'p, T> {
 type Choice = (usize, bool);
 
 impl<'t, 'p, T> Search<'t, '_, 'p, T> {
-    #[inline]
-    fn route(&mut self) -> Option<Choice> {
+    /// What the path leads to; None where no route takes it with verb and method.
+    #[inline(always)]
+    fn found(&mut self) -> Option<Match<'t, 'p, T>> {
         // The root has no segments; any other path has one behind each slash.
         let start = if self.path.len() == 1 { 2 } else { 1 };
-        self.descend(0, 0, start)
+        let route = self.descend(0, 0, start)?;
+        Some(self.captured(route))
     }
 
     /// The route below a node for what is left of the path: the segments from `start` on, behind `depth` others.
@@ -407,7 +414,7 @@ impl<'t, 'p, T> Search<'t, '_, 'p, T> {
         if self.has_escapes {
             return self.escaped_literal(node, start, end);
         }
-        node.literals.get(&self.path.as_bytes()[start..end]).map(|next| next as usize)
+        node.literals.get_here(&self.path.as_bytes()[start..end]).map(|next| next as usize)
     }
 
     /// The same where the segment may have escapes. They were checked before; what does not decode to UTF-8 equals no
@@ -443,7 +450,7 @@ impl<'t, 'p, T> Search<'t, '_, 'p, T> {
     }
 
     /// Decodes what the variables of a route captured.
-    #[inline]
+    #[inline(always)]
     fn captured(&self, (route, head_as_get): Choice) -> Match<'t, 'p, T> {
         let Route { spans, value, .. } = &self.table.routes[route];
         let mut captures = Captures::default();
@@ -463,13 +470,13 @@ impl<'t, 'p, T> Search<'t, '_, 'p, T> {
     }
 
     #[cold]
-    fn without_route(mut self) -> Match<'t, 'p, T> {
+    fn without_route(&mut self) -> Match<'t, 'p, T> {
         if self.allow.is_empty() {
             return Match::NotFound;
         }
         self.allow.sort_unstable();
         self.allow.dedup();
-        Match::MethodNotAllowed { allow: self.allow }
+        Match::MethodNotAllowed { allow: std::mem::take(&mut self.allow) }
     }
 }
 

@@ -300,6 +300,39 @@ fn a_literal_beats_a_wildcard_with_backtracking() {
 }
 
 #[test]
+fn segments_and_templates_of_every_length_are_told_apart() {
+    for length in 1..40 {
+        let literal = "abcdefgh".repeat(5)[..length].to_owned();
+        let table = table(&[("GET", &format!("/v1/{literal}/{{x}}")), ("GET", "/v1/{x}/{y}")]);
+        assert_eq!(found(&table, "GET", &format!("/v1/{literal}/1")), Some((0, vec!["1".to_owned()])));
+        let other = format!("{}-", &literal[..length - 1]);
+        assert_eq!(found(&table, "GET", &format!("/v1/{other}/1")), Some((1, vec![other, "1".to_owned()])));
+        // As many segments as that, the last of them captured and all of them captured.
+        let many = "/a".repeat(length);
+        assert_eq!(captures(&format!("{many}/{{x}}"), &format!("{many}/b")), ["b"]);
+        assert_eq!(
+            captures(&format!("{{x={}/**}}", &many[1..]).replacen('{', "/{", 1), &format!("{many}/b/c")),
+            [format!("{}/b/c", &many[1..])]
+        );
+    }
+}
+
+#[test]
+fn an_escape_and_a_colon_are_noticed_wherever_they_are() {
+    let table = table(&[("GET", "/{x}"), ("GET", "/{x}:y")]);
+    for before in 0..40 {
+        for behind in 0..20 {
+            let (before, behind) = ("a".repeat(before), "b".repeat(behind));
+            assert!(matches!(table.find("GET", &format!("/{before}%{behind}x")), Match::BadEscape));
+            let escaped = found(&table, "GET", &format!("/{before}%2C{behind}"));
+            assert_eq!(escaped, Some((0, vec![format!("{before},{behind}")])));
+            let with_verb = found(&table, "GET", &format!("/{before}:{behind}c:y"));
+            assert_eq!(with_verb, Some((1, vec![format!("{before}:{behind}c")])));
+        }
+    }
+}
+
+#[test]
 fn literals_match_decoded() {
     let table = table(&[("GET", "/v1/a%20b/{x}"), ("GET", "/v1/~c")]);
     assert_eq!(found(&table, "GET", "/v1/a%20b/1").unwrap().0, 0);

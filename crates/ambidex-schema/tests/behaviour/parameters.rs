@@ -144,6 +144,46 @@ fn scalars_are_text() {
 }
 
 #[test]
+fn a_plus_is_a_space_wherever_it_is_put() {
+    let rich = rich();
+    for (query, json) in [
+        ("aString=+a+b+", r#"{"aString":" a b "}"#),
+        ("strings=a+b&strings=c", r#"{"strings":["a b","c"]}"#),
+        ("an_inner.child.name=a+b", r#"{"anInner":{"child":{"name":"a b"}}}"#),
+        ("stringValue=a+b", r#"{"stringValue":"a b"}"#),
+        ("aString=a%2Bb+%C3%A9", r#"{"aString":"a+b é"}"#),
+    ] {
+        assert_eq!(bound(&rich, query).unwrap(), json, "{query}");
+    }
+    let long = "a+%C3%A9".repeat(100);
+    let bound = bound(&rich, &format!("aString={long}")).unwrap();
+    assert_eq!(bound, format!(r#"{{"aString":"{}"}}"#, "a é".repeat(100)));
+    for query in ["anInt32=+1", "aBool=true+", "aColor=COLOR_RED+", "aBytes=A+A"] {
+        assert_eq!(refused(&rich, query), BindErrorKind::InvalidValue, "{query}");
+    }
+    // A name with one is no field's.
+    assert_eq!(refused(&rich, "a+String=x"), BindErrorKind::Unknown);
+}
+
+#[test]
+fn names_are_decoded_before_they_are_looked_up() {
+    let rich = rich();
+    assert_eq!(bound(&rich, "%61n%49nner%2Ename=x").unwrap(), r#"{"anInner":{"name":"x"}}"#);
+    assert_eq!(bound(&rich, "%24alt=x").unwrap(), "{}");
+}
+
+#[test]
+fn a_wrong_escape_is_wrong_in_a_parameter_that_nobody_knows() {
+    let rich = rich();
+    let ignoring = QueryOptions::default().with_ignore_unknown(true);
+    for query in ["nope=%zz", "$alt=%zz", "nope=%ff", "%zz=1", "anInt32=x%"] {
+        assert_eq!(refused(&rich, query), BindErrorKind::BadEscape, "{query}");
+        let error = bound_with(&rich, query, &ignoring).expect_err(query);
+        assert_eq!(error.kind(), BindErrorKind::BadEscape, "{query}");
+    }
+}
+
+#[test]
 fn bools_are_true_and_false_in_any_case() {
     let rich = rich();
     for (text, value) in [("true", true), ("True", true), ("TRUE", true), ("false", false), ("False", false)]
