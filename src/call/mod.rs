@@ -47,5 +47,5 @@ pub(crate) use metadata::{
 #[cfg(feature = "opentelemetry")]
 pub(crate) use otel::adopt as adopt_span;
 pub(crate) use pace::{Pace, Paced};
-pub(crate) use scratch::gathered;
+pub(crate) use scratch::{gathered, with_scratch};
 pub(crate) use trace::go_on as go_on_with_trace;

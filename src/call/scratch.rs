@@ -10,6 +10,9 @@ use bytes::Bytes;
 /// What is larger keeps the memory it was made in: a copy of it would cost more than an allocation.
 const SMALL_MAX_BYTES: usize = 1024;
 
+/// What a thread keeps for the next time.
+const KEPT_MAX_BYTES: usize = 4 * 1024;
+
 thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
@@ -24,17 +27,25 @@ pub(crate) fn gathered<E>(
         write(&mut bytes)?;
         return Ok(bytes.into());
     }
-    // Taken, so that whoever comes here from within `write` gets another.
+    with_scratch(|scratch| {
+        scratch.reserve(SMALL_MAX_BYTES);
+        write(scratch)?;
+        Ok(match scratch.len() {
+            ..=SMALL_MAX_BYTES => Bytes::copy_from_slice(scratch),
+            _ => std::mem::take(scratch).into(),
+        })
+    })
+}
+
+/// Lends memory for a moment, empty at first. Nobody else's: whoever comes here from within `work` gets other.
+pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     let mut scratch = SCRATCH.take();
     scratch.clear();
-    scratch.reserve(SMALL_MAX_BYTES);
-    let written = write(&mut scratch);
-    if scratch.len() > SMALL_MAX_BYTES {
-        return written.map(|()| scratch.into());
+    let done = work(&mut scratch);
+    if scratch.capacity() <= KEPT_MAX_BYTES {
+        SCRATCH.set(scratch);
     }
-    let bytes = written.map(|()| Bytes::copy_from_slice(&scratch));
-    SCRATCH.set(scratch);
-    bytes
+    done
 }
 
 #[cfg(test)]

@@ -60,6 +60,8 @@ impl Buf for Data {
         }
     }
 
+    // Once in the program: hyper asks in several places, and what each of them has of its own is read anew each time.
+    #[inline(never)]
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         match self {
             Self::Plain(bytes) => bytes.chunks_vectored(slices),
@@ -72,6 +74,7 @@ impl Buf for Data {
         }
     }
 
+    #[inline(never)]
     fn advance(&mut self, count: usize) {
         match self {
             Self::Plain(bytes) => bytes.advance(count),

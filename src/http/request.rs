@@ -208,7 +208,12 @@ fn push_body(form: &RequestForm, json: &[u8], config: &HttpConfig, wire: &mut Ve
         BodyBinding::Whole => form.message.json_to_wire(json, &config.json_in, wire),
         BodyBinding::Field(field) => form.message.json_to_wire_field(field, json, &config.json_in, wire),
     };
-    pushed.map_err(|error| Status::invalid_argument(error.to_string()))
+    pushed.map_err(|error| wrong(&error))
+}
+
+#[cold]
+fn wrong(error: &dyn std::error::Error) -> Status {
+    Status::invalid_argument(error.to_string())
 }
 
 fn push_target(
@@ -218,7 +223,6 @@ fn push_target(
     wire: &mut Vec<u8>,
 ) -> Result<(), Status> {
     let Some(binding) = &form.binding else { return Ok(()) };
-    let wrong = |error: &dyn std::error::Error| Status::invalid_argument(error.to_string());
     let captures = target.captures.values(target.uri.path());
     if config.refuse_contradictions {
         binding.check_path(&captures, wire).map_err(|error| wrong(&error))?;

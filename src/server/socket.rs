@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -15,7 +14,7 @@ use super::config::BACKLOG;
 use super::listener::{Address, Listener, Place};
 #[cfg(unix)]
 use super::unix_socket::UnixSocket;
-use crate::call::Peer;
+use crate::call::{self, Peer};
 
 /// A socket that listens.
 pub(super) enum Socket {
@@ -181,9 +180,10 @@ impl AsyncWrite for Stream {
         if of_all > GATHERED_MAX_BYTES || self.is_encrypted() {
             return each!(&mut *self, stream => Pin::new(stream).poll_write_vectored(cx, bufs));
         }
-        let mut gathered = SmallVec::<[u8; GATHERED_MAX_BYTES]>::new();
-        bufs.iter().for_each(|buf| gathered.extend_from_slice(buf));
-        self.poll_write(cx, &gathered)
+        call::with_scratch(|gathered| {
+            bufs.iter().for_each(|buf| gathered.extend_from_slice(buf));
+            self.poll_write(cx, gathered)
+        })
     }
 
     fn is_write_vectored(&self) -> bool {
