@@ -29,11 +29,11 @@ foreign:
 
 # Against raw tonic and hand-written axum: requests per second and CPU per request.
 versus *args:
-    cargo run --release -p ambidex-versus --bin versus -- {{args}}
+    cargo run --profile production -p ambidex-versus --bin versus -- {{args}}
 
 # More calls of a blocking method than can be served, against raw tonic with spawn_blocking.
 overload:
-    cargo run --release -p ambidex-versus --bin versus -- overload
+    cargo run --profile production -p ambidex-versus --bin versus -- overload
 
 # Every attack of tests/abuse at its full size; prints the table of docs/abuse.md.
 abuse:

@@ -3,8 +3,9 @@
 //! Looking each of them up by its name would hash a dozen names for a request that has four headers. They are borrowed:
 //! what they come to is agreed on before anything else is done with the request.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 
+use super::websocket;
 use crate::call::timeout::{CONNECT_TIMEOUT_MS, GRPC_TIMEOUT, SERVER_TIMEOUT};
 
 /// The headers that are the edge's. Of those that may come once only, the first.
@@ -66,6 +67,11 @@ impl<'h> Heads<'h> {
             }
         }
         heads
+    }
+
+    /// Whether a request with this method asks for a WebSocket.
+    pub(super) fn ask_for_websocket(&self, method: &Method) -> bool {
+        *method == Method::GET && self.upgrade.is_some_and(websocket::is_named)
     }
 
     fn single(&mut self, name: &str) -> Option<&mut Option<&'h HeaderValue>> {

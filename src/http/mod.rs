@@ -42,7 +42,7 @@ use ambidex_schema::{DecodeOptions, EncodeOptions, Schema};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use tonic::Status;
 
 use crate::call::timeout::{parse_connect, parse_grpc, parse_server};
@@ -51,7 +51,7 @@ use crate::dispatch::{Dispatched, Dispatcher};
 pub(crate) use answer_body::AnswerBody;
 use captures::Captures;
 use content::Encoding;
-use endpoint::{Endpoint, RequestSpelling, Spelling};
+use endpoint::{Endpoint, RequestSpelling};
 use exchange::{Agreed, Exchange};
 use heads::Heads;
 pub(crate) use json_text::push_string as push_json_string;
@@ -192,13 +192,20 @@ impl Shared {
 
     /// Finds out what a request is, and if it is a call, begins it.
     fn begin(self: &Arc<Self>, request: &mut Request<Body>, peer: Peer) -> Begun {
-        if websocket::is_asked_for(request) {
+        let headers = std::mem::take(request.headers_mut());
+        let heads = Heads::of(&headers);
+        if heads.ask_for_websocket(request.method()) {
+            *request.headers_mut() = headers;
             return Begun::WebSocket(Box::new((std::mem::take(request), peer)));
         }
         let is_head = *request.method() == Method::HEAD;
         let answer = match self.routes.find(request.method(), request.uri().path()) {
             Found::Endpoint { endpoint, captures } => {
-                return self.call(endpoint, captures, request, peer, is_head);
+                let exchange = Exchange::new(endpoint, &heads, is_head, &self.config);
+                return match self.agree(endpoint, request, &heads, peer) {
+                    Ok(agreed) => self.call(endpoint, captures, request, headers, agreed, exchange),
+                    Err(status) => Begun::Answered(exchange.failed(status, self)),
+                };
             }
             Found::OtherMethods(allowed) if request.method() == Method::OPTIONS => {
                 let mut response = Response::new(AnswerBody::empty());
@@ -226,27 +233,20 @@ impl Shared {
         endpoint: &Arc<Endpoint>,
         captures: Captures,
         request: &mut Request<Body>,
-        peer: Peer,
-        is_head: bool,
+        headers: HeaderMap,
+        (agreed, head): (Agreed, Head),
+        exchange: Exchange,
     ) -> Begun {
-        let heads = Heads::of(request.headers());
-        let exchange = Exchange::new(endpoint, &heads, is_head, &self.config);
-        let (spelling, head) = match self.agree(endpoint, request, &heads, peer) {
-            Ok(agreed) => agreed,
-            Err(status) => {
-                return Begun::Answered(exchange.failed(status, self));
-            }
-        };
-        let content_type = heads.content_type.filter(|_| spelling.request == RequestSpelling::Raw).cloned();
-        let last_event = stream_reply::last_event(&heads);
+        let spelling = &agreed.spelling;
+        let is_raw = spelling.request == RequestSpelling::Raw;
+        let content_type = is_raw.then(|| headers.get(header::CONTENT_TYPE).cloned()).flatten();
         // Taken out one by one: moved as a whole it would be, in large part, for nothing.
         let target = request::Target { captures, uri: std::mem::take(request.uri_mut()), content_type };
         let body = std::mem::take(request.body_mut());
-        let messages = request::messages(Arc::clone(endpoint), &spelling, target, body, Arc::clone(self));
-        let headers = std::mem::take(request.headers_mut());
+        let messages = request::messages(Arc::clone(endpoint), spelling, target, body, Arc::clone(self));
         let call = Call::of_request(head, headers, endpoint.route.reads_metadata(), messages);
         let call = self.dispatcher.call(&endpoint.route, call.by(endpoint.seen.clone()));
-        Begun::Call(call, exchange.agreed(Agreed { spelling, last_event }))
+        Begun::Call(call, exchange.agreed(agreed))
     }
 
     /// What a request and its answer are spelled like, and what its head says of the call.
@@ -256,11 +256,12 @@ impl Shared {
         request: &Request<Body>,
         heads: &Heads<'_>,
         peer: Peer,
-    ) -> Result<(Spelling, Head), Status> {
+    ) -> Result<(Agreed, Head), Status> {
         let (method, uri) = (request.method(), request.uri());
         origin::check_form(method, heads, uri, &self.config.origins, peer.tls)?;
         let spelling = endpoint.negotiate(method, heads, uri.query(), &self.config)?;
-        Ok((spelling, self.head(endpoint, heads, peer)?))
+        let last_event = stream_reply::last_event(heads);
+        Ok((Agreed { spelling, last_event }, self.head(endpoint, heads, peer)?))
     }
 
     /// What the head of a request says of its call.

@@ -102,9 +102,13 @@ pub(crate) struct Held(
 
 /// Whether a request wants to become a WebSocket.
 pub(crate) fn is_asked_for<B>(request: &Request<B>) -> bool {
-    let is_websocket = |name: &HeaderValue| name.as_bytes().eq_ignore_ascii_case(b"websocket");
     *request.method() == Method::GET
-        && call::first_header(request.headers(), &header::UPGRADE).is_some_and(is_websocket)
+        && call::first_header(request.headers(), &header::UPGRADE).is_some_and(is_named)
+}
+
+/// Whether that is the protocol that somebody wants to go on with.
+pub(super) fn is_named(upgrade: &HeaderValue) -> bool {
+    upgrade.as_bytes().eq_ignore_ascii_case(b"websocket")
 }
 
 /// Answers a request for a WebSocket; the call begins when it is open.
