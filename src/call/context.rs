@@ -317,7 +317,7 @@ impl Context {
     pub fn edit_trailers(&self, edit: impl FnOnce(&mut MetadataMap)) {
         // Edited outside of the lock: it is user code, and may come back here.
         let mut trailers = self.take_trailers().unwrap_or_default();
-        edit(&mut *trailers);
+        edit(&mut trailers);
         let mut shared = self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner);
         let meanwhile = shared.take().unwrap_or_default();
         for (name, value) in (*meanwhile).as_ref() {

@@ -58,10 +58,13 @@ pub enum RouteError {
     },
 }
 
+/// The endpoints at one path, by their methods.
+type AtOnePath = Vec<(Method, Arc<Endpoint>)>;
+
 /// The table of all endpoints.
 pub(super) struct Routes {
     /// A literal beats a wildcard, so what stands here is right without a look at the templates.
-    exact: HashMap<Box<str>, Vec<(Method, Arc<Endpoint>)>, FixedState>,
+    exact: HashMap<Box<str>, AtOnePath, FixedState>,
     /// Every REST route, those of `exact` too: it knows what else a path allows.
     rest: RouteTable<Arc<Endpoint>>,
 }
