@@ -100,8 +100,6 @@ impl Alarm {
 mod loom_tests {
     use std::task::Poll;
 
-    use loom::thread;
-
     use super::*;
 
     #[test]
@@ -111,7 +109,7 @@ mod loom_tests {
             let there = Arc::new(AtomicBool::new(false));
             let ringer = {
                 let (there, bell) = (Arc::clone(&there), alarm.waker().clone());
-                thread::spawn(move || {
+                loom::thread::spawn(move || {
                     there.store(true, Ordering::Relaxed);
                     bell.wake_by_ref();
                 })
