@@ -233,7 +233,8 @@ impl Context {
         }
     }
 
-    /// The request metadata as the handler got it; empty for code that runs before the handler does.
+    /// The request metadata as the handler got it. Code that runs before the handler finds them on its
+    /// [`Call`](super::Call): here there may be none yet.
     pub fn metadata(&self) -> &MetadataMap {
         static EMPTY: LazyLock<MetadataMap> = LazyLock::new(MetadataMap::new);
         if let Some(metadata) = self.0.metadata.get() {

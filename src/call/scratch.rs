@@ -28,7 +28,6 @@ pub(crate) fn gathered<E>(
         return Ok(bytes.into());
     }
     with_scratch(|scratch| {
-        scratch.reserve(SMALL_MAX_BYTES);
         write(scratch)?;
         Ok(match scratch.len() {
             ..=SMALL_MAX_BYTES => Bytes::copy_from_slice(scratch),
@@ -41,6 +40,8 @@ pub(crate) fn gathered<E>(
 pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     let mut scratch = SCRATCH.take();
     scratch.clear();
+    // All of it once, rather than little by little and then too much to keep.
+    scratch.reserve_exact(KEPT_MAX_BYTES);
     let done = work(&mut scratch);
     if scratch.capacity() <= KEPT_MAX_BYTES {
         SCRATCH.set(scratch);

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_free_again_when_its_call_ends() {
+    fn there_are_as_many_places_as_there_may_be() {
         let in_flight = InFlight::new(2);
         assert!(in_flight.enter() && in_flight.enter());
         assert!(!in_flight.enter() && !in_flight.enter());

@@ -211,3 +211,22 @@ impl Dispatcher {
         Dispatched::new(work, Watch::new(context, under_way, observed))
     }
 }
+
+/// A method that never answers, and nothing around it.
+#[cfg(test)]
+fn route_for_tests(spec: &'static MethodSpec, in_flight_max: usize, scheduler: &Scheduler) -> Arc<Route> {
+    let drain_silence = Duration::ZERO;
+    let limits = Limits { in_flight_max, timeout_default: None, timeout_max: None, drain_silence };
+    let method = Method {
+        spec,
+        blocking: false,
+        reads_metadata: true,
+        timeout: None,
+        message_limits: MessageLimits::default(),
+        handler: Arc::new(|_| Box::pin(std::future::pending())),
+    };
+    let (state, telemetry) = (ServerState::default(), Telemetry::default());
+    let dispatcher =
+        Dispatcher::new(vec![method], &Interceptors::default(), limits, scheduler, state, &telemetry);
+    Arc::clone(dispatcher.route(spec.path()).expect("the method is registered"))
+}

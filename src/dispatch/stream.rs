@@ -253,12 +253,11 @@ mod tests {
     use tokio_stream::StreamExt;
     use tonic::Code;
 
-    use super::super::{Dispatcher, Interceptors, Limits};
+    use super::super::route_for_tests;
     use super::*;
     use crate::call::{Body, Bounds, MethodKind, MethodSpec, Peer, Protocol, ServerState};
-    use crate::handler::{MessageLimits, Method};
     use crate::scheduler::{Scheduler, SchedulerConfig};
-    use crate::telemetry::{Observation, Telemetry};
+    use crate::telemetry::Observation;
 
     static METHOD: MethodSpec = MethodSpec::new("a.B", "C", "/a.B/C", MethodKind::ServerStreaming);
 
@@ -272,25 +271,8 @@ mod tests {
         messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static,
     ) -> Streamed {
         let scheduler = Scheduler::new(SchedulerConfig::default(), tokio::runtime::Handle::current());
-        let limits = Limits {
-            in_flight_max: 1,
-            timeout_default: None,
-            timeout_max: None,
-            drain_silence: Duration::ZERO,
-        };
-        let method = Method {
-            spec: &METHOD,
-            blocking: false,
-            reads_metadata: true,
-            timeout: None,
-            message_limits: MessageLimits::default(),
-            handler: Arc::new(|_| Box::pin(std::future::pending())),
-        };
-        let (state, telemetry) = (ServerState::default(), Telemetry::default());
-        let interceptors = Interceptors::default();
-        let dispatcher = Dispatcher::new(vec![method], &interceptors, limits, &scheduler, state, &telemetry);
-        let route = dispatcher.route(METHOD.path()).expect("the method is registered");
-        let under_way = UnderWay::begin(route).expect("a place");
+        let route = route_for_tests(&METHOD, 1, &scheduler);
+        let under_way = UnderWay::begin(&route).expect("a place");
         let watch = Watch::new(context, under_way, Observation::default());
         Streamed::new(Body::stream(messages).into_stream(), watch)
     }

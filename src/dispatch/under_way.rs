@@ -45,3 +45,31 @@ impl Drop for UnderWay {
         self.give_back();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::route_for_tests;
+    use super::*;
+    use crate::call::{MethodKind, MethodSpec};
+    use crate::scheduler::{Scheduler, SchedulerConfig};
+
+    static METHOD: MethodSpec = MethodSpec::new("a.B", "C", "/a.B/C", MethodKind::Unary);
+
+    #[tokio::test]
+    async fn a_place_is_given_back_once_by_whoever_has_it_last() {
+        let scheduler = Scheduler::new(SchedulerConfig::default(), tokio::runtime::Handle::current());
+        let route = route_for_tests(&METHOD, 2, &scheduler);
+        let mut first = UnderWay::begin(&route).expect("a place");
+        let second = UnderWay::begin(&route).expect("another");
+        assert!(UnderWay::begin(&route).is_none(), "there are two");
+        let handed_over = first.hand_over();
+        first.give_back();
+        drop(first);
+        assert!(UnderWay::begin(&route).is_none(), "it is another's to give back");
+        drop(handed_over);
+        let third = UnderWay::begin(&route).expect("it is free again");
+        assert!(UnderWay::begin(&route).is_none(), "and only once");
+        drop((second, third));
+        assert!(UnderWay::begin(&route).is_some());
+    }
+}

@@ -293,20 +293,23 @@ impl Future for Dispatched {
 impl Drop for Dispatched {
     fn drop(&mut self) {
         match self.stage {
-            // A destructor that panics must not take the connection's task with it.
+            // A destructor that panics must not take the connection's task with it. The work is told first, and the place
+            // is free when all that the work held is.
             Stage::Running => {
-                let _ = caught(self.method, || {
-                    drop(self.watch.take());
-                    drop(self.work.take());
-                });
+                let place = self.watch.as_mut().map(Watch::hand_over);
+                let _ = caught(self.method, || drop(self.watch.take()));
+                let _ = caught(self.method, || drop(self.work.take()));
+                drop(place);
             }
             Stage::Answered { bytes, chosen } => {
-                if let Some(Watch { context, observed, .. }) = &mut self.watch
-                    && observed.is_wanted()
-                {
-                    observed.reply(bytes);
-                    observed.finish(context, End::Well(chosen));
-                }
+                let Some(mut watch) = self.watch.take() else { return };
+                let _ = caught(self.method, || {
+                    if watch.observed.is_wanted() {
+                        watch.observed.reply(bytes);
+                        watch.observed.finish(&watch.context, End::Well(chosen));
+                    }
+                    drop(watch);
+                });
             }
             Stage::Refused(_) | Stage::Ended => {}
         }

@@ -1,8 +1,8 @@
 //! From a request's path, query and body to the wire bytes of its messages.
 //!
 //! Protobuf merges by concatenation, so a message is put together by appending: first the body, then the
-//! query, then the path, whose fields win. Nothing is read before the handler, behind its interceptors,
-//! asks for it.
+//! query, then the path, whose fields win. No body is read before the handler, behind its interceptors, asks for it; nor is
+//! anything else where there are interceptors.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub(super) fn messages(
 ) -> Body {
     let coding = spelling.request_coding;
     let limit_bytes = endpoint.body_max_bytes(&edge.config);
+    // No interceptor comes before the handler who might refuse the call.
+    let is_direct = endpoint.route.is_direct();
     match spelling.request {
         RequestSpelling::Lines => {
             let lines = Lines::new(Chunks::new(body, coding, limit_bytes), limit_bytes);
@@ -79,15 +81,15 @@ pub(super) fn messages(
         }),
         // Nothing to await: what path and query say is all of it.
         RequestSpelling::Whole(encoding) if http_body::Body::is_end_stream(&body) => {
-            // Nobody comes before the handler who might refuse the call. An error is to be found by who asks.
-            if endpoint.route.is_direct()
-                && let Ok(message) = message(&endpoint.request, encoding, Bytes::new(), &target, &edge.config)
-            {
-                return Body::Message(message);
+            let make = move || message(&endpoint.request, encoding, Bytes::new(), &target, &edge.config);
+            if !is_direct {
+                return Body::stream(AtOnce(Some(make)));
             }
-            Body::stream(AtOnce(Some(move || {
-                message(&endpoint.request, encoding, Bytes::new(), &target, &edge.config)
-            })))
+            match make() {
+                Ok(message) => Body::Message(message),
+                // To be found by who asks for the message, as one that comes later would be.
+                Err(status) => Body::stream(AtOnce(Some(move || Err(status)))),
+            }
         }
         RequestSpelling::Whole(encoding) => Body::stream(Once {
             making: Some(async move {

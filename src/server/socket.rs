@@ -176,6 +176,9 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [one] = bufs {
+            return self.poll_write(cx, one);
+        }
         let of_all = bufs.iter().map(|buf| buf.len()).sum::<usize>();
         if of_all > GATHERED_MAX_BYTES || self.is_encrypted() {
             return each!(&mut *self, stream => Pin::new(stream).poll_write_vectored(cx, bufs));

@@ -1,7 +1,7 @@
 //! Percent-encoding, strictly: what a URL spells is decoded once, and a malformed escape is an error.
 //!
 //! `percent-encoding`'s decoder passes malformed escapes through, which would let `%zz` reach a handler; so
-//! escapes are checked here first and then left to it.
+//! escapes are checked here, before they are left to it or while they are decoded.
 
 use std::borrow::Cow;
 
