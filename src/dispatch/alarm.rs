@@ -5,38 +5,10 @@
 //! it was used, and passes it on to the task.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
-use parts::{AtomicBool, TaskWaker};
-
-/// What is model-checked with it, or loom's in its place.
-mod parts {
-    #[cfg(not(all(test, ambidex_loom)))]
-    pub(super) use futures_util::task::AtomicWaker as TaskWaker;
-    #[cfg(all(test, ambidex_loom))]
-    pub(super) use loom::sync::atomic::AtomicBool;
-    #[cfg(not(all(test, ambidex_loom)))]
-    pub(super) use std::sync::atomic::AtomicBool;
-
-    #[cfg(all(test, ambidex_loom))]
-    pub(super) struct TaskWaker(loom::future::AtomicWaker);
-
-    #[cfg(all(test, ambidex_loom))]
-    impl TaskWaker {
-        pub(super) fn new() -> Self {
-            Self(loom::future::AtomicWaker::new())
-        }
-
-        pub(super) fn register(&self, waker: &std::task::Waker) {
-            self.0.register_by_ref(waker);
-        }
-
-        pub(super) fn wake(&self) {
-            self.0.wake();
-        }
-    }
-}
+use futures_util::task::AtomicWaker;
 
 /// The waker of a stream.
 pub(super) struct Alarm {
@@ -46,7 +18,7 @@ pub(super) struct Alarm {
 
 struct Bell {
     rang: AtomicBool,
-    task: TaskWaker,
+    task: AtomicWaker,
 }
 
 impl Wake for Bell {
@@ -62,7 +34,7 @@ impl Wake for Bell {
 
 impl Alarm {
     pub(super) fn new() -> Self {
-        let bell = Arc::new(Bell { rang: AtomicBool::new(false), task: TaskWaker::new() });
+        let bell = Arc::new(Bell { rang: AtomicBool::new(false), task: AtomicWaker::new() });
         Self { waker: Waker::from(Arc::clone(&bell)), bell }
     }
 
@@ -93,42 +65,7 @@ impl Alarm {
     }
 }
 
-/// Every interleaving of who rings and who waits. Run with
-/// `RUSTFLAGS="--cfg ambidex_loom" cargo test --lib --release loom_`.
 #[cfg(test)]
-#[cfg(ambidex_loom)]
-mod loom_tests {
-    use std::task::Poll;
-
-    use super::*;
-
-    #[test]
-    fn loom_who_waits_for_what_rings_gets_to_know_of_it() {
-        loom::model(|| {
-            let alarm = Alarm::new();
-            let there = Arc::new(AtomicBool::new(false));
-            let ringer = {
-                let (there, bell) = (Arc::clone(&there), alarm.waker().clone());
-                loom::thread::spawn(move || {
-                    there.store(true, Ordering::Relaxed);
-                    bell.wake_by_ref();
-                })
-            };
-            let mut waits = false;
-            loom::future::block_on(std::future::poll_fn(|cx| {
-                if std::mem::replace(&mut waits, true) && !alarm.rang_or_wakes(cx) {
-                    return Poll::Pending;
-                }
-                alarm.set(cx);
-                if there.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
-            }));
-            ringer.join().unwrap();
-        });
-    }
-}
-
-#[cfg(test)]
-#[cfg(not(ambidex_loom))]
 mod tests {
     use super::*;
 
