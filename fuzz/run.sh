@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 length=${1:?run.sh SECONDS|RUNSx [TARGET…]}
 shift
-[ $# -gt 0 ] || set -- json_to_wire wire_to_json query_to_wire templates differential connections bodies frames
+[ $# -gt 0 ] || set -- json_to_wire wire_to_json query_to_wire templates differential connections queries bodies frames
 
 PATH=$PWD/target/tools/bin:$PATH
 cargo fuzz --version >/dev/null 2>&1 || {

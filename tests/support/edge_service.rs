@@ -77,7 +77,7 @@ impl Edge for EdgeService {
     }
 
     async fn list(&self, request: SeeRequest) -> Result<SeenList, Status> {
-        let count = request.count;
+        let count = request.count.min(1000);
         let numbered = |number: u64| SeeRequest { id: number.to_string(), ..request.clone() };
         Ok(SeenList { seen: (1..=count).map(numbered).map(seen).collect(), next_page_token: "next".into() })
     }
