@@ -124,6 +124,7 @@ impl<T: Transport> Caller<T> {
             peer: Peer::local(),
             deadline,
             state: ServerState::default(),
+            http_route: None,
         };
         let mut call = Call::new(head, metadata, body);
         call.extensions = extensions;

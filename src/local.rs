@@ -43,6 +43,7 @@ impl Transport for Local {
             peer: Peer::local(),
             deadline: self.dispatcher.deadline(route, timeout),
             state: self.dispatcher.state(),
+            http_route: None,
         };
         let (_, metadata, extensions, body) = call.into_parts();
         let mut call = Call::new(head, metadata, body);

@@ -19,7 +19,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
 
 use super::{
-    Batch, CancelReason, Cancellation, Deadline, Filled, HttpRoute, MessageSource, MethodSpec, Peer,
+    Batch, CancelReason, Cancellation, Deadline, Filled, Head, HttpRoute, MessageSource, MethodSpec, Peer,
     TraceContext, incoming_metadata,
 };
 
@@ -134,25 +134,10 @@ impl Unread {
 }
 
 impl Context {
-    pub(crate) fn new(
-        method: &'static MethodSpec,
-        protocol: Protocol,
-        peer: Peer,
-        deadline: Option<Deadline>,
-        state: ServerState,
-    ) -> Self {
-        Self::with_headers(method, protocol, peer, deadline, state, HeaderMap::new())
-    }
-
-    /// The same for a request whose metadata nobody reads: they are made of its headers if anybody asks after all.
-    pub(crate) fn with_headers(
-        method: &'static MethodSpec,
-        protocol: Protocol,
-        peer: Peer,
-        deadline: Option<Deadline>,
-        state: ServerState,
-        headers: HeaderMap,
-    ) -> Self {
+    /// The context of a call with this head. Where nobody reads its metadata, they are made of its headers if anybody asks
+    /// after all.
+    pub(crate) fn new(head: Head, headers: HeaderMap) -> Self {
+        let Head { method, protocol, peer, deadline, state, http_route } = head;
         let unread = (!headers.is_empty()).then_some(Unread::Headers(headers));
         Self(Arc::new(Shared {
             method,
@@ -161,7 +146,7 @@ impl Context {
             deadline,
             cancellation: OnceLock::new(),
             state,
-            http_route: None,
+            http_route,
             metadata: OnceLock::new(),
             unread: Mutex::new(unread),
             values: OnceLock::new(),
@@ -183,13 +168,6 @@ impl Context {
     /// Which HTTP binding the call came in by; none over gRPC and in-process.
     pub fn http_route(&self) -> Option<&HttpRoute> {
         self.0.http_route.as_deref()
-    }
-
-    /// Says so, before anybody shares the context.
-    pub(crate) fn came_by(&mut self, route: Arc<HttpRoute>) {
-        if let Some(shared) = Arc::get_mut(&mut self.0) {
-            shared.http_route = Some(route);
-        }
     }
 
     /// Who called.

@@ -1,11 +1,14 @@
 //! A call on its way in: the one shape between an edge and a handler.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use tonic::Extensions;
 use tonic::metadata::MetadataMap;
 
 use super::{
-    Body, CancelReason, Context, Deadline, MethodSpec, Peer, Protocol, ServerState, incoming_metadata,
+    Body, CancelReason, Context, Deadline, HttpRoute, MethodSpec, Peer, Protocol, ServerState,
+    incoming_metadata,
 };
 
 /// A call on its way from an edge, through the interceptors, to its handler.
@@ -31,12 +34,13 @@ pub(crate) struct Head {
     pub(crate) peer: Peer,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) state: ServerState,
+    /// The HTTP binding it came in by.
+    pub(crate) http_route: Option<Arc<HttpRoute>>,
 }
 
 impl Call {
     pub(crate) fn new(head: Head, metadata: MetadataMap, body: Body) -> Self {
-        let Head { method, protocol, peer, deadline, state } = head;
-        let context = Context::new(method, protocol, peer, deadline, state);
+        let context = Context::new(head, HeaderMap::new());
         Self { context, metadata, extensions: Extensions::default(), body }
     }
 
@@ -45,15 +49,8 @@ impl Call {
         if reads_metadata {
             return Self::new(head, incoming_metadata(headers), body);
         }
-        let Head { method, protocol, peer, deadline, state } = head;
-        let context = Context::with_headers(method, protocol, peer, deadline, state, headers);
+        let context = Context::new(head, headers);
         Self { context, metadata: MetadataMap::new(), extensions: Extensions::default(), body }
-    }
-
-    /// The same call, which came in by an HTTP binding.
-    pub(crate) fn by(mut self, route: std::sync::Arc<super::HttpRoute>) -> Self {
-        self.context.came_by(route);
-        self
     }
 
     /// What the call knows of itself; a clone of it outlives the call.

@@ -263,7 +263,9 @@ mod tests {
 
     fn context(deadline: Option<Deadline>) -> Context {
         let state = ServerState::default();
-        Context::new(&METHOD, Protocol::Local, Peer::local(), deadline, state)
+        let (protocol, peer) = (Protocol::Local, Peer::local());
+        let head = crate::call::Head { method: &METHOD, protocol, peer, deadline, state, http_route: None };
+        Context::new(head, http::HeaderMap::new())
     }
 
     fn streamed(

@@ -132,6 +132,7 @@ impl GrpcEdge {
             peer,
             deadline: dispatcher.deadline(route, timeout),
             state: dispatcher.state(),
+            http_route: None,
         };
         let mut messages = Messages::new(body, coding, request_max_bytes);
         let is_unary = !route.spec.kind().client_streams();

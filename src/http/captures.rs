@@ -1,5 +1,6 @@
-//! What the variables of a route captured, kept beside the target it stands in rather than copied out of it.
+//! What the variables of a route captured, kept for later beside the target it stands in rather than copied out of it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -22,8 +23,8 @@ impl Captures {
     }
 
     /// The values, in the order of the template's variables.
-    pub(super) fn values<'a>(&'a self, path: &'a str) -> SmallVec<[&'a str; 4]> {
-        self.0.iter().map(|capture| capture.value(path)).collect()
+    pub(super) fn values<'a>(&'a self, path: &'a str) -> ambidex_schema::Captures<'a> {
+        self.0.iter().map(|capture| Cow::Borrowed(capture.value(path))).collect()
     }
 }
 
@@ -54,7 +55,6 @@ fn place(part: &str, whole: &str) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::borrow::Cow;
 
     #[test]
     fn values_are_what_was_found_wherever_they_are_kept() {

@@ -24,7 +24,7 @@ pub(super) struct Exchange {
     packed: Option<Coding>,
     is_head: bool,
     /// Nothing as long as the call has not begun.
-    agreed: Option<Agreed>,
+    pub(super) agreed: Option<Agreed>,
 }
 
 /// How a call was read, and so is answered.
@@ -76,12 +76,8 @@ impl Exchange {
         }
     }
 
-    pub(super) fn agreed(mut self, agreed: Agreed) -> Self {
-        self.agreed = Some(agreed);
-        self
-    }
-
     /// The answer to a request that failed, in the protocol of its endpoint and as its client reads it.
+    #[inline(never)]
     pub(super) fn failed(&self, status: Status, edge: &Shared) -> Response<AnswerBody> {
         let response = match self.errors {
             ErrorForm::Rest(encoding) => edge.rest_error(status, encoding),
@@ -115,9 +111,13 @@ impl Exchange {
         match body {
             Messages::Message(message) => {
                 let rest = reply::Rest { metadata, trailers, extensions };
-                let response = reply::one(&self.endpoint, encoding, &spelling.view, message, rest);
-                let response = response.inspect_err(|status| call.refuse(status));
-                Ok(self.responded(response, edge))
+                match reply::one(&self.endpoint, encoding, &spelling.view, message, rest) {
+                    Ok(response) => Ok(self.finished(response, edge)),
+                    Err(status) => {
+                        call.refuse(&status);
+                        Ok(self.failed(status, edge))
+                    }
+                }
             }
             body => {
                 let reply = Reply { metadata, body, trailers, extensions };
@@ -137,7 +137,16 @@ impl Exchange {
         }
     }
 
+    #[inline]
     fn finished(&self, response: Response<AnswerBody>, edge: &Shared) -> Response<AnswerBody> {
+        if self.packed.is_none() && !self.is_head {
+            return response;
+        }
+        self.changed(response, edge)
+    }
+
+    #[inline(never)]
+    fn changed(&self, response: Response<AnswerBody>, edge: &Shared) -> Response<AnswerBody> {
         let response = match self.packed {
             Some(coding) => coded_body::pack(response, coding, edge.config.compress_min_bytes),
             None => response,

@@ -35,24 +35,26 @@ mod system;
 mod websocket;
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use ambidex_schema::{DecodeOptions, EncodeOptions, Schema};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use tonic::Status;
 
 use crate::call::timeout::{parse_connect, parse_grpc, parse_server};
-use crate::call::{Call, Head, Pace, Peer};
+use crate::call::{Body as Messages, Call, Head, Pace, Peer};
 use crate::dispatch::{Dispatched, Dispatcher};
 pub(crate) use answer_body::AnswerBody;
 use captures::Captures;
 use content::Encoding;
-use endpoint::{Endpoint, RequestSpelling};
-use exchange::{Agreed, Exchange};
+use endpoint::{Endpoint, RequestSpelling, Spelling};
+use exchange::{Agreed, Exchange, Unanswered};
 use heads::Heads;
 pub(crate) use json_text::push_string as push_json_string;
 pub(crate) use routes::RouteError;
@@ -161,7 +163,10 @@ impl HttpEdge {
 /// How far a request comes at once.
 enum Begun {
     Answered(Response<AnswerBody>),
+    /// The call waits for something.
     Call(Dispatched, Exchange),
+    /// The call has its reply, and that has more to come.
+    Unanswered(Box<Unanswered>),
     WebSocket(Box<(Request<Body>, Peer)>),
 }
 
@@ -191,22 +196,64 @@ impl Shared {
     }
 
     /// Finds out what a request is, and if it is a call, begins it.
-    fn begin(self: &Arc<Self>, request: &mut Request<Body>, peer: Peer) -> Begun {
-        let headers = std::mem::take(request.headers_mut());
-        let heads = Heads::of(&headers);
+    ///
+    /// What a call is made of is moved to its place in one step: most of what a short call costs here is copies otherwise.
+    fn begin(
+        self: &Arc<Self>,
+        request: &mut Request<Body>,
+        peer: Peer,
+        cx: &mut std::task::Context<'_>,
+    ) -> Begun {
+        let heads = Heads::of(request.headers());
         if heads.ask_for_websocket(request.method()) {
-            *request.headers_mut() = headers;
             return Begun::WebSocket(Box::new((std::mem::take(request), peer)));
         }
         let is_head = *request.method() == Method::HEAD;
-        let answer = match self.routes.find(request.method(), request.uri().path()) {
-            Found::Endpoint { endpoint, captures } => {
-                let exchange = Exchange::new(endpoint, &heads, is_head, &self.config);
-                return match self.agree(endpoint, request, &heads, peer) {
-                    Ok(agreed) => self.call(endpoint, captures, request, headers, agreed, exchange),
-                    Err(status) => Begun::Answered(exchange.failed(status, self)),
-                };
+        let (endpoint, captures) = match self.routes.find(request.method(), request.uri().path()) {
+            Found::Endpoint { endpoint, captures } => (endpoint, captures),
+            other => {
+                let answer = self.no_endpoint(request, other);
+                return Begun::Answered(if is_head { without_body(answer) } else { answer });
             }
+        };
+        let mut exchange = Exchange::new(endpoint, &heads, is_head, &self.config);
+        let agreed = match self.agree(endpoint, request, &heads, &peer) {
+            Ok(agreed) => exchange.agreed.insert(agreed),
+            Err(status) => return Begun::Answered(exchange.failed(status, self)),
+        };
+        let timeout = match timeout(&heads) {
+            Ok(timeout) => timeout,
+            Err(status) => return Begun::Answered(exchange.failed(status, self)),
+        };
+        let at_once = request::at_once(endpoint, &agreed.spelling, &captures, request, &self.config);
+        let messages = match at_once {
+            Some(messages) => {
+                drop(captures);
+                messages
+            }
+            None => {
+                let kept = Captures::of(&captures, request.uri().path());
+                drop(captures);
+                self.messages(endpoint, &agreed.spelling, kept, request)
+            }
+        };
+        let headers = std::mem::take(request.headers_mut());
+        let head = self.head(endpoint, timeout, peer);
+        let call = Call::of_request(head, headers, endpoint.route.reads_metadata(), messages);
+        let mut call = self.dispatcher.call(&endpoint.route, call);
+        match Pin::new(&mut call).poll(cx) {
+            Poll::Ready(reply) => match exchange.answer(reply, &mut call, self) {
+                Ok(response) => Begun::Answered(response),
+                Err(unanswered) => Begun::Unanswered(unanswered),
+            },
+            Poll::Pending => Begun::Call(call, exchange),
+        }
+    }
+
+    /// The answer where no method takes a request.
+    #[inline(never)]
+    fn no_endpoint(&self, request: &Request<Body>, found: Found<'_, '_>) -> Response<AnswerBody> {
+        match found {
             Found::OtherMethods(allowed) if request.method() == Method::OPTIONS => {
                 let mut response = Response::new(AnswerBody::empty());
                 *response.status_mut() = status::NO_CONTENT;
@@ -221,59 +268,52 @@ impl Shared {
             Found::BadPath => self.refuse(Status::invalid_argument(
                 "the path has an escape that is no `%` and two hex digits, or is not UTF-8",
             )),
-            Found::Nothing => {
+            Found::Endpoint { .. } | Found::Nothing => {
                 self.refuse(Status::not_found(format!("there is nothing at {}", request.uri().path())))
             }
-        };
-        Begun::Answered(if is_head { without_body(answer) } else { answer })
+        }
     }
 
-    fn call(
+    /// The messages of a request that are made when its handler asks for them.
+    #[inline(never)]
+    fn messages(
         self: &Arc<Self>,
         endpoint: &Arc<Endpoint>,
+        spelling: &Spelling,
         captures: Captures,
         request: &mut Request<Body>,
-        headers: HeaderMap,
-        (agreed, head): (Agreed, Head),
-        exchange: Exchange,
-    ) -> Begun {
-        let spelling = &agreed.spelling;
+    ) -> Messages {
         let is_raw = spelling.request == RequestSpelling::Raw;
-        let content_type = is_raw.then(|| headers.get(header::CONTENT_TYPE).cloned()).flatten();
-        // Taken out one by one: moved as a whole it would be, in large part, for nothing.
+        let content_type = is_raw.then(|| request.headers().get(header::CONTENT_TYPE).cloned()).flatten();
         let target = request::Target { captures, uri: std::mem::take(request.uri_mut()), content_type };
         let body = std::mem::take(request.body_mut());
-        let messages = request::messages(Arc::clone(endpoint), spelling, target, body, Arc::clone(self));
-        let call = Call::of_request(head, headers, endpoint.route.reads_metadata(), messages);
-        let call = self.dispatcher.call(&endpoint.route, call.by(endpoint.seen.clone()));
-        Begun::Call(call, exchange.agreed(agreed))
+        request::messages(Arc::clone(endpoint), spelling, target, body, Arc::clone(self))
     }
 
-    /// What a request and its answer are spelled like, and what its head says of the call.
+    /// What a request and its answer are spelled like.
     fn agree(
         &self,
         endpoint: &Endpoint,
         request: &Request<Body>,
         heads: &Heads<'_>,
-        peer: Peer,
-    ) -> Result<(Agreed, Head), Status> {
+        peer: &Peer,
+    ) -> Result<Agreed, Status> {
         let (method, uri) = (request.method(), request.uri());
         origin::check_form(method, heads, uri, &self.config.origins, peer.tls)?;
         let spelling = endpoint.negotiate(method, heads, uri.query(), &self.config)?;
-        let last_event = stream_reply::last_event(heads);
-        Ok((Agreed { spelling, last_event }, self.head(endpoint, heads, peer)?))
+        Ok(Agreed { spelling, last_event: stream_reply::last_event(heads) })
     }
 
-    /// What the head of a request says of its call.
-    fn head(&self, endpoint: &Endpoint, heads: &Heads<'_>, peer: Peer) -> Result<Head, Status> {
-        let timeout = timeout(heads)?;
-        Ok(Head {
+    /// The head of a call to an endpoint.
+    fn head(&self, endpoint: &Endpoint, timeout: Option<Duration>, peer: Peer) -> Head {
+        Head {
             method: endpoint.route.spec,
             protocol: endpoint.protocol,
             peer,
             deadline: self.dispatcher.deadline(&endpoint.route, timeout),
             state: self.dispatcher.state(),
-        })
+            http_route: Some(Arc::clone(&endpoint.seen)),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! query, then the path, whose fields win. No body is read before the handler, behind its interceptors, asks for it; nor is
 //! anything else where there are interceptors.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,7 +13,7 @@ use ambidex_schema::{BodyBinding, bind_query, mask_from_json};
 use axum::body::Body as HttpBody;
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, Request, Uri};
 use pin_project_lite::pin_project;
 use prost::Message as _;
 use tokio_stream::StreamExt;
@@ -38,6 +39,42 @@ pub(super) struct Target {
     pub(super) content_type: Option<HeaderValue>,
 }
 
+impl Target {
+    /// The message of a body, with what the target says.
+    pub(super) fn message(
+        &self,
+        form: &RequestForm,
+        encoding: Encoding,
+        body: Bytes,
+        config: &HttpConfig,
+    ) -> Result<Bytes, Status> {
+        message(form, encoding, body, &self.captures.values(self.uri.path()), &self.uri, config)
+    }
+}
+
+/// The message of a request that is all there, before a handler asks for it: where path and query are all of it, and no
+/// interceptor comes before the handler who might refuse the call.
+pub(super) fn at_once(
+    endpoint: &Endpoint,
+    spelling: &Spelling,
+    captures: &[Cow<'_, str>],
+    request: &Request<HttpBody>,
+    config: &HttpConfig,
+) -> Option<Body> {
+    let RequestSpelling::Whole(encoding) = spelling.request else { return None };
+    if !endpoint.route.is_direct() || !http_body::Body::is_end_stream(request.body()) {
+        return None;
+    }
+    let made = message(&endpoint.request, encoding, Bytes::new(), captures, request.uri(), config);
+    Some(made.map_or_else(wrong_message, Body::Message))
+}
+
+/// What is wrong is to be found by who asks for the message, as it would be of one that comes later.
+#[cold]
+fn wrong_message(status: Status) -> Body {
+    Body::stream(AtOnce(Some(move || Err(status))))
+}
+
 /// The messages of a request, made as they are asked for.
 pub(super) fn messages(
     endpoint: Arc<Endpoint>,
@@ -48,8 +85,6 @@ pub(super) fn messages(
 ) -> Body {
     let coding = spelling.request_coding;
     let limit_bytes = endpoint.body_max_bytes(&edge.config);
-    // No interceptor comes before the handler who might refuse the call.
-    let is_direct = endpoint.route.is_direct();
     match spelling.request {
         RequestSpelling::Lines => {
             let lines = Lines::new(Chunks::new(body, coding, limit_bytes), limit_bytes);
@@ -81,45 +116,39 @@ pub(super) fn messages(
         }),
         // Nothing to await: what path and query say is all of it.
         RequestSpelling::Whole(encoding) if http_body::Body::is_end_stream(&body) => {
-            let make = move || message(&endpoint.request, encoding, Bytes::new(), &target, &edge.config);
-            if !is_direct {
-                return Body::stream(AtOnce(Some(make)));
-            }
-            match make() {
-                Ok(message) => Body::Message(message),
-                // To be found by who asks for the message, as one that comes later would be.
-                Err(status) => Body::stream(AtOnce(Some(move || Err(status)))),
-            }
+            let make = move || target.message(&endpoint.request, encoding, Bytes::new(), &edge.config);
+            Body::stream(AtOnce(Some(make)))
         }
         RequestSpelling::Whole(encoding) => Body::stream(Once {
             making: Some(async move {
                 let body = whole(body, coding, limit_bytes, edge.config.request_pace).await?;
-                message(&endpoint.request, encoding, body, &target, &edge.config)
+                target.message(&endpoint.request, encoding, body, &edge.config)
             }),
         }),
     }
 }
 
 /// One message: its body, what query and path say, and the mask of a PATCH.
-pub(super) fn message(
+fn message(
     form: &RequestForm,
     encoding: Encoding,
     body: Bytes,
-    target: &Target,
+    captures: &[Cow<'_, str>],
+    uri: &Uri,
     config: &HttpConfig,
 ) -> Result<Bytes, Status> {
     if encoding == Encoding::Proto && form.binding.is_none() {
         return Ok(body);
     }
     // What the target says is hardly longer as wire bytes.
-    let said = target.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let said = uri.path_and_query().map_or(0, |target| target.as_str().len());
     let room = body.len() + if form.binding.is_some() { said } else { 0 };
     call::gathered(room, |wire| {
         match encoding {
             Encoding::Json => push_body(form, &body, config, wire)?,
             Encoding::Proto => push_proto(form, &body, wire)?,
         }
-        push_target(form, target, config, wire)?;
+        push_target(form, captures, uri, config, wire)?;
         match encoding {
             Encoding::Json => push_mask(form, &body, wire),
             Encoding::Proto => Ok(()),
@@ -138,7 +167,7 @@ fn parts(
 ) -> impl Stream<Item = Result<Bytes, Status>> {
     parts.map(move |found| {
         let (number, body) = found?;
-        message(&endpoint.request, encoding, body, &target, &edge.config).map_err(|mut status| {
+        target.message(&endpoint.request, encoding, body, &edge.config).map_err(|mut status| {
             if status.code() == Code::InvalidArgument {
                 let metadata = std::mem::take(status.metadata_mut());
                 let text = format!("{part} {number} of the body: {}", status.message());
@@ -182,7 +211,7 @@ impl Stream for RawChunks {
 fn raw(form: &RequestForm, target: &Target, data: Bytes, config: &HttpConfig) -> Result<Bytes, Status> {
     let mut wire = Vec::with_capacity(data.len() + 32);
     push_raw_body(form, target, data, &mut wire)?;
-    push_target(form, target, config, &mut wire)?;
+    push_target(form, &target.captures.values(target.uri.path()), &target.uri, config, &mut wire)?;
     Ok(wire.into())
 }
 
@@ -220,22 +249,22 @@ fn wrong(error: &dyn std::error::Error) -> Status {
 
 fn push_target(
     form: &RequestForm,
-    target: &Target,
+    captures: &[Cow<'_, str>],
+    uri: &Uri,
     config: &HttpConfig,
     wire: &mut Vec<u8>,
 ) -> Result<(), Status> {
     let Some(binding) = &form.binding else { return Ok(()) };
-    let captures = target.captures.values(target.uri.path());
-    if config.refuse_contradictions {
-        binding.check_path(&captures, wire).map_err(|error| wrong(&error))?;
+    if config.refuse_contradictions && !wire.is_empty() {
+        binding.check_path(captures, wire).map_err(|error| wrong(&error))?;
     }
-    if let Some(query) = target.uri.query().filter(|query| !query.is_empty()) {
+    if let Some(query) = uri.query().filter(|query| !query.is_empty()) {
         let system = if config.response_masks { &[system::FIELDS][..] } else { &[] };
         let options =
             binding.query_options().with_ignore_unknown(config.ignore_unknown_query).with_system(system);
         bind_query(binding.request(), query, &options, wire).map_err(|error| wrong(&error))?;
     }
-    binding.bind_path(&captures, wire).map_err(|error| wrong(&error))
+    binding.bind_path(captures, wire).map_err(|error| wrong(&error))
 }
 
 /// Fills the mask of a PATCH that says none: what the body holds is what is to change.

@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ambidex_schema::{
-    BodyBinding, FieldHandle, HttpBinding, HttpRuleError, HttpVerb, Match, MessageType, MethodDescriptor,
-    RouteConflict, RouteTable, Schema, Segment, http_bindings, http_bindings_of,
+    BodyBinding, Captures, FieldHandle, HttpBinding, HttpRuleError, HttpVerb, Match, MessageType,
+    MethodDescriptor, RouteConflict, RouteTable, Schema, Segment, http_bindings, http_bindings_of,
 };
 use foldhash::fast::FixedState;
 use http::Method;
 use prost::Message as _;
 
-use super::captures::Captures;
 use super::endpoint::{Endpoint, Mask, ReplyForm, RequestForm};
 use super::{HttpConfig, rules};
 use crate::call::{HttpRoute, Idempotency, MethodKind, Protocol};
@@ -65,15 +64,35 @@ type AtOnePath = Vec<(Method, Arc<Endpoint>)>;
 pub(super) struct Routes {
     /// A literal beats a wildcard, so what stands here is right without a look at the templates.
     exact: HashMap<Box<str>, AtOnePath, FixedState>,
+    /// How long the paths of `exact` are: most paths with variables need no look-up to be told from them.
+    lengths: Lengths,
     /// Every REST route, those of `exact` too: it knows what else a path allows.
     rest: RouteTable<Arc<Endpoint>>,
 }
 
+/// A set of lengths, of which all from the longest that it tells apart on are one.
+#[derive(Default)]
+struct Lengths(u128);
+
+impl Lengths {
+    fn add(&mut self, length: usize) {
+        self.0 |= Self::bit(length);
+    }
+
+    fn have(&self, length: usize) -> bool {
+        self.0 & Self::bit(length) != 0
+    }
+
+    fn bit(length: usize) -> u128 {
+        1 << length.min(127)
+    }
+}
+
 /// What there is at a path.
-pub(super) enum Found<'a> {
+pub(super) enum Found<'r, 'p> {
     Endpoint {
-        endpoint: &'a Arc<Endpoint>,
-        captures: Captures,
+        endpoint: &'r Arc<Endpoint>,
+        captures: Captures<'p>,
     },
     /// Nothing for this method, but for those named.
     OtherMethods(String),
@@ -90,7 +109,7 @@ impl Routes {
         config: &HttpConfig,
     ) -> Result<Self, RouteError> {
         let rest = RouteTable::new().with_split_escaped_slashes(config.split_escaped_slashes);
-        let mut routes = Self { exact: HashMap::default(), rest };
+        let mut routes = Self { exact: HashMap::default(), lengths: Lengths::default(), rest };
         // In the order of their paths, so that start-up says the same on every run.
         let mut methods: Vec<_> = dispatcher.routes().collect();
         methods.sort_by_key(|route| route.spec.path());
@@ -169,7 +188,7 @@ impl Routes {
     /// The endpoint of a WebSocket: the RPC route of any method, or a REST route whatever its method, since a
     /// WebSocket is always opened with GET. Where several methods have routes at a path it is the one that streams;
     /// else nobody could say which is meant.
-    pub(super) fn find_websocket(&self, path: &str) -> Found<'_> {
+    pub(super) fn find_websocket<'p>(&self, path: &'p str) -> Found<'_, 'p> {
         let allowed = match self.find(&Method::PUT, path) {
             Found::OtherMethods(allowed) => allowed,
             Found::Endpoint { endpoint, captures } => return Found::Endpoint { endpoint, captures },
@@ -179,11 +198,11 @@ impl Routes {
             allowed.split(", ").chain(["PUT"]).filter_map(|name| Method::from_bytes(name.as_bytes()).ok());
         let found = names.filter(|name| *name != Method::HEAD).map(|name| self.find(&name, path));
         let mut candidates: Vec<_> = found.filter(|found| matches!(found, Found::Endpoint { .. })).collect();
-        let spec = |found: &Found<'_>| match found {
+        let spec = |found: &Found<'_, '_>| match found {
             Found::Endpoint { endpoint, .. } => Some(endpoint.route.spec),
             _ => None,
         };
-        let streams = |found: &Found<'_>| {
+        let streams = |found: &Found<'_, '_>| {
             spec(found).is_some_and(|spec| spec.kind().client_streams() || spec.kind().server_streams())
         };
         if candidates.iter().any(streams) {
@@ -196,16 +215,14 @@ impl Routes {
         candidates.into_iter().next().unwrap_or(Found::Nothing)
     }
 
-    pub(super) fn find(&self, method: &Method, path: &str) -> Found<'_> {
-        let exact = self.exact.get(path);
+    pub(super) fn find<'p>(&self, method: &Method, path: &'p str) -> Found<'_, 'p> {
+        let exact = if self.lengths.have(path.len()) { self.exact.get(path) } else { None };
         let known = exact.and_then(|endpoints| endpoints.iter().find(|(known, _)| known == method));
         if let Some((_, endpoint)) = known {
             return Found::Endpoint { endpoint, captures: Captures::default() };
         }
         match self.rest.find(method.as_str(), path) {
-            Match::Found(found) => {
-                Found::Endpoint { endpoint: found.value, captures: Captures::of(&found.captures, path) }
-            }
+            Match::Found(found) => Found::Endpoint { endpoint: found.value, captures: found.captures },
             Match::MethodNotAllowed { allow } => Found::OtherMethods(allow.join(", ")),
             Match::BadEscape => Found::BadPath,
             // The templates do not know of RPC routes.
@@ -218,6 +235,7 @@ impl Routes {
     }
 
     fn add_exact(&mut self, path: &str, method: Method, endpoint: &Arc<Endpoint>) {
+        self.lengths.add(path.len());
         self.exact.entry(path.into()).or_default().push((method, Arc::clone(endpoint)));
     }
 }
@@ -298,4 +316,20 @@ fn mask(input: &MessageType, resource: MessageType) -> Option<Mask> {
     let mut masks = input.fields().filter(|field| field.is_field_mask());
     let field = masks.next()?;
     masks.next().is_none().then_some(Mask { field, resource })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lengths;
+
+    #[test]
+    fn lengths_are_told_apart_as_far_as_there_is_room() {
+        let mut lengths = Lengths::default();
+        lengths.add(9);
+        assert!(lengths.have(9));
+        assert!(!lengths.have(8) && !lengths.have(10) && !lengths.have(127) && !lengths.have(4000));
+        lengths.add(300);
+        assert!(lengths.have(300) && lengths.have(4000), "a look-up decides");
+        assert!(!lengths.have(126));
+    }
 }

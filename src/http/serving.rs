@@ -9,12 +9,11 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
 use http::{Request, Response};
-use tonic::Status;
 
 use super::answer_body::AnswerBody;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Unanswered};
 use super::{Begun, Shared, websocket};
-use crate::call::{Peer, Reply};
+use crate::call::Peer;
 use crate::dispatch::Dispatched;
 
 /// The answer to one request.
@@ -38,41 +37,23 @@ impl Serving {
         Self { edge, state: State::Asked(request, peer) }
     }
 
-    /// Begins, and goes as far as it goes at once.
-    fn begin(&mut self, cx: &mut Context<'_>) -> Option<Response<AnswerBody>> {
-        let State::Asked(request, peer) = &mut self.state else { return None };
-        match self.edge.begin(request, peer.clone()) {
-            Begun::Answered(response) => Some(response),
+    /// What is left to do, when all that can be done at once is.
+    #[inline(never)]
+    fn wait(&mut self, begun: Begun) {
+        self.state = match begun {
+            Begun::Call(call, exchange) => State::Called(call, exchange),
+            Begun::Unanswered(unanswered) => self.answering(unanswered),
             Begun::WebSocket(asked) => {
                 let (request, peer) = *asked;
-                let opening = websocket::open(Arc::clone(&self.edge), request, peer);
-                self.state = State::Otherwise(Box::pin(opening));
-                None
+                State::Otherwise(Box::pin(websocket::open(Arc::clone(&self.edge), request, peer)))
             }
-            Begun::Call(mut call, exchange) => match Pin::new(&mut call).poll(cx) {
-                Poll::Ready(reply) => self.answer(exchange, reply, &mut call),
-                Poll::Pending => {
-                    self.state = State::Called(call, exchange);
-                    None
-                }
-            },
-        }
+            Begun::Answered(response) => State::Otherwise(Box::pin(std::future::ready(response))),
+        };
     }
 
-    fn answer(
-        &mut self,
-        exchange: Exchange,
-        reply: Result<Reply, Status>,
-        call: &mut Dispatched,
-    ) -> Option<Response<AnswerBody>> {
-        match exchange.answer(reply, call, &self.edge) {
-            Ok(response) => Some(response),
-            Err(unanswered) => {
-                let edge = Arc::clone(&self.edge);
-                self.state = State::Otherwise(Box::pin(async move { unanswered.answer(&edge).await }));
-                None
-            }
-        }
+    fn answering(&self, unanswered: Box<Unanswered>) -> State {
+        let edge = Arc::clone(&self.edge);
+        State::Otherwise(Box::pin(async move { unanswered.answer(&edge).await }))
     }
 }
 
@@ -82,11 +63,13 @@ impl Future for Serving {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<AnswerBody>> {
         let this = &mut *self;
         match &mut this.state {
-            State::Asked(..) => {
-                if let Some(response) = this.begin(cx) {
+            State::Asked(request, peer) => {
+                let begun = this.edge.begin(request, peer.clone(), cx);
+                if let Begun::Answered(response) = begun {
                     this.state = State::Answered;
                     return Poll::Ready(response);
                 }
+                this.wait(begun);
                 match this.state {
                     // It has not been polled as what it is now.
                     State::Otherwise(_) => self.poll(cx),
@@ -95,12 +78,15 @@ impl Future for Serving {
             }
             State::Called(call, _) => {
                 let reply = ready!(Pin::new(call).poll(cx));
-                if let State::Called(mut call, exchange) = std::mem::replace(&mut this.state, State::Answered)
-                    && let Some(response) = this.answer(exchange, reply, &mut call)
-                {
-                    return Poll::Ready(response);
+                let called = std::mem::replace(&mut this.state, State::Answered);
+                let State::Called(mut call, exchange) = called else { return Poll::Pending };
+                match exchange.answer(reply, &mut call, &this.edge) {
+                    Ok(response) => Poll::Ready(response),
+                    Err(unanswered) => {
+                        this.state = this.answering(unanswered);
+                        self.poll(cx)
+                    }
                 }
-                self.poll(cx)
             }
             State::Otherwise(answer) => answer.as_mut().poll(cx),
             State::Answered => panic!("an answer that was given is asked for again"),

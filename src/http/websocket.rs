@@ -29,12 +29,13 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
 use super::answer_body::AnswerBody;
+use super::captures::Captures;
 use super::content::Encoding;
 use super::endpoint::{Endpoint, View};
 use super::exchange::Exchange;
 use super::heads::Heads;
 use super::origin::Origin;
-use super::request::{Target, message};
+use super::request::Target;
 use super::routes::Found;
 use super::{Shared, reply, status, stream_reply};
 use crate::call::{self, Body, Call, Deadline, Head, MessageStream, Peer, Reply};
@@ -115,7 +116,9 @@ pub(super) fn is_named(upgrade: &HeaderValue) -> bool {
 pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Peer) -> Response<AnswerBody> {
     let (mut parts, _) = request.into_parts();
     let (endpoint, captures) = match edge.routes.find_websocket(parts.uri.path()) {
-        Found::Endpoint { endpoint, captures } => (Arc::clone(endpoint), captures),
+        Found::Endpoint { endpoint, captures } => {
+            (Arc::clone(endpoint), Captures::of(&captures, parts.uri.path()))
+        }
         Found::BadPath => return edge.refuse(Status::invalid_argument("the path has a malformed escape")),
         Found::OtherMethods(_) => {
             let message = "several methods have routes here: open the WebSocket at /package.Service/Method";
@@ -132,8 +135,8 @@ pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Pe
         let message = "a page of this origin may not open a WebSocket here";
         return refused(Status::permission_denied(message));
     }
-    let head = match edge.head(&endpoint, &heads, peer) {
-        Ok(head) => head,
+    let head = match super::timeout(&heads) {
+        Ok(timeout) => edge.head(&endpoint, timeout, peer),
         Err(status) => return refused(status),
     };
     // Its user's word counts here as little as it would in a request.
@@ -190,7 +193,7 @@ impl Session {
         // What a message holds of the room for those read ahead it gives back when the handler has it.
         let received = ReceiverStream::new(received).map(|(message, _room): Ahead| message);
         let deadline = head.deadline;
-        let call = Call::new(head, metadata, Body::stream(received)).by(Arc::clone(&endpoint.seen));
+        let call = Call::new(head, metadata, Body::stream(received));
         let view = View { json: edge.config.json_out.clone().with_pretty(false), mask: None };
         let next_ping = Instant::now() + edge.config.keep_alive;
         let sent = AtomicUsize::new(0);
@@ -357,7 +360,7 @@ impl<'a> Reader<'a> {
         let made = if data.len() > limit_bytes {
             Err(status::body_too_large(limit_bytes))
         } else {
-            message(&self.endpoint.request, encoding, data, &self.target, &self.edge.config)
+            self.target.message(&self.endpoint.request, encoding, data, &self.edge.config)
         };
         let failed = made.is_err();
         let send = async {
