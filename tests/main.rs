@@ -30,6 +30,7 @@ mod listeners;
 mod metrics;
 mod mounted;
 mod otel;
+mod otlp;
 mod outcomes;
 mod parity;
 mod placement;

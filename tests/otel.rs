@@ -1,17 +1,19 @@
 //! With tracing-opentelemetry and OpenTelemetry's SDK: one trace through several servers, and the figures of a meter.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ambidex::server::Config;
 use ambidex::telemetry::Metrics;
 use ambidex::{Request, Response, Server, Status, Stream};
 use http::{Method, StatusCode};
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::{SpanKind, Status as SpanStatus, TracerProvider};
-use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+use serde_json::json;
 use tracing::Instrument;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -20,6 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::support::allocations::in_a_process_of_its_own;
 use crate::support::parity_v1::{ByHand, ByHandClient, ByHandServer, ShoutRequest, ShoutResponse};
 use crate::support::running::{Running, start};
+use crate::support::wires::Case;
 use crate::telemetry::{Chatty, Last, PARENT, own_place};
 
 /// Calls the next server from within a span of its own.
@@ -117,67 +120,227 @@ async fn chain() {
     assert_eq!(attribute(&failed.attributes, "span_id"), failed.span_context.span_id().to_string());
 }
 
-/// The figures of one metric: its attributes of interest, and the count or value.
-fn figures(metric: &Metric) -> Vec<(Vec<String>, u64)> {
-    fn names<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> Vec<String> {
-        let text = |attribute: &KeyValue| match &attribute.value {
-            Value::String(text) => text.to_string(),
-            other => panic!("{other:?}"),
+/// A number of a series, as OpenTelemetry has it or Prometheus' page.
+#[derive(Debug, Clone, PartialEq)]
+enum Figure {
+    One(f64),
+    /// How many in each bucket, and their sum.
+    Spread(Vec<u64>, f64),
+}
+
+/// Series by name and labels.
+type Series = BTreeMap<(String, BTreeMap<String, String>), Figure>;
+
+fn labels<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> BTreeMap<String, String> {
+    attributes.map(|attribute| (attribute.key.to_string(), attribute.value.to_string())).collect()
+}
+
+fn series(metrics: &[&Metric]) -> Series {
+    let mut all = Series::new();
+    for metric in metrics {
+        let name = metric.name().to_owned();
+        let figures: Vec<_> = match metric.data() {
+            AggregatedMetrics::F64(MetricData::Histogram(histogram)) => histogram
+                .data_points()
+                .map(|p| (labels(p.attributes()), Figure::Spread(p.bucket_counts().collect(), p.sum())))
+                .collect(),
+            AggregatedMetrics::U64(MetricData::Sum(sum)) => {
+                assert!(sum.is_monotonic(), "{name}");
+                sum.data_points().map(|p| (labels(p.attributes()), Figure::One(p.value() as f64))).collect()
+            }
+            AggregatedMetrics::F64(MetricData::Sum(sum)) => {
+                assert!(sum.is_monotonic(), "{name}");
+                sum.data_points().map(|p| (labels(p.attributes()), Figure::One(p.value()))).collect()
+            }
+            AggregatedMetrics::I64(MetricData::Sum(sum)) => {
+                assert!(!sum.is_monotonic(), "{name}");
+                sum.data_points().map(|p| (labels(p.attributes()), Figure::One(p.value() as f64))).collect()
+            }
+            AggregatedMetrics::F64(MetricData::Gauge(gauge)) => {
+                gauge.data_points().map(|p| (labels(p.attributes()), Figure::One(p.value()))).collect()
+            }
+            other => panic!("{name}: {other:?}"),
         };
-        let mut names: Vec<_> = attributes.map(text).collect();
-        names.sort();
-        names
+        for (labels, figure) in figures {
+            assert!(all.insert((name.clone(), labels), figure).is_none(), "{name} is there twice");
+        }
     }
-    let mut figures: Vec<_> = match metric.data() {
-        AggregatedMetrics::F64(MetricData::Histogram(histogram)) => {
-            histogram.data_points().map(|point| (names(point.attributes()), point.count())).collect()
-        }
-        AggregatedMetrics::U64(MetricData::Sum(sum)) => {
-            sum.data_points().map(|point| (names(point.attributes()), point.value())).collect()
-        }
-        AggregatedMetrics::I64(MetricData::Sum(sum)) => {
-            sum.data_points().map(|point| (names(point.attributes()), point.value() as u64)).collect()
-        }
-        other => panic!("{}: {other:?}", metric.name()),
-    };
-    figures.sort();
-    figures
+    all
+}
+
+/// The last export, which has each metric once.
+fn last_export(provider: &SdkMeterProvider, exporter: &InMemoryMetricExporter) -> Series {
+    exporter.reset();
+    provider.force_flush().unwrap();
+    let exported = exporter.get_finished_metrics().unwrap();
+    let metrics: Vec<_> =
+        exported.iter().flat_map(|all| all.scope_metrics()).flat_map(|scope| scope.metrics()).collect();
+    let names: BTreeSet<_> = metrics.iter().map(|metric| metric.name()).collect();
+    assert_eq!(names.len(), metrics.len(), "each is there once");
+    series(&metrics)
+}
+
+fn meter() -> (SdkMeterProvider, InMemoryMetricExporter) {
+    let exporter = InMemoryMetricExporter::default();
+    let reader = PeriodicReader::builder(exporter.clone()).build();
+    (SdkMeterProvider::builder().with_reader(reader).build(), exporter)
 }
 
 #[tokio::test]
 async fn a_meter_has_the_figures() {
-    let exporter = InMemoryMetricExporter::default();
-    let provider =
-        SdkMeterProvider::builder().with_reader(PeriodicReader::builder(exporter.clone()).build()).build();
+    let (provider, exporter) = meter();
     let metrics = Metrics::new();
     metrics.export_to(&provider.meter("ambidex"));
     // Told twice, it counts once.
     metrics.export_to(&provider.meter("another"));
     let server = start(Server::builder().service(ByHandServer::new(Chatty::<false>)).metrics(metrics)).await;
-    for text in ["hey", "you", "fail%205", "fail%2013"] {
-        server.http.get(&format!("/v1/shout/{text}")).await;
+    let of_shout = |more: &[(&str, &str)]| -> BTreeMap<String, String> {
+        let method = [("rpc.method", "parity.v1.ByHand/Shout"), ("rpc.system.name", "rest")];
+        method.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    // Twice, so that what was told already is not told again.
+    for round in 1..3_u64 {
+        for text in ["hey", "you", "fail%205", "fail%2013"] {
+            server.http.get(&format!("/v1/shout/{text}")).await;
+        }
+        let series = last_export(&provider, &exporter);
+        let one = |name: &str, labels: BTreeMap<String, String>| match &series[&(name.to_owned(), labels)] {
+            Figure::One(value) => *value,
+            Figure::Spread(counts, _) => counts.iter().sum::<u64>() as f64,
+        };
+        let times = round as f64;
+        let duration = "rpc.server.call.duration";
+        assert_eq!(one(duration, of_shout(&[("rpc.response.status_code", "OK")])), 2.0 * times);
+        assert_eq!(one(duration, of_shout(&[("rpc.response.status_code", "NOT_FOUND")])), times);
+        let fault = of_shout(&[("rpc.response.status_code", "INTERNAL"), ("error.type", "INTERNAL")]);
+        assert_eq!(one(duration, fault), times, "an error of the server has its type, too");
+        assert_eq!(one("rpc.server.calls.started", of_shout(&[])), 4.0 * times);
+        assert_eq!(one("rpc.server.active_calls", of_shout(&[])), 0.0);
+        assert_eq!(one("rpc.server.request.size", of_shout(&[])), 4.0 * times);
+        assert_eq!(one("rpc.server.response.size", of_shout(&[])), 2.0 * times);
+        assert_eq!(one("ambidex.server.connections.accepted", BTreeMap::new()), 1.0);
+        assert_eq!(one("ambidex.server.connections.open", BTreeMap::new()), 1.0);
     }
-    provider.force_flush().unwrap();
-    let exported = exporter.get_finished_metrics().unwrap();
-    let metrics: Vec<_> =
-        exported.iter().flat_map(|all| all.scope_metrics()).flat_map(|scope| scope.metrics()).collect();
-    let of = |name: &str| {
-        let found: Vec<_> = metrics.iter().filter(|metric| metric.name() == name).collect();
-        let [metric] = found[..] else { panic!("{name} is there {} times", found.len()) };
-        figures(metric)
+}
+
+/// What a page of Prometheus says, by the names that OpenTelemetry has for it: those of `known`.
+fn series_of_page(page: &str, known: &BTreeSet<String>) -> Series {
+    let mut all = Series::new();
+    let (mut family, mut kind, mut unit) = (String::new(), String::new(), String::new());
+    for line in page.lines() {
+        if let Some(typed) = line.strip_prefix("# TYPE ") {
+            let (name, of) = typed.split_once(' ').unwrap();
+            (family, kind, unit) = (name.to_owned(), of.to_owned(), String::new());
+            continue;
+        }
+        if let Some(united) = line.strip_prefix("# UNIT ") {
+            unit = format!("_{}", united.split_once(' ').unwrap().1);
+            continue;
+        }
+        if line.starts_with('#') {
+            continue;
+        }
+        let spelled = family.strip_suffix(&unit).unwrap();
+        let name = known.iter().find(|name| name.replace('.', "_") == spelled);
+        let name = name.unwrap_or_else(|| panic!("OpenTelemetry has no {family}"));
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let (sample, labels) = series.split_once('{').unwrap_or((series, "}"));
+        let mut labels: BTreeMap<_, _> = labels
+            .trim_end_matches('}')
+            .split("\",")
+            .filter(|label| !label.is_empty())
+            .map(|label| label.split_once("=\"").unwrap())
+            .map(|(name, value)| {
+                let known = ["rpc.method", "rpc.system.name", "rpc.response.status_code"];
+                let name = known.iter().find(|known| known.replace('.', "_") == name).unwrap_or(&name);
+                ((*name).to_owned(), value.trim_end_matches('"').to_owned())
+            })
+            .collect();
+        let upto = labels.remove("le");
+        let code = labels.get("rpc.response.status_code");
+        if let Some(code) = code.filter(|code| ["INTERNAL", "UNKNOWN"].contains(&code.as_str())).cloned() {
+            labels.insert("error.type".to_owned(), code);
+        }
+        let value: f64 = value.parse().unwrap();
+        if kind != "histogram" {
+            if !value.is_nan() {
+                all.insert((name.clone(), labels), Figure::One(value));
+            }
+            continue;
+        }
+        let spread = all.entry((name.clone(), labels)).or_insert(Figure::Spread(Vec::new(), 0.0));
+        let Figure::Spread(counts, sum) = spread else { panic!("{line}") };
+        if sample.ends_with("_sum") {
+            *sum = value;
+        } else if upto.is_some() {
+            // The page adds them up.
+            counts.push(value as u64 - counts.iter().sum::<u64>());
+        }
+    }
+    all
+}
+
+/// What does not stand still between two looks.
+const RESTLESS: [&str; 9] = [
+    "ambidex.runtime.worker.busy",
+    "ambidex.runtime.worker.parks",
+    "ambidex.runtime.tasks.alive",
+    "ambidex.runtime.queue.depth",
+    "ambidex.scheduler.threads",
+    "ambidex.scheduler.threads.idle",
+    "ambidex.scheduler.jobs.running",
+    "ambidex.scheduler.jobs.orphaned",
+    "ambidex.scheduler.wakes",
+];
+
+#[tokio::test]
+async fn a_meter_and_the_page_say_the_same() {
+    let (provider, exporter) = meter();
+    let metrics = Metrics::new();
+    metrics.export_to(&provider.meter("ambidex"));
+    let mut registry = prometheus_client::registry::Registry::default();
+    registry.register_collector(Box::new(metrics.collector()));
+    let server = start(crate::support::running::parity_builder().metrics(metrics.clone())).await;
+    for round in 0..3 {
+        for wire in crate::support::wires::ALL {
+            for plan in [json!({}), json!({"failCode": 5}), json!({"failCode": 13})] {
+                let request = json!({"text": "x".repeat(round * 100), "plan": plan});
+                server.call(wire, &Case::new("Echo", "/v1/echo", request.clone())).await;
+                server.call(wire, &Case::new("EchoBlocking", "/v1/blocking/echo", request)).await;
+            }
+        }
+        last_export(&provider, &exporter);
+    }
+    let quiet = async {
+        let is_busy = |now: &ambidex::telemetry::Snapshot| {
+            let running = now.scheduler.as_ref().is_some_and(|scheduler| scheduler.running > 0);
+            running || now.calls.iter().any(|calls| calls.in_flight > 0)
+        };
+        while is_busy(&metrics.snapshot()) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     };
-    let labels = |more: &[&str]| {
-        let mut labels: Vec<_> =
-            ["parity.v1.ByHand/Shout", "rest"].iter().chain(more).map(|l| (*l).to_owned()).collect();
-        labels.sort();
-        labels
-    };
-    let mut durations =
-        vec![(labels(&["OK"]), 2), (labels(&["NOT_FOUND"]), 1), (labels(&["INTERNAL", "INTERNAL"]), 1)];
-    durations.sort();
-    assert_eq!(of("rpc.server.call.duration"), durations, "an error of the server has its type, too");
-    assert_eq!(of("rpc.server.calls.started"), [(labels(&[]), 4)]);
-    assert_eq!(of("rpc.server.active_calls"), [(labels(&[]), 0)]);
-    assert_eq!(of("ambidex.server.connections.accepted"), [(vec![], 1)]);
-    assert_eq!(of("ambidex.server.connections.open"), [(vec![], 1)]);
+    tokio::time::timeout(Duration::from_secs(20), quiet).await.expect("its calls end");
+    let exported = last_export(&provider, &exporter);
+    let mut page = String::new();
+    prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
+    let known: BTreeSet<_> = exported.keys().map(|(name, _)| name.clone()).collect();
+    let mut on_page = series_of_page(&page, &known);
+    // A series that is there, but has no value yet, is on the page alone.
+    on_page
+        .retain(|_, figure| !matches!(figure, Figure::Spread(counts, _) if counts.iter().sum::<u64>() == 0));
+    let names = |all: &Series| -> Vec<_> { all.keys().cloned().collect() };
+    assert_eq!(names(&exported), names(&on_page));
+    assert!(exported.len() > 60, "{exported:?}");
+    for ((name, labels), figure) in &exported {
+        let other = &on_page[&(name.clone(), labels.clone())];
+        match (figure, other) {
+            _ if RESTLESS.contains(&name.as_str()) => {}
+            (Figure::Spread(counts, sum), Figure::Spread(other_counts, other_sum)) => {
+                assert_eq!(counts, other_counts, "{name} {labels:?}");
+                assert!((sum - other_sum).abs() <= 1e-6 * sum, "{name} {labels:?}: {sum} {other_sum}");
+            }
+            _ => assert_eq!(figure, other, "{name} {labels:?}"),
+        }
+    }
 }

@@ -52,6 +52,8 @@ impl Server {
             descriptors: Vec::new(),
             admin: None,
             metrics: None,
+            #[cfg(feature = "otlp")]
+            otlp: None,
             hooks: Hooks::default(),
             config: Config::default(),
         }
@@ -99,9 +101,11 @@ pub struct ServerBuilder {
     reflection: bool,
     descriptors: Vec<Bytes>,
     admin: Option<Admin>,
-    metrics: Option<Metrics>,
+    pub(super) metrics: Option<Metrics>,
+    #[cfg(feature = "otlp")]
+    pub(super) otlp: Option<crate::telemetry::Otlp>,
     pub(super) hooks: Hooks,
-    config: Config,
+    pub(super) config: Config,
 }
 
 /// What every edge of one server shares.
@@ -412,6 +416,8 @@ impl ServerBuilder {
 
     /// What is noted of this server's calls.
     fn telemetry_of(&mut self, scheduler: &Scheduler) -> Telemetry {
+        #[cfg(feature = "otlp")]
+        self.begin_otlp();
         if cfg!(feature = "prometheus") && self.admin.is_some() {
             self.metrics.get_or_insert_default();
         }

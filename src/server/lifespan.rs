@@ -289,6 +289,17 @@ impl Hooks {
         self.0.push((When::Stop, Hook::new(name, function)));
     }
 
+    /// A stop hook that runs behind all others.
+    #[cfg(feature = "otlp")]
+    pub(super) fn on_last_stop<F, Fut, E>(&mut self, name: &str, function: F)
+    where
+        F: FnOnce(Lifespan) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.0.insert(0, (When::Stop, Hook::new(name.to_owned(), function)));
+    }
+
     /// Runs the start hooks, one after another. What comes back with the outcome are the stop hooks to run.
     pub(super) async fn start(
         self,

@@ -24,6 +24,8 @@ mod listener;
 mod listener_config;
 #[cfg(feature = "prometheus")]
 mod metrics_page;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod preface;
 mod readiness;
 mod reflection;

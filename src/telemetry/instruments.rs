@@ -1,95 +1,163 @@
-//! The way of a server's counts to a meter of OpenTelemetry, by the same conventions and with the same names.
+//! The way of a server's figures to a meter of OpenTelemetry.
 //!
-//! OpenTelemetry wants to be told of each duration itself; counts it asks for when it exports.
+//! OpenTelemetry asks for each figure when it exports, one by one. The first question of an export takes a snapshot, which
+//! answers the others, too: what is exported together belongs together, and costs one look. Histograms it does not ask for;
+//! they are told what has been counted since the last export, before any question is answered.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Histogram, Meter};
-use tonic::Code;
+use opentelemetry::metrics::{AsyncInstrument, Meter};
 
-use super::span::is_fault_of_server;
-use super::{Calls, Metrics, rpc_system};
-use crate::call::{MethodSpec, Protocol, code_name};
-
-/// What is told of each call.
-#[derive(Debug)]
-pub(super) struct Instruments {
-    duration: Histogram<f64>,
-}
+use super::figures::{Figure, Kind, Label, OF_RUNTIME, OF_SCHEDULER, OF_SERVER, Value};
+use super::replay::Told;
+use super::{Metrics, Snapshot};
 
 impl Metrics {
     /// Gives the figures to a meter of OpenTelemetry, too, which exports them. With the feature `opentelemetry`; only the
     /// first meter counts.
     ///
-    /// `rpc.server.call.duration` costs a look-up of OpenTelemetry's a call; `rpc.server.calls.started`,
-    /// `rpc.server.active_calls`, `ambidex.server.connections.accepted` and `ambidex.server.connections.open` are read
-    /// when they are exported.
+    /// They are those of `MetricsCollector`, by the same names with dots. Nothing of it is done while a call lasts: they
+    /// are read when they are exported. Histograms have the same counts, buckets and sums; the least and the largest value
+    /// of one are known no better than their bucket.
     pub fn export_to(&self, meter: &Meter) {
-        let bounds = super::meter::duration_bounds_seconds().collect();
-        let duration = meter.f64_histogram("rpc.server.call.duration").with_unit("s").with_boundaries(bounds);
-        let duration =
-            duration.with_description("How long calls took, to the last message of a stream").build();
-        if !self.export_by(Instruments { duration }) {
+        if !self.begin_export() {
             return;
         }
-        let metrics = self.clone();
-        meter
-            .u64_observable_counter("rpc.server.calls.started")
-            .with_unit("{call}")
-            .with_description("Calls that were started, refused ones included")
-            .with_callback(move |observer| {
-                for calls in metrics.snapshot().calls {
-                    observer.observe(calls.started, &attributes_of(&calls));
-                }
-            })
-            .build();
-        let metrics = self.clone();
-        meter
-            .i64_observable_up_down_counter("rpc.server.active_calls")
-            .with_unit("{call}")
-            .with_description("Calls that have started and not ended")
-            .with_callback(move |observer| {
-                for calls in metrics.snapshot().calls {
-                    observer.observe(calls.in_flight as i64, &attributes_of(&calls));
-                }
-            })
-            .build();
-        let metrics = self.clone();
-        meter
-            .u64_observable_counter("ambidex.server.connections.accepted")
-            .with_unit("{connection}")
-            .with_description("Connections accepted")
-            .with_callback(move |observer| observer.observe(metrics.snapshot().connections_accepted, &[]))
-            .build();
-        let metrics = self.clone();
-        meter
-            .i64_observable_up_down_counter("ambidex.server.connections.open")
-            .with_unit("{connection}")
-            .with_description("Connections that are open, WebSockets included")
-            .with_callback(move |observer| observer.observe(metrics.snapshot().connections_open as i64, &[]))
-            .build();
+        let source = Arc::new(Source { metrics: self.clone(), taken: Mutex::default() });
+        source.give(meter, &OF_SERVER, |now| Some(now));
+        source.give(meter, &OF_RUNTIME, |now| now.runtime.as_ref());
+        source.give(meter, &OF_SCHEDULER, |now| now.scheduler.as_ref());
     }
 }
 
-impl Instruments {
-    pub(super) fn finish(&self, method: &'static MethodSpec, protocol: Protocol, code: Code, took: Duration) {
-        let [method, system] = attributes(method, protocol);
-        let code_attribute = KeyValue::new("rpc.response.status_code", code_name(code));
-        let seconds = took.as_secs_f64();
-        if is_fault_of_server(code) {
-            let error = KeyValue::new("error.type", code_name(code));
-            self.duration.record(seconds, &[method, system, code_attribute, error]);
-        } else {
-            self.duration.record(seconds, &[method, system, code_attribute]);
+/// Where instruments read.
+struct Source {
+    metrics: Metrics,
+    taken: Mutex<Taken>,
+}
+
+/// The snapshot that was taken last.
+#[derive(Default)]
+struct Taken {
+    now: Option<Arc<Snapshot>>,
+    /// How many were taken.
+    number: u64,
+    histograms: Vec<CatchUp>,
+}
+
+/// Brings one histogram up to a snapshot.
+type CatchUp = Box<dyn FnMut(&Snapshot) + Send>;
+
+/// Finds what a figure is of.
+type Part<S> = fn(&Snapshot) -> Option<&S>;
+
+impl Source {
+    fn give<S>(self: &Arc<Self>, meter: &Meter, figures: &'static [Figure<S>], part: Part<S>) {
+        for figure in figures {
+            let Figure { name, help, unit, .. } = *figure;
+            match figure.kind {
+                Kind::Count => {
+                    let read = self.reader(figure, part, |value| match value {
+                        Value::Count(count) => Some(count),
+                        _ => None,
+                    });
+                    let counter = meter.u64_observable_counter(name).with_unit(unit).with_description(help);
+                    counter.with_callback(read).build();
+                }
+                Kind::Seconds => {
+                    let read = self.reader(figure, part, |value| match value {
+                        Value::Seconds(seconds) => Some(seconds),
+                        _ => None,
+                    });
+                    let counter = meter.f64_observable_counter(name).with_unit(unit).with_description(help);
+                    counter.with_callback(read).build();
+                }
+                Kind::Level => {
+                    let read = self.reader(figure, part, |value| match value {
+                        Value::Level(level) => Some(level),
+                        _ => None,
+                    });
+                    let level = meter.i64_observable_up_down_counter(name);
+                    level.with_unit(unit).with_description(help).with_callback(read).build();
+                }
+                Kind::Share => {
+                    let read = self.reader(figure, part, |value| match value {
+                        Value::Share(share) if !share.is_nan() => Some(share),
+                        _ => None,
+                    });
+                    let gauge = meter.f64_observable_gauge(name).with_unit(unit).with_description(help);
+                    gauge.with_callback(read).build();
+                }
+                Kind::Spread(bounds) => {
+                    let histogram = meter.f64_histogram(name).with_unit(unit).with_description(help);
+                    let histogram = histogram.with_boundaries(bounds()).build();
+                    let mut told: HashMap<Vec<KeyValue>, Told> = HashMap::new();
+                    self.on_each_snapshot(Box::new(move |now| {
+                        let Some(now) = part(now) else { return };
+                        (figure.read)(now, &mut |labels, value| {
+                            let Value::Spread(values) = value else { return };
+                            let series = attributes(labels);
+                            let record = |value| histogram.record(value, &series);
+                            match told.get_mut(&series) {
+                                Some(told) => told.catch_up(values, record),
+                                None => {
+                                    let mut first = Told::default();
+                                    first.catch_up(values, record);
+                                    told.insert(series, first);
+                                }
+                            }
+                        });
+                    }));
+                }
+            }
         }
     }
+
+    /// What answers for one figure whenever it is exported.
+    fn reader<S, T: 'static>(
+        self: &Arc<Self>,
+        figure: &'static Figure<S>,
+        part: Part<S>,
+        pick: fn(Value<'_>) -> Option<T>,
+    ) -> impl Fn(&dyn AsyncInstrument<T>) + Send + Sync + 'static {
+        let (source, seen) = (Arc::clone(self), AtomicU64::new(0));
+        move |instrument| {
+            let now = source.now(&seen);
+            let Some(now) = part(&now) else { return };
+            (figure.read)(now, &mut |labels, value| {
+                if let Some(value) = pick(value) {
+                    instrument.observe(value, &attributes(labels));
+                }
+            });
+        }
+    }
+
+    fn on_each_snapshot(&self, catch_up: CatchUp) {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).histograms.push(catch_up);
+    }
+
+    /// The snapshot of this export: a new one for who has seen the last one already.
+    fn now(&self, seen: &AtomicU64) -> Arc<Snapshot> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let Taken { now, number, histograms } = &mut *taken;
+        let now = match now {
+            Some(now) if seen.load(Ordering::Relaxed) < *number => Arc::clone(now),
+            _ => {
+                let new = Arc::new(self.metrics.snapshot());
+                histograms.iter_mut().for_each(|catch_up| catch_up(&new));
+                *number += 1;
+                *now = Some(Arc::clone(&new));
+                new
+            }
+        };
+        seen.store(*number, Ordering::Relaxed);
+        now
+    }
 }
 
-fn attributes_of(calls: &Calls) -> [KeyValue; 2] {
-    attributes(calls.method, calls.protocol)
-}
-
-fn attributes(method: &'static MethodSpec, protocol: Protocol) -> [KeyValue; 2] {
-    [KeyValue::new("rpc.method", method.full_name()), KeyValue::new("rpc.system.name", rpc_system(protocol))]
+fn attributes(labels: &[Label<'_>]) -> Vec<KeyValue> {
+    labels.iter().map(|(name, value)| KeyValue::new(*name, (*value).to_owned())).collect()
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tonic::Code;
 
-use super::metrics::{Calls, Distribution, Exported};
+use super::metrics::{Calls, Distribution};
 use crate::call::{CountMessages, MethodSpec, Protocol};
 
 /// Bounds of the buckets of a call's duration: those that OpenTelemetry advises, from 5 ms to 10 s, with finer ones
@@ -80,9 +80,15 @@ impl<const N: usize> Buckets<N> {
 }
 
 /// The bounds of the buckets of a call's duration, in seconds.
-#[cfg(feature = "opentelemetry")]
-pub(super) fn duration_bounds_seconds() -> impl Iterator<Item = f64> {
-    DURATION_BOUNDS_NANOS.iter().map(|nanos| *nanos as f64 / 1e9)
+#[cfg(any(feature = "opentelemetry", feature = "prometheus"))]
+pub(super) fn duration_bounds_seconds() -> Vec<f64> {
+    DURATION_BOUNDS_NANOS.iter().map(|nanos| *nanos as f64 / 1e9).collect()
+}
+
+/// The bounds of the buckets of a message's size, in bytes.
+#[cfg(any(feature = "opentelemetry", feature = "prometheus"))]
+pub(super) fn size_bounds_bytes() -> Vec<f64> {
+    SIZE_BOUNDS_BYTES.iter().map(|bytes| *bytes as f64).collect()
 }
 
 /// What is counted of one method over one protocol.
@@ -95,15 +101,13 @@ pub(super) struct Meter {
     finished: [OnceLock<Box<Buckets<DURATION_BUCKETS>>>; CODES],
     requests: Buckets<SIZE_BUCKETS>,
     replies: Buckets<SIZE_BUCKETS>,
-    exported: Exported,
 }
 
 impl Meter {
-    fn new(method: &'static MethodSpec, protocol: Protocol, exported: Exported) -> Self {
+    fn new(method: &'static MethodSpec, protocol: Protocol) -> Self {
         Self {
             method,
             protocol,
-            exported,
             started: AtomicU64::new(0),
             finished: [const { OnceLock::new() }; CODES],
             requests: Buckets::new(),
@@ -119,7 +123,6 @@ impl Meter {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let buckets = self.finished[code as usize].get_or_init(|| Box::new(Buckets::new()));
         buckets.record(&DURATION_BOUNDS_NANOS, nanos, nanos / DURATION_UNIT_NANOS);
-        self.exported.finish(self.method, self.protocol, code, took);
     }
 
     pub(super) fn reply(&self, bytes: usize) {
@@ -158,18 +161,16 @@ impl CountMessages for Meter {
 #[derive(Debug)]
 pub(super) struct MethodMeters {
     method: &'static MethodSpec,
-    exported: Exported,
     by_protocol: [OnceLock<Arc<Meter>>; Protocol::ALL.len()],
 }
 
 impl MethodMeters {
-    pub(super) fn new(method: &'static MethodSpec, exported: Exported) -> Self {
-        Self { method, exported, by_protocol: [const { OnceLock::new() }; Protocol::ALL.len()] }
+    pub(super) fn new(method: &'static MethodSpec) -> Self {
+        Self { method, by_protocol: [const { OnceLock::new() }; Protocol::ALL.len()] }
     }
 
     pub(super) fn over(&self, protocol: Protocol) -> &Arc<Meter> {
-        self.by_protocol[protocol as usize]
-            .get_or_init(|| Arc::new(Meter::new(self.method, protocol, self.exported.clone())))
+        self.by_protocol[protocol as usize].get_or_init(|| Arc::new(Meter::new(self.method, protocol)))
     }
 
     /// The protocols it was called over.
@@ -185,7 +186,7 @@ mod tests {
     #[test]
     fn what_is_recorded_is_read_in_seconds_and_bytes() {
         static METHOD: MethodSpec = MethodSpec::new("a.B", "C", "/a.B/C", crate::call::MethodKind::Unary);
-        let meter = Meter::new(&METHOD, Protocol::Grpc, Exported::default());
+        let meter = Meter::new(&METHOD, Protocol::Grpc);
         let micros = Duration::from_micros;
         for took in [micros(100), micros(101), micros(64_000), Duration::from_secs(1000)] {
             meter.start();

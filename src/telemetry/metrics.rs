@@ -1,18 +1,16 @@
 //! What a server counts, and the plain numbers that anybody may take of it.
 
 #[cfg(feature = "opentelemetry")]
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tonic::Code;
 
-#[cfg(feature = "opentelemetry")]
-use super::instruments::Instruments;
+use super::Runtime;
 use super::meter::MethodMeters;
 use crate::call::{MethodSpec, Protocol};
-use crate::scheduler::Scheduler;
+use crate::scheduler::{self, Scheduler};
 
 /// What a server counts of its calls and connections; given to
 /// [`ServerBuilder::metrics`](crate::server::ServerBuilder::metrics). Every clone counts the same server; given to a
@@ -38,16 +36,16 @@ pub struct Metrics(Arc<Shared>);
 struct Shared {
     server: Mutex<Server>,
     connections: Connections,
-    exported: Exported,
+    /// Whether a meter of OpenTelemetry has them.
+    #[cfg(feature = "opentelemetry")]
+    exported: AtomicBool,
 }
 
 /// What there is to read from: nothing, until there is a server.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Server {
     methods: Vec<Arc<MethodMeters>>,
-    #[cfg_attr(not(feature = "prometheus"), expect(dead_code, reason = "only a registry has figures of it"))]
     scheduler: Option<Scheduler>,
-    #[cfg_attr(not(feature = "prometheus"), expect(dead_code, reason = "only a registry has figures of it"))]
     runtime: Option<tokio::runtime::Handle>,
 }
 
@@ -59,7 +57,7 @@ impl Metrics {
 
     /// The counts at this moment.
     pub fn snapshot(&self) -> Snapshot {
-        let methods = self.server().methods.clone();
+        let Server { methods, scheduler, runtime } = self.server().clone();
         let connections = &self.0.connections.0;
         // In this order: one that comes and goes in between is not open for less than nothing.
         let closed = connections.closed.load(Ordering::Relaxed);
@@ -68,6 +66,8 @@ impl Metrics {
             calls: methods.iter().flat_map(|method| method.read()).collect(),
             connections_accepted: accepted,
             connections_open: accepted.saturating_sub(closed),
+            runtime: runtime.map(|runtime| Runtime::read(&runtime.metrics())),
+            scheduler: scheduler.map(|scheduler| scheduler.snapshot()),
         }
     }
 
@@ -79,7 +79,7 @@ impl Metrics {
     }
 
     pub(super) fn register(&self, method: &'static MethodSpec) -> Arc<MethodMeters> {
-        let meters = Arc::new(MethodMeters::new(method, self.0.exported.clone()));
+        let meters = Arc::new(MethodMeters::new(method));
         self.server().methods.push(Arc::clone(&meters));
         meters
     }
@@ -88,20 +88,10 @@ impl Metrics {
         &self.0.connections
     }
 
-    #[cfg(feature = "prometheus")]
-    pub(super) fn scheduler(&self) -> Option<Scheduler> {
-        self.server().scheduler.clone()
-    }
-
-    #[cfg(feature = "prometheus")]
-    pub(super) fn runtime(&self) -> Option<tokio::runtime::RuntimeMetrics> {
-        self.server().runtime.as_ref().map(tokio::runtime::Handle::metrics)
-    }
-
-    /// Tells those of each call as well; false if others are told already.
+    /// Gives them to a meter of OpenTelemetry; false if another has them already.
     #[cfg(feature = "opentelemetry")]
-    pub(super) fn export_by(&self, instruments: Instruments) -> bool {
-        self.0.exported.0.set(instruments).is_ok()
+    pub(super) fn begin_export(&self) -> bool {
+        !self.0.exported.swap(true, Ordering::Relaxed)
     }
 
     fn server(&self) -> MutexGuard<'_, Server> {
@@ -119,6 +109,10 @@ pub struct Snapshot {
     pub connections_accepted: u64,
     /// Those of them that are open, WebSockets included.
     pub connections_open: u64,
+    /// The tokio runtime; none before there is a server.
+    pub runtime: Option<Runtime>,
+    /// The scheduler of blocking code; none before there is a server.
+    pub scheduler: Option<scheduler::Snapshot>,
 }
 
 /// What was counted of one method over one protocol.
@@ -159,6 +153,12 @@ impl Distribution {
         self.counts.iter().sum()
     }
 
+    /// The upper bound of each bucket but the last, which has none.
+    #[cfg(any(feature = "opentelemetry", feature = "prometheus"))]
+    pub(super) fn bounds(&self) -> &[f64] {
+        &self.bounds
+    }
+
     /// Their sum.
     pub fn sum(&self) -> f64 {
         self.sum
@@ -171,20 +171,13 @@ impl Distribution {
     }
 }
 
-/// Who else is told of each call: OpenTelemetry, from the moment it wants to be.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Exported(#[cfg(feature = "opentelemetry")] Arc<OnceLock<Instruments>>);
-
-impl Exported {
-    #[cfg(feature = "opentelemetry")]
-    pub(super) fn finish(&self, method: &'static MethodSpec, protocol: Protocol, code: Code, took: Duration) {
-        if let Some(instruments) = self.0.get() {
-            instruments.finish(method, protocol, code, took);
-        }
+/// Times in seconds.
+impl From<&scheduler::Histogram> for Distribution {
+    fn from(times: &scheduler::Histogram) -> Self {
+        let bounds = times.buckets().filter_map(|(bound, _)| bound).map(|bound| bound.as_secs_f64());
+        let counts = times.buckets().map(|(_, count)| count);
+        Self::new(bounds.collect(), counts.collect(), times.sum().as_secs_f64())
     }
-
-    #[cfg(not(feature = "opentelemetry"))]
-    pub(super) fn finish(&self, _: &'static MethodSpec, _: Protocol, _: Code, _: Duration) {}
 }
 
 /// Counts connections as they come and go.

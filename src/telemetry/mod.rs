@@ -19,11 +19,18 @@
 mod access_log;
 #[cfg(feature = "prometheus")]
 mod collector;
+#[cfg(any(feature = "opentelemetry", feature = "prometheus"))]
+mod figures;
 #[cfg(feature = "opentelemetry")]
 mod instruments;
 mod meter;
 mod metrics;
 mod observer;
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(feature = "opentelemetry")]
+mod replay;
+mod runtime;
 #[cfg(feature = "prometheus")]
 mod scheduler_collector;
 mod span;
@@ -35,6 +42,9 @@ pub use collector::MetricsCollector;
 pub(crate) use metrics::Connections;
 pub use metrics::{Calls, Distribution, Metrics, Snapshot};
 pub(crate) use observer::{End, Observation, Observer, Telemetry};
+#[cfg(feature = "otlp")]
+pub use otlp::{Otlp, OtlpError};
+pub use runtime::{Runtime, RuntimeWorker};
 #[cfg(feature = "prometheus")]
 pub use scheduler_collector::SchedulerCollector;
 

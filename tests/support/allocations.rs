@@ -71,9 +71,15 @@ pub fn forget_peak() {
 
 /// Runs an ignored test of this binary alone, and passes on what it says.
 pub fn in_a_process_of_its_own(test: &str) {
+    in_a_process_with(&[], test);
+}
+
+/// The same with these variables in its environment.
+pub fn in_a_process_with(variables: &[(&str, &str)], test: &str) {
     let this = std::env::current_exe().expect("the test runs from a file");
-    let ended =
-        Command::new(this).args(["--exact", "--ignored", test]).output().expect("the test starts again");
+    let mut again = Command::new(this);
+    again.args(["--exact", "--ignored", test]).envs(variables.iter().copied());
+    let ended = again.output().expect("the test starts again");
     let said =
         format!("{}{}", String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     assert!(ended.status.success() && said.contains("1 passed"), "{said}");
