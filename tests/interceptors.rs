@@ -1,6 +1,5 @@
 //! Interceptors: one chain, seen by every protocol and every kind of method, before a message is decoded.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use serde_json::json;
 use crate::support::every_kind::every_kind;
 use crate::support::parity_service::User;
 use crate::support::parity_v1::{DescribeRequest, SumRequest};
-use crate::support::running::{Running, parity_builder, start};
+use crate::support::running::{parity_builder, start};
 use crate::support::wires::{ALL, Case};
 
 async fn only_friends(mut call: Call, next: Next) -> Result<Reply, Status> {
@@ -113,22 +112,6 @@ async fn a_panicking_interceptor_is_internal_to_its_caller() {
     assert_eq!(answer.json()["error"]["message"], "internal error");
     let answer = server.http.send(http::Method::GET, "/v1/describe", &[("x-friend", "yes")], "").await;
     assert!(answer.status.is_success());
-}
-
-/// tower's own layers fit.
-#[tokio::test]
-async fn a_layer_of_the_tower_ecosystem_is_an_interceptor() {
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    let count = tower::util::MapRequestLayer::new(move |call: Call| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        call
-    });
-    let server: Running = start(parity_builder().interceptor(count)).await;
-    for wire in ALL {
-        assert_eq!(server.call(wire, &Case::new("Echo", "/v1/echo", json!({}))).await.end, Ok(()));
-    }
-    assert_eq!(calls.load(Ordering::Relaxed), ALL.len());
 }
 
 /// Notes each method it is passed for, and its own name.

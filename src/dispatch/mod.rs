@@ -29,7 +29,7 @@ use at_once::Promptness;
 pub(crate) use at_once::{is_at_once, nobody};
 use drain::Drain;
 use in_flight::InFlight;
-use interceptor::{CallService, Interceptors};
+use interceptor::{Behind, CallService, Interceptors};
 use under_way::UnderWay;
 pub(crate) use watch::Dispatched;
 use watch::Watch;
@@ -109,6 +109,13 @@ struct Registry {
 /// them take.
 const REFUSAL_PUSHBACK_MS: u64 = 1_000;
 
+/// What a caller is told who finds every place taken.
+fn overloaded(message: &str) -> Status {
+    let mut status = Status::resource_exhausted(message);
+    status.metadata_mut().insert(RETRY_PUSHBACK_MS, REFUSAL_PUSHBACK_MS.into());
+    status
+}
+
 /// What to do about a method that blocks on the runtime.
 const ASYNC: &str = "make it `fn`, or wrap the call in run_blocking";
 
@@ -129,15 +136,20 @@ impl Dispatcher {
         let in_flight = InFlight::new(limits.in_flight_max);
         let drain = Drain::new(limits.drain_silence);
         let common = Arc::new(Common { limits, in_flight, drain });
-        let routes = methods.into_iter().map(|method| {
-            let Method { spec, blocking, reads_metadata, timeout, message_limits, handler } = method;
+        let handlers = methods.iter().map(|method| Behind {
+            method: method.spec,
+            service: CallService::new(Arc::clone(&method.handler)),
+        });
+        let chains = interceptors.around(handlers.collect());
+        let routes = methods.into_iter().zip(chains).map(|(method, chain)| {
+            let Method { spec, blocking, reads_metadata, timeout, message_limits, .. } = method;
             let advice = if blocking { AROUND_BLOCKING } else { ASYNC };
             let is_direct = !interceptors.has_any(spec);
             Arc::new(Route {
                 spec,
                 timeout,
                 message_limits,
-                service: interceptors.around(spec, CallService::new(handler)),
+                service: chain.service,
                 watched: scheduler.watch_with_advice(spec.full_name(), advice),
                 observer: telemetry.observer(spec),
                 promptness: Promptness::new(blocking),
@@ -197,9 +209,7 @@ impl Dispatcher {
     pub(crate) fn call(&self, route: &Arc<Route>, mut call: Call) -> Dispatched {
         let mut observed = route.observer.begin(&mut call);
         let Some(under_way) = UnderWay::begin(route) else {
-            let message = "the server has as many calls under way as it takes; try again later";
-            let mut status = Status::resource_exhausted(message);
-            status.metadata_mut().insert(RETRY_PUSHBACK_MS, REFUSAL_PUSHBACK_MS.into());
+            let status = overloaded("the server has as many calls under way as it takes; try again later");
             observed.finish(call.context(), End::Failed(&status));
             return Dispatched::refused(route.spec, status);
         };
