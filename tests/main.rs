@@ -45,6 +45,7 @@ mod streams;
 mod telemetry;
 mod tls;
 mod tls_choices;
+mod tls_files;
 mod tower_layers;
 mod traps;
 mod vanishing;

@@ -16,10 +16,12 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::support::certificates::{Authority, Client, Shown, agreed, is_whole, shown_by_server};
-use crate::support::dialed::{Dialed, Peers, grpc};
+use crate::support::certificates::{
+    Authority, Client, Shown, agreed, gets_through, grpc_over, is_whole, shown_by_server,
+};
+use crate::support::dialed::{Dialed, Peers};
 use crate::support::http_client::HttpClient;
-use crate::support::parity_v1::{EchoRequest, ParityClient};
+use crate::support::parity_v1::EchoRequest;
 use crate::support::running::{Running, parity_builder, run};
 
 const H2: &[&str] = &["h2"];
@@ -47,26 +49,8 @@ fn anywhere() -> Listener {
     Listener::at("127.0.0.1:0")
 }
 
-async fn grpc_over(
-    client: &Client,
-    address: SocketAddr,
-) -> Result<ParityClient, ambidex::tonic::transport::Error> {
-    let client = client.clone();
-    grpc(move || {
-        let client = client.clone();
-        async move { client.dial(address).await }
-    })
-    .await
-}
-
 fn hi() -> EchoRequest {
     EchoRequest { text: "hi".to_owned(), ..EchoRequest::default() }
-}
-
-/// Whether a client comes as far as an answer. In TLS 1.3 it may think so before the server has looked at its certificate.
-async fn gets_through(client: &Client, address: SocketAddr) -> bool {
-    let Ok(stream) = client.dial(address).await else { return false };
-    Dialed::http1(stream).await.echo("hi").await.is_ok()
 }
 
 #[tokio::test]

@@ -5,47 +5,20 @@ use std::path::PathBuf;
 
 use ambidex::server::{CertificateConfig, Config, Listener, ListenerConfig, Tls, TlsConfig};
 
-use crate::support::certificates::{Authority, Client, Shown, shown_by_server};
-use crate::support::dialed::Dialed;
+use crate::support::certificates::{Authority, Client, Shown, gets_through, shown_by_server};
+use crate::support::folder::Folder;
 use crate::support::running::{Running, parity_builder, run};
 
 const HTTP1: &[&str] = &["http/1.1"];
-
-/// Files that go with their folder.
-struct Files(PathBuf);
-
-impl Files {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("ambidex-tls-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    /// The paths of a chain and its key.
-    fn shown(&self, name: &str, shown: &Shown) -> [PathBuf; 2] {
-        [self.write(&format!("{name}.crt"), &shown.chain), self.write(&format!("{name}.key"), &shown.key)]
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 async fn serve(tls: Tls) -> Running {
     run(parity_builder().bind(Listener::at("127.0.0.1:0").tls(tls)).await.expect("a port"))
 }
 
-async fn gets_through(client: &Client, address: SocketAddr) -> bool {
-    let Ok(stream) = client.dial(address).await else { return false };
-    Dialed::http1(stream).await.echo("hi").await.is_ok()
+/// The paths of a chain and its key.
+fn files_of(folder: &Folder, name: &str, shown: &Shown) -> [PathBuf; 2] {
+    let chain = folder.write(&format!("{name}.crt"), &shown.chain);
+    [chain, folder.write(&format!("{name}.key"), &shown.key)]
 }
 
 async fn shown_for(client: &Client, address: SocketAddr, name: &str) -> Vec<u8> {
@@ -57,11 +30,11 @@ async fn a_client_is_shown_the_certificate_of_the_name_it_asks_for() {
     let authority = Authority::new("ours");
     let (first, shop) = (authority.server(), authority.server_of(&["shop.example", "*.shop.example"]));
     let late = authority.server_of(&["shop.example", "late.example"]);
-    let files = Files::new("names");
-    let [chain, key] = files.shown("first", &first);
+    let files = Folder::new("names");
+    let [chain, key] = files_of(&files, "first", &first);
     let mut tls = TlsConfig::new(chain, key);
     for (name, shown) in [("shop", &shop), ("late", &late)] {
-        let [chain, key] = files.shown(name, shown);
+        let [chain, key] = files_of(&files, name, shown);
         tls.more_certificates.push(CertificateConfig::new(chain, key));
     }
     let mut listener = ListenerConfig::at("127.0.0.1:0");
@@ -81,7 +54,7 @@ async fn a_client_is_shown_the_certificate_of_the_name_it_asks_for() {
     assert!(gets_through(&client, server.address).await);
     // One that is renewed.
     let renewed = authority.server_of(&["shop.example"]);
-    files.shown("shop", &renewed);
+    files_of(&files, "shop", &renewed);
     let seen = async {
         while shown_for(&client, server.address, "shop.example").await != renewed.der() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -105,7 +78,7 @@ async fn a_certificate_for_no_name_is_an_error_at_start_up() {
 async fn who_is_revoked_is_not_let_in() {
     let (authority, clients) = (Authority::new("ours"), Authority::new("clients"));
     let shown = authority.server();
-    let files = Files::new("revoked");
+    let files = Folder::new("revoked");
     let list = files.write("list", &clients.revokes(&[2]));
     let builder = Tls::from_pem(&shown.chain, &shown.key).client_ca_pem(clients.pem());
     let tls = builder.client_crl_file(list).load().unwrap();

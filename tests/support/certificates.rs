@@ -17,6 +17,9 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, HandshakeKind, RootCertStore};
 
+use super::dialed::{Dialed, grpc};
+use super::parity_v1::ParityClient;
+
 /// Who signs certificates.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -181,4 +184,23 @@ pub fn is_whole<S>(stream: &TlsStream<S>) -> bool {
 /// The certificate the server showed.
 pub fn shown_by_server<S>(stream: &TlsStream<S>) -> Vec<u8> {
     stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
+/// A gRPC client whose connections are that client's.
+pub async fn grpc_over(
+    client: &Client,
+    address: SocketAddr,
+) -> Result<ParityClient, ambidex::tonic::transport::Error> {
+    let client = client.clone();
+    grpc(move || {
+        let client = client.clone();
+        async move { client.dial(address).await }
+    })
+    .await
+}
+
+/// Whether a client comes as far as an answer. In TLS 1.3 it may think so before the server has looked at its certificate.
+pub async fn gets_through(client: &Client, address: SocketAddr) -> bool {
+    let Ok(stream) = client.dial(address).await else { return false };
+    Dialed::http1(stream).await.echo("hi").await.is_ok()
 }

@@ -7,6 +7,7 @@ pub mod dialed;
 pub mod edge_service;
 pub mod envelopes;
 pub mod every_kind;
+pub mod folder;
 pub mod frames;
 pub mod grpc_web;
 pub mod http_client;

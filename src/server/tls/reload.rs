@@ -14,7 +14,11 @@ use crate::scheduler::Scheduler;
 
 /// When files were changed, as far as can be told.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Stamps(Vec<(PathBuf, Option<(SystemTime, u64)>)>);
+pub(super) struct Stamps(Vec<(PathBuf, Option<Stamp>)>);
+
+/// A file as it is found: which it is, behind whatever links lead there, its time and its length. What is put in the
+/// place of another, by a link or by its name, may have the time and the length of that.
+type Stamp = (PathBuf, Option<u64>, SystemTime, u64);
 
 impl Stamps {
     pub(super) fn of<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Self {
@@ -30,10 +34,21 @@ pub(super) struct Seen {
     pub(super) failed: bool,
 }
 
-/// The time and the length of a file, behind whatever links lead there.
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+fn stamp(path: &Path) -> Option<Stamp> {
+    let found = std::fs::canonicalize(path).ok()?;
+    let metadata = std::fs::metadata(&found).ok()?;
+    Some((found, number(&metadata), metadata.modified().ok()?, metadata.len()))
+}
+
+/// The number of a file on its disk, where files have one.
+fn number(metadata: &std::fs::Metadata) -> Option<u64> {
+    #[cfg(unix)]
+    return Some(std::os::unix::fs::MetadataExt::ino(metadata));
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        None
+    }
 }
 
 impl Tls {
