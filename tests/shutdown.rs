@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use ambidex::{Code, Error};
+use ambidex::scheduler::{Job, LaneConfig};
+use ambidex::{Code, Error, lifespan};
 use serde_json::json;
 
 use crate::support::parity_v1::{CountRequest, EchoRequest, Plan};
-use crate::support::running::{parity, parity_with};
+use crate::support::running::{Running, parity, parity_builder, parity_with, start};
 use crate::support::wires::{Case, Wire};
 
 #[tokio::test]
@@ -64,6 +65,119 @@ async fn a_call_that_does_not_end_is_cut_off_and_said() {
     assert_eq!((told.status.as_u16(), &told.json()["error"]["status"]), (503, &json!("UNAVAILABLE")));
 }
 
+/// Longer than anybody waits here. The process ends with the threads that sleep so long.
+const STUCK: Duration = Duration::from_secs(120);
+
+fn stuck() -> EchoRequest {
+    let plan = Plan { sleep_ms: STUCK.as_millis() as i32, ..Plan::default() };
+    EchoRequest { plan: Some(plan), ..EchoRequest::default() }
+}
+
+impl Running {
+    /// Waits until so many jobs are on threads.
+    async fn until_running(&self, jobs: usize) {
+        while self.scheduler.snapshot().running != jobs {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn stopped_with_error(self) -> Error {
+        self.stopped().await.expect_err("work was cut off")
+    }
+}
+
+/// On no connection any more, and cut off all the same.
+#[tokio::test]
+async fn what_runs_for_a_client_who_has_left_is_said() {
+    for over_grpc in [true, false] {
+        let server = parity_with(|config| config.drain_timeout_ms = 200).await;
+        let (client, http) = (server.grpc().await, server.http.clone());
+        let call = tokio::spawn(async move {
+            if over_grpc {
+                let _ = client.echo_blocking(stuck()).await;
+            } else {
+                let body = json!({"plan": {"sleepMs": STUCK.as_millis() as u32}}).to_string();
+                http.post("/v1/blocking/echo", body).await;
+            }
+        });
+        server.until_running(1).await;
+        call.abort();
+        while server.scheduler.snapshot().orphaned == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let error = server.stopped_with_error().await;
+        assert!(
+            matches!(error, Error::DrainTimeout { connections: 0, left_running: 1, shed: 0, .. }),
+            "{error}"
+        );
+        assert_eq!(error.to_string(), "1 blocking job still ran when the time to drain was over");
+    }
+}
+
+#[tokio::test]
+async fn what_runs_past_its_deadline_is_said() {
+    let server = parity_with(|config| config.drain_timeout_ms = 200).await;
+    let mut request = ambidex::Request::new(stuck());
+    request.set_timeout(Duration::from_millis(200));
+    let late = server.grpc().await.echo_blocking(request).await.unwrap_err();
+    assert_eq!(late.code(), Code::DeadlineExceeded);
+    server.until_running(1).await;
+    let error = server.stopped_with_error().await;
+    assert!(matches!(error, Error::DrainTimeout { connections: 0, left_running: 1, shed: 0, .. }), "{error}");
+}
+
+/// Of three jobs in a lane for one at a time, two never run; a fourth runs and waits for something that does not come.
+#[tokio::test]
+async fn detached_work_is_said() {
+    let server = parity_with(|config| config.drain_timeout_ms = 200).await;
+    let lane = server.scheduler.lane_with(LaneConfig::new("one at a time").max_concurrency(1));
+    for _ in 0..3 {
+        let (scheduler, job) = (server.scheduler.clone(), Job::new("detached").lane(lane.clone()));
+        tokio::spawn(async move { scheduler.run_blocking_job(job, || std::thread::sleep(STUCK)).await });
+    }
+    server.until_running(1).await;
+    while server.scheduler.snapshot().queued != 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let error = server.stopped_with_error().await;
+    assert!(matches!(error, Error::DrainTimeout { connections: 0, left_running: 1, shed: 2, .. }), "{error}");
+
+    let server = parity_with(|config| config.drain_timeout_ms = 200).await;
+    tokio::spawn(server.scheduler.run_future(Job::new("waits"), std::future::pending::<()>()));
+    while server.scheduler.snapshot().open == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    server.until_running(0).await;
+    let error = server.stopped_with_error().await;
+    assert_eq!(error.to_string(), "1 blocking job still waited when the time to drain was over");
+}
+
+#[tokio::test]
+async fn work_that_ends_while_the_server_drains_is_no_failure() {
+    let server = parity().await;
+    let scheduler = server.scheduler.clone();
+    let detached = tokio::spawn(async move {
+        scheduler.run_blocking(|| std::thread::sleep(Duration::from_millis(500))).await
+    });
+    server.until_running(1).await;
+    server.stopped().await.expect("nothing was cut off");
+    detached.await.unwrap().expect("it was let finish");
+}
+
+#[tokio::test]
+async fn a_start_hook_that_is_stuck_when_the_server_is_told_to_stop_is_said() {
+    let mut config = ambidex::server::Config::default();
+    config.drain_timeout_ms = 200;
+    let stuck = lifespan::blocking(|_| {
+        std::thread::sleep(STUCK);
+        Ok::<_, std::io::Error>(())
+    });
+    let server = start(parity_builder().config(config).on_start("stuck", stuck)).await;
+    server.until_running(1).await;
+    let error = server.stopped_with_error().await;
+    assert!(matches!(error, Error::DrainTimeout { connections: 0, left_running: 1, .. }), "{error}");
+}
+
 #[tokio::test]
 async fn a_stuck_thread_does_not_hold_a_server() {
     let server = parity_with(|config| config.drain_timeout_ms = 200).await;
@@ -109,6 +223,48 @@ async fn a_silent_stream_ends_with_unavailable() {
     assert_eq!(answer.lines().last().unwrap()["status"]["code"], Code::Unavailable as i32);
     drop((watching, client));
     stopped.await.unwrap().expect("nothing was cut off");
+}
+
+/// The record of the end is an event, which an `EventSource` sees before it connects anew, elsewhere.
+#[tokio::test]
+async fn a_stream_of_events_drains_like_others() {
+    let server = parity_with(|config| {
+        config.drain_silence_ms = 400;
+        config.stream_keep_alive_ms = 20;
+    })
+    .await;
+    let http = server.http.clone();
+    let events = |path: &'static str| {
+        let http = http.clone();
+        tokio::spawn(async move {
+            let headers = [("accept", "text/event-stream")];
+            http.send(http::Method::GET, path, &headers, axum::body::Body::empty()).await
+        })
+    };
+    let silent = events("/v1/count?to=2&pause_ms=3600000");
+    let silent_blocking = events("/v1/blocking/count?to=1&pause_ms=2500");
+    let busy = events("/v1/count?to=20&pause_ms=60");
+    // The heads of the silent ones are out, and comments that they are still there.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    server.stopped().await.expect("nothing was cut off");
+    for silent in [silent, silent_blocking] {
+        let answer = silent.await.unwrap();
+        let (before, end) = answer.text().rsplit_once("event: status\n").map_or_else(
+            || panic!("no end: {}", answer.text()),
+            |(before, end)| (before.to_owned(), end.to_owned()),
+        );
+        assert!(before.contains(": still here") && !before.contains("data:"), "{before}");
+        let end = end.trim().strip_prefix("data: ").expect("data");
+        let end: serde_json::Value = serde_json::from_str(end).expect("JSON");
+        assert_eq!(end["code"], Code::Unavailable as i32, "{end}");
+        assert_eq!(end["message"], "the server is shutting down");
+    }
+    let busy = busy.await.unwrap().text();
+    assert_eq!(
+        (busy.matches("\ndata: {\"number\"").count(), busy.contains("\"code\":0")),
+        (20, true),
+        "{busy}"
+    );
 }
 
 #[tokio::test]

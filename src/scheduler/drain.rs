@@ -39,10 +39,12 @@ fn shut(pool: &Pool, completed_before: u64) -> DrainOutcome {
     let now = pool.now();
     let mut policy = pool.policy();
     let (shed, mut idle) = policy.close(now);
+    let counts = policy.counts();
     let outcome = DrainOutcome {
         finished: policy.totals.completed - completed_before,
         shed: shed.len(),
-        left_running: policy.counts().running,
+        left_running: counts.running,
+        left_open: counts.open,
     };
     idle.extend(Pool::summon_watcher(&mut policy));
     drop(policy);

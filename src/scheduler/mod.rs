@@ -93,6 +93,9 @@ pub struct DrainOutcome {
     pub shed: usize,
     /// Jobs that still held a thread at the deadline. They go on; nobody waits for them.
     pub left_running: usize,
+    /// Streams and futures that had begun and not ended at the deadline, whether or not they held a thread. They get none any
+    /// more.
+    pub left_open: usize,
 }
 
 impl Scheduler {

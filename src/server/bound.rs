@@ -19,7 +19,7 @@ use super::{Config, Error, Health, Listener, connections, shutdown, tls};
 use crate::call::Deadline;
 use crate::http::WebSockets;
 use crate::local::Local;
-use crate::scheduler::Scheduler;
+use crate::scheduler::{DrainOutcome, Scheduler};
 use crate::telemetry::Connections;
 
 /// A server that listens and does not accept yet.
@@ -45,7 +45,7 @@ pub(super) struct Listening {
 
 impl Listening {
     /// Begins to listen as `listener` wishes, for the edges that it serves.
-    pub(super) async fn open(listener: Listener, front: &Front) -> Result<Self, Error> {
+    pub(super) async fn open(listener: Listener, front: &Front, for_tonic: bool) -> Result<Self, Error> {
         let (name, serves, tls) = (listener.name(), listener.serves, listener.tls.clone());
         let front = match serves {
             Serves::All => front.clone(),
@@ -55,7 +55,7 @@ impl Listening {
         let open = async {
             let socket = Socket::open(listener).await?;
             let address = socket.address()?;
-            Ok(Self { address, entrance: Entrance { socket, serves, tls, front } })
+            Ok(Self { address, entrance: Entrance { socket, serves, tls, front, for_tonic } })
         };
         open.await.map_err(|source| Error::Listen { address: name, source })
     }
@@ -161,21 +161,26 @@ impl BoundServer {
         &self.scheduler
     }
 
-    /// Serves until SIGTERM or Ctrl-C, then drains.
+    /// Serves until SIGTERM or Ctrl-C, then drains. A second one of either ends the process at once, with the exit code
+    /// 128 and the signal's number: who sends it does not want to wait. For another end, see
+    /// [`serve_until`](Self::serve_until), which knows no signals.
     ///
     /// # Errors
     ///
-    /// When calls had to be cut off at the end of the drain, or a hook failed.
+    /// When calls or blocking jobs had to be cut off at the end of the drain, or a hook failed.
     pub async fn serve(self) -> Result<(), Error> {
-        let signal = shutdown::signal()?;
-        self.serve_until(signal).await
+        let (first, second) = shutdown::signals()?;
+        tokio::select! {
+            served = self.serve_until(first) => served,
+            never = second => match never {},
+        }
     }
 
     /// Runs the start hooks, serves until `stop` resolves, drains, and runs the stop hooks.
     ///
     /// # Errors
     ///
-    /// When calls had to be cut off at the end of the drain, or a hook failed.
+    /// When calls or blocking jobs had to be cut off at the end of the drain, or a hook failed.
     pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let server = self.lifespan();
         let Self { listeners, mut addresses, local, scheduler, websockets, health, hooks, .. } = self;
@@ -193,7 +198,8 @@ impl BoundServer {
         };
         if let Some(mut errors) = failed {
             readiness.stopping();
-            scheduler.drain(Deadline::after(config.drain_timeout())).await;
+            let jobs = scheduler.drain(Deadline::after(config.drain_timeout())).await;
+            errors.extend(drain_timeout(0, jobs, addresses.swap_remove(0)));
             errors.extend(ended_by(stop_hooks, server, &config).await);
             return Error::all(errors);
         }
@@ -237,11 +243,10 @@ impl BoundServer {
             cut += websockets.count();
             let _ = tokio::time::timeout(LAST_WORDS, websockets.closed()).await;
         }
-        // Last, since calls in flight may still have been offloading.
-        scheduler.drain(deadline).await;
-        let address = addresses.swap_remove(0);
-        let cut_off = (cut > 0).then_some(Error::DrainTimeout { connections: cut, address });
-        let mut errors: Vec<_> = cut_off.into_iter().collect();
+        // Last, since calls in flight may still have been offloading. What runs for a client that has left, or for nobody, is
+        // on no connection, and is cut off all the same.
+        let jobs = scheduler.drain(deadline).await;
+        let mut errors: Vec<_> = drain_timeout(cut, jobs, addresses.swap_remove(0)).into_iter().collect();
         errors.extend(ended_by(stop_hooks, server, &config).await);
         Error::all(errors)
     }
@@ -267,6 +272,15 @@ async fn ended_by(hooks: StopHooks, mut server: Lifespan, config: &Config) -> Ve
     server.scheduler = Scheduler::new(config.scheduler.clone(), tokio::runtime::Handle::current());
     let failed = hooks.stop(&server, config.stop_hook_timeout()).await;
     failed.into_iter().map(Error::StopHook).collect()
+}
+
+/// What a drain had to cut off, if it had to.
+fn drain_timeout(connections: usize, jobs: DrainOutcome, address: Address) -> Option<Error> {
+    let DrainOutcome { left_running, shed, left_open, .. } = jobs;
+    // Of those that have begun, the ones without a thread: some of them may be in line for one.
+    let shed = shed.max(left_open.saturating_sub(left_running));
+    let is_clean = connections == 0 && left_running == 0 && shed == 0;
+    (!is_clean).then_some(Error::DrainTimeout { connections, left_running, shed, address })
 }
 
 /// Cuts off the WebSockets that are left: nobody else would.

@@ -82,11 +82,16 @@ pub enum Error {
     /// More than one thing did not end well.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Several(Vec<Error>),
-    /// The drain ran out of time with calls still under way; they were cut off.
-    #[error("{connections} connections still had calls under way when the time to drain was over")]
+    /// The drain ran out of time with something still under way; that was cut off.
+    #[error("{}", cut_off(*connections, *left_running, *shed))]
     DrainTimeout {
         /// Connections that were closed with calls on them.
         connections: usize,
+        /// Jobs of blocking code that still ran, whether or not anybody waits for them. They hold their threads until they
+        /// return or the process ends.
+        left_running: usize,
+        /// Jobs of blocking code that still waited, for a thread or, having begun, for what they await, and were let go.
+        shed: usize,
         /// Where the server listened first of all.
         address: Address,
     },
@@ -103,9 +108,40 @@ impl Error {
     }
 }
 
+/// What was cut off, in words. What there was none of is not mentioned.
+fn cut_off(connections: usize, left_running: usize, shed: usize) -> String {
+    let counted = |count: usize, one: &str, several: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        _ => Some(format!("{count} {several}")),
+    };
+    let cut = [
+        counted(connections, "connection still had calls under way", "connections still had calls under way"),
+        counted(left_running, "blocking job still ran", "blocking jobs still ran"),
+        counted(shed, "blocking job still waited", "blocking jobs still waited"),
+    ];
+    let cut: Vec<_> = cut.into_iter().flatten().collect();
+    format!("{} when the time to drain was over", cut.join(", "))
+}
+
 /// As it is displayed: `main` prints errors it returns with `Debug`.
 impl std::fmt::Debug for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut_off;
+
+    #[test]
+    fn only_what_was_cut_off_is_said() {
+        let end = "when the time to drain was over";
+        assert_eq!(cut_off(2, 0, 0), format!("2 connections still had calls under way {end}"));
+        assert_eq!(cut_off(0, 1, 0), format!("1 blocking job still ran {end}"));
+        let all =
+            "1 connection still had calls under way, 3 blocking jobs still ran, 1 blocking job still waited";
+        assert_eq!(cut_off(1, 3, 1), format!("{all} {end}"));
     }
 }

@@ -162,6 +162,27 @@ async fn calls_that_outlast_the_drain_are_told_so_and_the_exit_code_tells() {
     assert_eq!(over_http.await.unwrap().expect("an answer").status(), 503);
     let ended = tokio::task::spawn_blocking(|| server.ended()).await.unwrap();
     assert_eq!((ended.exit_code, ended.begun, ended.answered), (Some(1), 2, 0), "{ended:?}");
-    let why = "Error: 2 connections still had calls under way when the time to drain was over";
+    let why = "Error: 2 connections still had calls under way, 1 blocking job still ran when the time to drain was over";
     assert!(ended.stderr.contains(why), "{ended:?}");
+}
+
+/// The drain would take longer than anybody waits here.
+#[tokio::test]
+async fn a_second_signal_ends_the_process_at_once() {
+    for (number, second, exit_code) in [(86, "-TERM", 143), (87, "-INT", 130)] {
+        let settings = Settings { drain_timeout_ms: 3_600_000, ..settings_of("hurried", number) };
+        let server = ServerProcess::start(&settings);
+        let client = ParityClient::connect(format!("http://{}", server.address)).await.unwrap();
+        let plan = Plan { sleep_ms: 3_600_000, ..Plan::default() };
+        let request = EchoRequest { plan: Some(plan), ..EchoRequest::default() };
+        let call = tokio::spawn(async move { client.echo_blocking(request).await });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        server.terminate();
+        until("nobody listens any more", || std::net::TcpStream::connect(server.address).is_err()).await;
+        server.signal(second);
+        let ended = tokio::task::spawn_blocking(|| server.killed());
+        let ended = tokio::time::timeout(PATIENCE, ended).await.expect("at once");
+        assert_eq!(ended.unwrap(), Some(exit_code));
+        assert!(call.await.unwrap().is_err(), "nobody answers it any more");
+    }
 }

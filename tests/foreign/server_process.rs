@@ -81,8 +81,18 @@ impl ServerProcess {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        self.signal("-TERM");
+    }
+
+    /// Sends a signal, as `kill` spells it.
+    pub fn signal(&self, signal: &str) {
+        let killed = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(killed.expect("kill runs").success());
+    }
+
+    /// Waits for the end of one that has no time to say how it was.
+    pub fn killed(mut self) -> Option<i32> {
+        self.child.wait().expect("the server ends").code()
     }
 
     /// Waits for its end.

@@ -52,6 +52,19 @@ async fn a_drain_waits_for_a_stream_that_is_still_being_read() {
 }
 
 #[tokio::test]
+async fn a_future_that_waits_off_its_thread_is_left_open() {
+    let scheduler = scheduler(threads(1));
+    let waiting = scheduler.run_future(Job::new("waits"), std::future::pending::<()>());
+    let waiting = begun(waiting).await;
+    eventually(&scheduler, "it has begun, and let go of its thread", |now| now.open == 1 && now.running == 0);
+    let outcome = scheduler.drain(Deadline::after(Duration::from_millis(20))).await;
+    assert_eq!((outcome.shed, outcome.left_running, outcome.left_open), (0, 0, 1));
+    drop(waiting);
+    let again = scheduler.drain(Deadline::after(Duration::from_secs(20))).await;
+    assert_eq!(again.left_open, 0);
+}
+
+#[tokio::test]
 async fn draining_twice_is_draining_once() {
     let scheduler = scheduler(threads(1));
     scheduler.run(Job::new("job"), || ()).await.unwrap();
