@@ -16,11 +16,11 @@ fn file(name: &str, text: &str) -> PathBuf {
     path
 }
 
-fn from_toml(name: &str, text: &str) -> Result<Config, ConfigError> {
+pub fn from_toml(name: &str, text: &str) -> Result<Config, ConfigError> {
     ConfigSources::new().file(file(name, text)).load()
 }
 
-fn from_variables<const N: usize>(variables: [(&str, &str); N]) -> Result<Config, ConfigError> {
+pub fn from_variables<const N: usize>(variables: [(&str, &str); N]) -> Result<Config, ConfigError> {
     ConfigSources::new().variables("AMBIDEX", variables).load()
 }
 

@@ -80,61 +80,84 @@ async fn compressed(server: &Running, encoding: CompressionEncoding, text: &str)
     grpc.ready().await.unwrap();
     let request = Request::new(EchoRequest { text: text.to_owned(), ..EchoRequest::default() });
     let path = http::uri::PathAndQuery::from_static("/parity.v1.Parity/Echo");
-    let codec = Codec;
-    let response = grpc.unary(request, path, codec).await.unwrap();
+    let response = grpc.unary(request, path, Codec::new()).await.unwrap();
     assert!(response.metadata().get("grpc-encoding").is_some(), "the reply is compressed too");
     response.into_inner()
 }
 
 /// Prost messages as tonic frames them.
-struct Codec;
+pub struct Codec<E, D>(std::marker::PhantomData<fn(E) -> D>);
 
-impl tonic::codec::Codec for Codec {
-    type Encode = EchoRequest;
-    type Decode = EchoResponse;
+impl<E, D> Codec<E, D> {
+    pub fn new() -> Self {
+        Self(std::marker::PhantomData)
+    }
+}
+
+impl<E, D> tonic::codec::Codec for Codec<E, D>
+where
+    E: prost::Message + 'static,
+    D: prost::Message + Default + 'static,
+{
+    type Encode = E;
+    type Decode = D;
     type Encoder = Self;
     type Decoder = Self;
 
     fn encoder(&mut self) -> Self {
-        Self
+        Self::new()
     }
 
     fn decoder(&mut self) -> Self {
-        Self
+        Self::new()
     }
 }
 
-impl tonic::codec::Encoder for Codec {
-    type Item = EchoRequest;
+impl<E: prost::Message, D> tonic::codec::Encoder for Codec<E, D> {
+    type Item = E;
     type Error = ambidex::Status;
 
-    fn encode(
-        &mut self,
-        item: EchoRequest,
-        dst: &mut tonic::codec::EncodeBuf<'_>,
-    ) -> Result<(), ambidex::Status> {
-        prost::Message::encode(&item, dst).unwrap();
+    fn encode(&mut self, item: E, dst: &mut tonic::codec::EncodeBuf<'_>) -> Result<(), ambidex::Status> {
+        item.encode(dst).unwrap();
         Ok(())
     }
 }
 
-impl tonic::codec::Decoder for Codec {
-    type Item = EchoResponse;
+impl<E, D: prost::Message + Default> tonic::codec::Decoder for Codec<E, D> {
+    type Item = D;
     type Error = ambidex::Status;
 
-    fn decode(
-        &mut self,
-        src: &mut tonic::codec::DecodeBuf<'_>,
-    ) -> Result<Option<EchoResponse>, ambidex::Status> {
-        Ok(Some(prost::Message::decode(src).unwrap()))
+    fn decode(&mut self, src: &mut tonic::codec::DecodeBuf<'_>) -> Result<Option<D>, ambidex::Status> {
+        Ok(Some(D::decode(src).unwrap()))
     }
+}
+
+/// What a message says that has these flags, by the codecs themselves.
+pub fn unpacked(coding: &str, flags: u8, message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let read =
+        |mut decoder: Box<dyn std::io::Read + '_>, out: &mut Vec<u8>| decoder.read_to_end(out).unwrap();
+    match (flags, coding) {
+        (0, _) => out.extend_from_slice(message),
+        (1, "gzip") => drop(read(Box::new(flate2::read::GzDecoder::new(message)), &mut out)),
+        (1, "deflate") => drop(read(Box::new(flate2::read::ZlibDecoder::new(message)), &mut out)),
+        (1, "zstd") => drop(read(Box::new(zstd::Decoder::new(message).unwrap()), &mut out)),
+        other => panic!("{other:?}"),
+    }
+    out
 }
 
 #[tokio::test]
 async fn a_content_type_of_grpc_is_told_from_others() {
     let server = parity().await;
     let empty = Bytes::from_static(&[0, 0, 0, 0, 0]);
-    for content_type in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"] {
+    for content_type in [
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc;charset=utf-8",
+        "Application/gRPC",
+        "APPLICATION/GRPC+PROTO; a=b",
+    ] {
         let headers = [("content-type", content_type), ("te", "trailers")];
         let http2 = server.http.http2();
         let answer = http2.send(Method::POST, "/parity.v1.Parity/Echo", &headers, empty.clone()).await;

@@ -43,6 +43,22 @@ async fn an_error_is_in_the_head_and_a_wrong_method_one_too() {
     assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "that is no gRPC-Web");
 }
 
+/// As every media type.
+#[tokio::test]
+async fn capitals_and_parameters_make_no_difference() {
+    let server = parity().await;
+    for content_type in ["Application/gRPC-Web", "application/GRPC-web+Proto; charset=utf-8"] {
+        let headers = [("content-type", content_type)];
+        let answer =
+            server.http.send(Method::POST, ECHO, &headers, vec![0, 0, 0, 0, 4, 10, 2, 104, 105]).await;
+        assert_eq!(answer.header("content-type"), "application/grpc-web+proto", "{content_type}");
+        assert_eq!(answer.body[..9], [0, 0, 0, 0, 4, 10, 2, 104, 105]);
+    }
+    let headers = [("content-type", "APPLICATION/GRPC-WEB-TEXT"), ("accept", "application/grpc-web-text")];
+    let answer = server.http.send(Method::POST, ECHO, &headers, "AAAAAAQKAmhp").await;
+    assert!(answer.text().starts_with("AAAAAAQKAmhp"), "{answer:?}");
+}
+
 /// What a browser asks first, and what it wants to see in the answer.
 async fn asked_by_a_page(server: &Running, origin: &str) -> (String, String) {
     let headers = [

@@ -18,13 +18,17 @@ mod connect;
 mod connections;
 mod deadlines;
 mod grpc;
+mod grpc_compression;
+mod grpc_json;
 mod grpc_web;
 mod health;
 mod house;
 mod http;
+mod http2;
 mod interceptors;
 mod kinds;
 mod lifespan;
+mod limits;
 #[cfg(unix)]
 mod listeners;
 mod metrics;
@@ -51,3 +55,5 @@ mod traps;
 mod vanishing;
 mod watchdog;
 mod websocket;
+#[cfg(unix)]
+mod written_for_tonic;

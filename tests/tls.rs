@@ -10,6 +10,7 @@ use ambidex::Error;
 use ambidex::call::Peer;
 use ambidex::server::{Config, Listener, Tls};
 use axum::routing::get;
+use futures_util::{SinkExt, StreamExt};
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -19,7 +20,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use crate::support::certificates::{
     Authority, Client, Shown, agreed, gets_through, grpc_over, is_whole, shown_by_server,
 };
-use crate::support::dialed::{Dialed, Peers};
+use crate::support::dialed::{Dialed, Peers, post};
+use crate::support::envelopes::envelope;
 use crate::support::http_client::HttpClient;
 use crate::support::parity_v1::EchoRequest;
 use crate::support::running::{Running, parity_builder, run};
@@ -51,6 +53,14 @@ fn anywhere() -> Listener {
 
 fn hi() -> EchoRequest {
     EchoRequest { text: "hi".to_owned(), ..EchoRequest::default() }
+}
+
+/// Whether a client comes as far as an answer over gRPC.
+async fn gets_through_by_grpc(client: &Client, address: SocketAddr) -> bool {
+    match grpc_over(client, address).await {
+        Ok(client) => client.echo(hi()).await.is_ok(),
+        Err(_) => false,
+    }
 }
 
 #[tokio::test]
@@ -141,16 +151,37 @@ async fn clients_are_known_by_their_certificates_over_every_protocol() {
     let client = |alpn| authority.trusted_by(Some(&alice), alpn);
     let mut http1 = Dialed::http1(client(HTTP1).dial(server.address).await.unwrap()).await;
     assert_eq!(http1.echo("hi").await.unwrap().status, StatusCode::OK);
-    identified(peers.last());
+    identified(peers.only());
     let whoami = http::Request::get("http://localhost/whoami").header("host", "localhost");
     let whoami = http1.send(whoami.body(axum::body::Body::empty()).unwrap()).await.unwrap();
     assert_eq!(whoami.text(), "alice");
     let mut http2 = Dialed::http2(client(H2).dial(server.address).await.unwrap()).await;
     assert_eq!(http2.echo("hi").await.unwrap().status, StatusCode::OK);
-    identified(peers.last());
+    identified(peers.only());
+    for connection in [&mut http1, &mut http2] {
+        // Connect: one message, and a stream of them; gRPC-Web.
+        for (method, content_type, body) in [
+            ("Echo", "application/json", b"{}".to_vec()),
+            ("Sum", "application/connect+json", envelope(0, b"{}")),
+            ("Echo", "application/grpc-web+proto", envelope(0, b"")),
+        ] {
+            let mut request = post(&format!("/parity.v1.Parity/{method}"), body);
+            request.headers_mut().insert("content-type", content_type.parse().unwrap());
+            let answer = connection.send(request).await.unwrap();
+            assert_eq!(answer.status, StatusCode::OK, "{content_type}: {answer:?}");
+            identified(peers.only());
+        }
+    }
     let over_grpc = grpc_over(&client(H2), server.address).await.unwrap();
     over_grpc.echo(hi()).await.unwrap();
-    identified(peers.last());
+    identified(peers.only());
+    let request = "wss://localhost/parity.v1.Parity/Echo".into_client_request().unwrap();
+    let stream = client(HTTP1).dial(server.address).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.expect("open");
+    socket.send(tungstenite::Message::text("{}")).await.unwrap();
+    let record = socket.next().await.expect("a record").unwrap();
+    assert!(record.to_text().unwrap().contains("result"), "{record}");
+    identified(peers.only());
 
     // The same client again, which would resume its session if it could: it shows its certificate anew.
     let again = client(HTTP1);
@@ -194,26 +225,28 @@ async fn who_shows_no_good_certificate_is_not_let_in() {
     let peers = Peers::default();
     let server = serve(anywhere().tls(required), &peers, |_| {}).await;
     let lenient = serve(anywhere().tls(optional), &peers, |_| {}).await;
-    let nobody = authority.trusted_by(None, HTTP1);
-    let alice = authority.trusted_by(Some(&clients.client("alice")), HTTP1);
-    let impostor = authority.trusted_by(Some(&stranger.client("alice")), HTTP1);
-    let late = authority.trusted_by(Some(&clients.expired_client("alice")), HTTP1);
-    // A server's certificate does not make a client.
-    let misused = authority.trusted_by(Some(&clients.server()), HTTP1);
-    for client in [&nobody, &impostor, &late, &misused] {
-        assert!(!gets_through(client, server.address).await);
-    }
-    for client in [&impostor, &late, &misused] {
-        assert!(!gets_through(client, lenient.address).await);
-    }
-    assert!(gets_through(&alice, server.address).await, "the others have disturbed nobody");
-    assert!(gets_through(&nobody, lenient.address).await);
-    assert!(peers.last().identity.is_none());
-    assert!(gets_through(&alice, lenient.address).await);
-    assert!(peers.last().identity.is_some());
-    let refused = grpc_over(&authority.trusted_by(None, H2), server.address).await;
-    if let Ok(client) = refused {
-        client.echo(hi()).await.expect_err("nor over gRPC");
+    for (alpn, over_grpc) in [(HTTP1, false), (H2, true)] {
+        let lets_in = async |client: &Client, server: &Running| match over_grpc {
+            true => gets_through_by_grpc(client, server.address).await,
+            false => gets_through(client, server.address).await,
+        };
+        let nobody = authority.trusted_by(None, alpn);
+        let alice = authority.trusted_by(Some(&clients.client("alice")), alpn);
+        let impostor = authority.trusted_by(Some(&stranger.client("alice")), alpn);
+        let late = authority.trusted_by(Some(&clients.expired_client("alice")), alpn);
+        // A server's certificate does not make a client.
+        let misused = authority.trusted_by(Some(&clients.server()), alpn);
+        for client in [&nobody, &impostor, &late, &misused] {
+            assert!(!lets_in(client, &server).await, "{alpn:?}");
+        }
+        for client in [&impostor, &late, &misused] {
+            assert!(!lets_in(client, &lenient).await, "{alpn:?}");
+        }
+        assert!(lets_in(&alice, &server).await, "the others have disturbed nobody: {alpn:?}");
+        assert!(lets_in(&nobody, &lenient).await, "{alpn:?}");
+        assert!(peers.last().identity.is_none());
+        assert!(lets_in(&alice, &lenient).await, "{alpn:?}");
+        assert!(peers.last().identity.is_some());
     }
 }
 

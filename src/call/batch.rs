@@ -71,6 +71,11 @@ impl Batch {
         (self.bounds, self.count_max) = (bounds, count_max);
     }
 
+    /// Takes messages of at most so many bytes, if it took larger ones.
+    pub(crate) fn hold_to(&mut self, message_max_bytes: usize) {
+        self.bounds.message_max_bytes = self.bounds.message_max_bytes.min(message_max_bytes);
+    }
+
     /// Where no more messages are ready: whether there will be, as soon as others had their turn.
     pub(crate) fn say_more_soon(&mut self, more_soon: bool) {
         self.more_soon = more_soon;
@@ -184,8 +189,8 @@ impl Batch {
     }
 
     /// The length of a message that was not added, since it is larger than allowed. The batch ends before it.
-    pub(crate) fn too_large(&self) -> Option<usize> {
-        self.too_large
+    pub(crate) fn take_too_large(&mut self) -> Option<usize> {
+        self.too_large.take()
     }
 
     /// The messages that do not lie alone, as one piece. They come first.
@@ -267,12 +272,12 @@ mod tests {
         let mut batch = Batch::new(BOUNDS);
         batch.push(&());
         batch.push(&"x".repeat(40));
-        assert_eq!((batch.count(), batch.too_large(), batch.is_full()), (1, Some(42), true));
+        assert_eq!((batch.count(), batch.is_full(), batch.take_too_large()), (1, true, Some(42)));
         assert_eq!((batch.take_gathered().map(|wire| wire.len()), batch.take_alone()), (Some(5), None));
         // Also where it would be small enough not to lie alone.
         let mut batch = Batch::new(Bounds { alone_min_bytes: 100, message_max_bytes: 1, ..BOUNDS });
         batch.push_bytes(0, Bytes::from_static(b"ab"));
-        assert_eq!((batch.count(), batch.too_large()), (0, Some(2)));
+        assert_eq!((batch.count(), batch.take_too_large()), (0, Some(2)));
     }
 
     /// Writes less than it says.

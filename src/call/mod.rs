@@ -10,6 +10,7 @@ mod code;
 mod context;
 mod deadline;
 mod http_words;
+pub(crate) mod media_type;
 mod metadata;
 mod method;
 #[cfg(feature = "opentelemetry")]
@@ -18,6 +19,7 @@ mod pace;
 mod peer;
 pub(crate) mod prefix;
 mod reply;
+mod reply_coding;
 mod request;
 mod scratch;
 pub mod timeout;
@@ -29,8 +31,10 @@ pub use context::{Context, Protocol, ServerState, check, current, value};
 pub use deadline::Deadline;
 pub use http_words::{HttpResponse, HttpRoute};
 pub use method::{Idempotency, MethodKind, MethodSpec};
+pub(crate) use peer::Connection;
 pub use peer::{Peer, PeerIdentity, UnixPeer};
 pub use reply::{Reply, Trailers};
+pub use reply_coding::ReplyCoding;
 pub use request::Call;
 pub(crate) use request::Head;
 pub use trace::TraceContext;
@@ -47,5 +51,6 @@ pub(crate) use metadata::{
 #[cfg(feature = "opentelemetry")]
 pub(crate) use otel::adopt as adopt_span;
 pub(crate) use pace::{Pace, Paced};
+pub(crate) use reply_coding::is_sent_as_it_is;
 pub(crate) use scratch::{gathered, with_scratch};
 pub(crate) use trace::go_on as go_on_with_trace;

@@ -3,8 +3,12 @@
 //! An edge hands it on and decides nothing by it, but for what a browser's page may do ([`Peer::tls`]). Who may call
 //! what is an interceptor's business.
 
+use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+use http::Extensions;
 
 /// Who called: the far end of the connection.
 ///
@@ -28,6 +32,43 @@ pub struct Peer {
     pub tls: bool,
     /// Who the caller is by its client certificate, which this server has checked.
     pub identity: Option<Arc<PeerIdentity>>,
+    /// The connection as tonic's own server would describe it, where somebody may ask.
+    pub(crate) connection: Connection,
+}
+
+/// What is known of a connection, in types of those who want to know. It says nothing of who is at its other end.
+#[derive(Clone, Default)]
+pub(crate) struct Connection(Option<Arc<Extensions>>);
+
+impl Connection {
+    const UNKNOWN: Self = Self(None);
+
+    pub(crate) fn new(known: Extensions) -> Self {
+        Self(Some(Arc::new(known)))
+    }
+
+    pub(crate) fn known(&self) -> Option<&Extensions> {
+        self.0.as_deref()
+    }
+}
+
+/// As like as any other: callers are told apart by who they are.
+impl PartialEq for Connection {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Connection {}
+
+impl Hash for Connection {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection")
+    }
 }
 
 /// The process at the other end of a Unix socket, as the kernel knows it.
@@ -72,18 +113,19 @@ impl PeerIdentity {
 impl Peer {
     /// The far end of a TCP connection.
     pub const fn socket(address: SocketAddr) -> Self {
-        Self { address: Some(address), unix: None, tls: false, identity: None }
+        let address = Some(address);
+        Self { address, unix: None, tls: false, identity: None, connection: Connection::UNKNOWN }
     }
 
     /// The far end of a Unix socket.
     pub const fn unix(pid: Option<i32>, uid: u32, gid: u32) -> Self {
         let unix = Some(UnixPeer { pid, uid, gid });
-        Self { address: None, unix, tls: false, identity: None }
+        Self { address: None, unix, tls: false, identity: None, connection: Connection::UNKNOWN }
     }
 
     /// A caller in the same process.
     pub const fn local() -> Self {
-        Self { address: None, unix: None, tls: false, identity: None }
+        Self { address: None, unix: None, tls: false, identity: None, connection: Connection::UNKNOWN }
     }
 }
 

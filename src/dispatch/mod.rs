@@ -21,8 +21,8 @@ use std::time::Duration;
 use foldhash::fast::FixedState;
 use tonic::Status;
 
-use crate::call::{Call, Deadline, MethodSpec, RETRY_PUSHBACK_MS, ServerState};
-use crate::handler::{MessageLimits, Method};
+use crate::call::{Call, Deadline, MethodSpec, RETRY_PUSHBACK_MS, ReplyCoding, ServerState};
+use crate::handler::Method;
 use crate::scheduler::{Scheduler, Watched};
 use crate::telemetry::{End, Observer, Telemetry};
 use at_once::Promptness;
@@ -45,6 +45,8 @@ pub(crate) struct Limits {
     pub(crate) timeout_max: Option<Duration>,
     /// How long a stream may be silent during a drain before it is ended.
     pub(crate) drain_silence: Duration,
+    /// The largest reply message, as wire bytes, of a method that has no bound of its own.
+    pub(crate) reply_max_bytes: usize,
 }
 
 /// A method that can be called: found by its path when the call is routed.
@@ -53,7 +55,12 @@ pub(crate) struct Route {
     pub(crate) spec: &'static MethodSpec,
     /// The longest a call may take.
     timeout: Option<Duration>,
-    pub(crate) message_limits: MessageLimits,
+    /// The largest request message, where the method has a bound of its own. How it is measured is its edge's business.
+    pub(crate) request_max_bytes: Option<usize>,
+    /// What replies over gRPC may be packed with, where the method has a choice of its own.
+    pub(crate) grpc_compression: Option<Arc<[ReplyCoding]>>,
+    /// The largest reply message, as wire bytes.
+    reply_max_bytes: usize,
     service: CallService,
     watched: Watched,
     observer: Observer,
@@ -143,12 +150,15 @@ impl Dispatcher {
         let chains = interceptors.around(handlers.collect());
         let routes = methods.into_iter().zip(chains).map(|(method, chain)| {
             let Method { spec, blocking, reads_metadata, timeout, message_limits, .. } = method;
+            let grpc_compression = method.grpc_compression;
             let advice = if blocking { AROUND_BLOCKING } else { ASYNC };
             let is_direct = !interceptors.has_any(spec);
             Arc::new(Route {
                 spec,
                 timeout,
-                message_limits,
+                request_max_bytes: message_limits.request_max_bytes,
+                grpc_compression,
+                reply_max_bytes: message_limits.reply_max_bytes.unwrap_or(common.limits.reply_max_bytes),
                 service: chain.service,
                 watched: scheduler.watch_with_advice(spec.full_name(), advice),
                 observer: telemetry.observer(spec),
@@ -222,17 +232,26 @@ impl Dispatcher {
     }
 }
 
+/// A reply message over its bound. Every wire's replies pass here, and so the bound is the same on each.
+#[cold]
+fn reply_too_large(length: usize, max_bytes: usize) -> Status {
+    Status::resource_exhausted(format!("a reply of {length} bytes is more than the {max_bytes} allowed"))
+}
+
 /// A method that never answers, and nothing around it.
 #[cfg(test)]
 fn route_for_tests(spec: &'static MethodSpec, in_flight_max: usize, scheduler: &Scheduler) -> Arc<Route> {
     let drain_silence = Duration::ZERO;
-    let limits = Limits { in_flight_max, timeout_default: None, timeout_max: None, drain_silence };
+    let reply_max_bytes = 1_000;
+    let limits =
+        Limits { in_flight_max, timeout_default: None, timeout_max: None, drain_silence, reply_max_bytes };
     let method = Method {
         spec,
         blocking: false,
         reads_metadata: true,
         timeout: None,
-        message_limits: MessageLimits::default(),
+        message_limits: crate::handler::MessageLimits::default(),
+        grpc_compression: None,
         handler: Arc::new(|_| Box::pin(std::future::pending())),
     };
     let (state, telemetry) = (ServerState::default(), Telemetry::default());

@@ -14,12 +14,12 @@ use tokio::task::coop;
 use tokio::time::Instant;
 use tonic::Status;
 
-use super::UnderWay;
 use super::alarm::Alarm;
 use super::at_once::is_at_once;
 use super::drain::StreamDrain;
 use super::panic::caught;
 use super::watch::Watch;
+use super::{UnderWay, reply_too_large};
 use crate::call::{Batch, CancelReason, Context, Deadline, Filled, MessageSource, MessageStream, Scoped};
 
 /// A handler that always has a message ready would leave its thread of the runtime to nobody else. After so many it
@@ -131,6 +131,13 @@ impl Streamed {
         Poll::Ready(Some(Err(self.watch.give_up(CancelReason::Shutdown))))
     }
 
+    /// How it ends at a message that is larger than it may be. Whoever still runs for it learns that nobody wants more.
+    #[cold]
+    fn too_large(&mut self, length: usize) -> Filled {
+        self.watch.context().cancellation().cancel(CancelReason::Requested);
+        Poll::Ready(Some(Err(reply_too_large(length, self.watch.reply_max_bytes()))))
+    }
+
     /// Ends it, and says how.
     fn end(&mut self, end: Option<Result<(), Status>>) -> Filled {
         self.ended = true;
@@ -199,7 +206,11 @@ impl MessageSource for Streamed {
         }
         self.alarm.set(cx);
         let (count, bytes) = (batch.count(), batch.gathered_bytes());
-        let filled = self.poll_held(batch);
+        batch.hold_to(self.watch.reply_max_bytes());
+        let mut filled = self.poll_held(batch);
+        if let Some(length) = batch.take_too_large() {
+            filled = self.too_large(length);
+        }
         let came = batch.count() - count;
         self.waits = filled.is_pending() && came == 0;
         batch.say_more_soon(filled.is_pending() && came > 0 && self.alarm.rang());
@@ -297,6 +308,24 @@ mod tests {
 
     fn message() -> Result<Bytes, Status> {
         Ok(Bytes::from_static(b"m"))
+    }
+
+    /// However it is asked for: in batches or one by one. What came before it arrives.
+    #[tokio::test]
+    async fn a_message_over_its_bound_ends_the_stream() {
+        let bound = 1_000;
+        let lengths = [bound, 1, bound + 1, 1];
+        let messages = || tokio_stream::iter(lengths.map(|length| Ok(Bytes::from(vec![b'm'; length]))));
+        let context = context(None);
+        let mut at_once = streamed(context.clone(), messages());
+        assert_eq!(read(&mut at_once).await, (2, None));
+        assert_eq!(read(&mut at_once).await, (0, Some(Some(Code::ResourceExhausted))));
+        assert_eq!(read(&mut at_once).await, (0, Some(None)));
+        assert!(context.is_cancelled(), "whoever runs for it learns that nobody wants more");
+        let streamed = Box::pin(streamed(self::context(None), messages()));
+        let items: Vec<_> = MessageStream::of(streamed).collect().await;
+        let [Ok(_), Ok(_), Err(status)] = &items[..] else { panic!("{items:?}") };
+        assert_eq!(status.message(), "a reply of 1001 bytes is more than the 1000 allowed");
     }
 
     /// Tells when it is dropped.

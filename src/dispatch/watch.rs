@@ -17,11 +17,11 @@ use http::StatusCode;
 use tokio::time::Sleep;
 use tonic::Status;
 
-use super::UnderWay;
 use super::at_once::is_at_once;
 use super::drain::Drain;
 use super::panic::caught;
 use super::stream::Streamed;
+use super::{UnderWay, reply_too_large};
 use crate::call::{
     Body, CancelReason, Cancelled, Context, HttpResponse, MessageStream, MethodSpec, Reply, Scoped,
     cancelled_status,
@@ -68,6 +68,11 @@ impl Watch {
     /// Hands on the call's place, for as long as a stream holds what its handler does.
     pub(super) fn hand_over(&mut self) -> UnderWay {
         self.under_way.hand_over()
+    }
+
+    /// The largest message it may reply with.
+    pub(super) fn reply_max_bytes(&self) -> usize {
+        self.under_way.reply_max_bytes
     }
 
     pub(super) fn drain(&self) -> &Drain {
@@ -241,6 +246,12 @@ impl Dispatched {
             && result.is_ok()
         {
             *result = Err(panicked);
+        }
+        if let Ok(Reply { body: Body::Message(message), trailers, .. }) = result
+            && message.len() > watch.reply_max_bytes()
+        {
+            let large = reply_too_large(message.len(), watch.reply_max_bytes());
+            *result = Err(trailers.along_with(large));
         }
         let reply = match result {
             Ok(reply) => reply,

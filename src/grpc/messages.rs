@@ -137,7 +137,11 @@ where
                         self.unread.push(data);
                         return Poll::Ready(Ok(true));
                     }
-                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                    // Nothing comes behind them, also where somebody's body would go on: tonic's does after an error.
+                    Err(frame) => {
+                        self.trailers = frame.into_trailers().ok();
+                        self.body = None;
+                    }
                 },
                 Some(Err(error)) => return Poll::Ready(Err(Status::from_error(error.into()))),
                 None => self.body = None,
@@ -238,6 +242,16 @@ mod tests {
         }
         let bytes: Vec<_> = wire.chunks(1).collect();
         assert_eq!(read(&bytes, None).await.0.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn nothing_comes_behind_the_trailers() {
+        let message = || Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"\0\0\0\0\x01a")));
+        let frames = [message(), Ok(Frame::trailers(HeaderMap::new())), message()];
+        let mut messages = Messages::new(StreamBody::new(tokio_stream::iter(frames)), None, 10);
+        assert!(messages.next().await.expect("a message").is_ok());
+        assert!(messages.next().await.is_none());
+        assert!(messages.take_trailers().is_some());
     }
 
     #[tokio::test]

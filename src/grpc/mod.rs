@@ -25,8 +25,9 @@ use http_body::Body as HttpBody;
 use tonic::Status;
 use tonic::codegen::StdError;
 
+use crate::call::media_type::behind;
 use crate::call::timeout::parse_grpc;
-use crate::call::{self, Body, Call, Head, MethodKind, Pace, Peer, Protocol};
+use crate::call::{self, Body, Call, Head, MethodKind, Pace, Peer, Protocol, ReplyCoding};
 use crate::coding::Coding;
 use crate::dispatch::{Dispatched, Dispatcher};
 use messages::Messages;
@@ -49,8 +50,10 @@ pub(crate) struct Limits {
     pub(crate) request_pace: Pace,
     /// How long the head of a server stream waits for its first message.
     pub(crate) first_message_wait: Duration,
-    /// The largest reply message.
-    pub(crate) reply_message_max_bytes: usize,
+    /// What replies may be packed with: the first that a caller accepts.
+    pub(crate) compression: Arc<[ReplyCoding]>,
+    /// A smaller message of a reply is not.
+    pub(crate) packed_min_bytes: usize,
 }
 
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
@@ -69,7 +72,7 @@ struct Shared {
 
 /// Whether a request is gRPC's by its content type: `application/grpc`, alone or with a `+` suffix, known or not.
 pub(crate) fn is_grpc(content_type: Option<&HeaderValue>) -> bool {
-    let rest = content_type.and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
+    let rest = content_type.and_then(|value| behind(value.as_bytes(), b"application/grpc"));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+") || rest.starts_with(b";"))
 }
 
@@ -115,11 +118,11 @@ impl GrpcEdge {
             Format::Proto => None,
             Format::Json => Some(Box::new(json.messages(route.spec).map_err(refused)?)),
         };
-        let own = route.message_limits;
-        let request_max_bytes = own.request_max_bytes.unwrap_or(limits.request_message_max_bytes);
+        let request_max_bytes = route.request_max_bytes.unwrap_or(limits.request_message_max_bytes);
+        let choices = route.grpc_compression.as_ref().unwrap_or(&limits.compression);
         let framing = Framing {
-            coding: heads.reply_coding(coding),
-            message_max_bytes: own.reply_max_bytes.unwrap_or(limits.reply_message_max_bytes),
+            coding: heads.reply_coding(coding, choices),
+            packed_min_bytes: limits.packed_min_bytes,
         };
         let first_message_wait = match route.spec.kind() {
             MethodKind::ServerStreaming => limits.first_message_wait,
@@ -172,6 +175,8 @@ fn respond(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let Some(coding) = coding {
         headers.insert(GRPC_ENCODING, coding.header_value());
+        // Who unpacks may pack, too, if it knows with what. Others need not be told with every reply.
+        headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS));
     }
     let mut response = http::Response::new(body);
     *response.headers_mut() = headers;
@@ -195,14 +200,14 @@ enum Format {
 impl Format {
     /// What a content type says; nothing for one that is not gRPC's, or of a format nobody here knows.
     fn of(content_type: &HeaderValue) -> Option<Self> {
-        let rest = content_type.as_bytes().strip_prefix(b"application/grpc")?;
+        let rest = behind(content_type.as_bytes(), b"application/grpc")?;
         let (format, _parameters) =
             rest.split_at(rest.iter().position(|byte| *byte == b';').unwrap_or(rest.len()));
-        match format.trim_ascii_end() {
-            b"" | b"+proto" => Some(Self::Proto),
-            b"+json" => Some(Self::Json),
-            _ => None,
+        let format = format.trim_ascii_end();
+        if format.is_empty() || format.eq_ignore_ascii_case(b"+proto") {
+            return Some(Self::Proto);
         }
+        format.eq_ignore_ascii_case(b"+json").then_some(Self::Json)
     }
 }
 
@@ -253,12 +258,19 @@ impl Heads {
         }
     }
 
-    /// The encoding we answer in: the one the caller compresses with itself, if it does and takes it. Most clients
-    /// accept gzip whether or not it is worth its CPU to them; one that sends it has decided.
-    fn reply_coding(&self, sent_in: Option<Coding>) -> Option<Coding> {
-        let (sent_in, accepted) = (sent_in?, self.accept_encoding.as_ref()?);
-        let mut accepted = accepted.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        accepted.any(|name| name == sent_in.name().as_bytes()).then_some(sent_in)
+    /// The encoding we answer in: the first of these that the caller takes.
+    fn reply_coding(&self, sent_in: Option<Coding>, choices: &[ReplyCoding]) -> Option<Coding> {
+        let accepted = self.accept_encoding.as_ref()?;
+        choices.iter().find_map(|choice| {
+            let coding = match choice {
+                ReplyCoding::Mirror => sent_in?,
+                ReplyCoding::Gzip => Coding::Gzip,
+                ReplyCoding::Deflate => Coding::Deflate,
+                ReplyCoding::Zstd => Coding::Zstd,
+            };
+            let mut accepted = accepted.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+            accepted.any(|name| name == coding.name().as_bytes()).then_some(coding)
+        })
     }
 }
 

@@ -2,7 +2,6 @@
 //! deadlines, and it sees them as tonic's server would have handed them to it.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header};
 use http_body::{Body as HttpBody, Frame};
 use prost::Message;
 use tonic::body::Body as TonicBody;
+use tonic::codec::SingleMessageCompressionOverride;
 use tonic::server::NamedService;
 use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Status};
@@ -119,7 +119,11 @@ async fn answer<S: TonicService>(service: S, call: Call) -> Result<Reply, Status
     if !head.status.is_success() {
         return Err(Status::unknown(format!("the service answered with the HTTP status {}", head.status)));
     }
-    let extensions = tonic::Extensions::default();
+    let mut extensions = tonic::Extensions::default();
+    // All that tonic's own server makes of what a handler leaves there.
+    if let Some(packed) = head.extensions.remove::<SingleMessageCompressionOverride>() {
+        extensions.insert(packed);
+    }
     if let Some(status) = Status::from_header_map(&head.headers) {
         if status.code() != Code::Ok {
             return Err(status);
@@ -158,8 +162,14 @@ fn request(call: Call) -> Request<TonicBody> {
     if let Some(timeout) = deadline.and_then(|at| HeaderValue::try_from(format_grpc(at.remaining())).ok()) {
         headers.insert(GRPC_TIMEOUT, timeout);
     }
-    let remote_addr: Option<SocketAddr> = context.peer().address;
-    request.extensions_mut().insert(TcpConnectInfo { local_addr: None, remote_addr });
+    let peer = context.peer();
+    match peer.connection.known() {
+        Some(known) => request.extensions_mut().extend(known.clone()),
+        // It came in over a router of somebody else's, or over nothing.
+        None => {
+            request.extensions_mut().insert(TcpConnectInfo { local_addr: None, remote_addr: peer.address });
+        }
+    }
     request.extensions_mut().insert(CallExtensions(extensions));
     request
 }

@@ -25,45 +25,33 @@ const COPIED_MAX_BYTES: usize = 4 * 1024;
 /// fewer it may be one that polls for what it waits for.
 const HELD_MIN_MESSAGES: usize = 16;
 
-/// A smaller message is not compressed: it would hardly get smaller, and costs more than its bytes.
-const COMPRESSED_MIN_BYTES: usize = 128;
-
 /// How messages become frames.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Framing {
     pub(super) coding: Option<Coding>,
-    /// The largest message.
-    pub(super) message_max_bytes: usize,
+    /// A smaller message is not packed.
+    pub(super) packed_min_bytes: usize,
 }
 
 impl Framing {
     /// The flags of the message and what is sent of it.
-    fn pack(self, message: Bytes) -> Result<(u8, Bytes), Status> {
-        let length = message.len();
-        if length > self.message_max_bytes {
-            return Err(self.too_large(length));
-        }
+    fn pack(self, message: Bytes) -> (u8, Bytes) {
         match self.coding {
-            Some(coding) if length >= COMPRESSED_MIN_BYTES => match coding.encode(&message) {
-                Ok(packed) => Ok((COMPRESSED, packed)),
-                Err(_) => Ok((0, message)),
+            Some(coding) if message.len() >= self.packed_min_bytes => match coding.encode(&message) {
+                Ok(packed) => (COMPRESSED, packed),
+                Err(_) => (0, message),
             },
-            _ => Ok((0, message)),
+            _ => (0, message),
         }
-    }
-
-    fn too_large(self, length: usize) -> Status {
-        let max_bytes = self.message_max_bytes;
-        let what = format!("a reply of {length} bytes is more than the {max_bytes} allowed");
-        Status::resource_exhausted(what)
-    }
-
-    /// What is gathered. A message that is packed may have grown by that, and was measured before.
-    fn bounds(self) -> Bounds {
-        let message_max_bytes = if self.coding.is_some() { usize::MAX } else { self.message_max_bytes };
-        Bounds { bytes_max: GATHERED_BYTES, alone_min_bytes: COPIED_MAX_BYTES + 1, message_max_bytes }
     }
 }
+
+/// What is gathered. How large a message may be was said before it came here.
+const GATHERED: Bounds = Bounds {
+    bytes_max: GATHERED_BYTES,
+    alone_min_bytes: COPIED_MAX_BYTES + 1,
+    message_max_bytes: usize::MAX,
+};
 
 /// The body of a reply. The default is that of an error, which is all in its head.
 #[derive(Default)]
@@ -98,10 +86,9 @@ struct Many {
 
 impl ReplyBody {
     /// A reply of one message.
-    pub(super) fn one(message: Bytes, mut trailers: Trailers, framing: Framing) -> Result<Self, Status> {
-        let packed = framing.pack(message);
-        let (flags, message) = packed.map_err(|status| trailers.along_with(status))?;
-        Ok(Self(State::One(Data::message(flags, message), trailers)))
+    pub(super) fn one(message: Bytes, trailers: Trailers, framing: Framing) -> Self {
+        let (flags, message) = framing.pack(message);
+        Self(State::One(Data::message(flags, message), trailers))
     }
 
     /// Begins a stream of them. It may wait this long for the first: an error in its place is trailers-only, which it
@@ -114,7 +101,7 @@ impl ReplyBody {
     ) -> Result<Self, Status> {
         let mut many = Box::new(Many {
             messages: Some(messages),
-            batch: Batch::new(framing.bounds()),
+            batch: Batch::new(GATHERED),
             end: None,
             waited: true,
             one_by_one: false,
@@ -176,15 +163,10 @@ impl Many {
         let came = self.batch.count() - before;
         let goes_on = self.batch.is_more_soon() && filled.is_pending() && !self.batch.is_full();
         self.holds = goes_on && came >= HELD_MIN_MESSAGES;
-        let end = match (self.batch.too_large(), filled) {
-            (Some(length), _) => {
-                let status = self.framing.too_large(length);
-                messages.refuse(&status);
-                Err(status)
-            }
-            (None, Poll::Ready(None)) => Ok(()),
-            (None, Poll::Ready(Some(Err(status)))) => Err(status),
-            (None, Poll::Ready(Some(Ok(()))) | Poll::Pending) => return,
+        let end = match filled {
+            Poll::Ready(None) => Ok(()),
+            Poll::Ready(Some(Err(status))) => Err(status),
+            Poll::Ready(Some(Ok(()))) | Poll::Pending => return,
         };
         self.end = Some(end.map_err(|status| self.trailers.along_with(status)));
         self.messages = None;
@@ -202,13 +184,10 @@ fn poll_packed(
         match std::task::ready!(Pin::new(&mut *messages).poll_message(cx)) {
             None => return Poll::Ready(None),
             Some(Err(status)) => return Poll::Ready(Some(Err(status))),
-            Some(Ok(message)) => match framing.pack(message) {
-                Ok((flags, message)) => batch.push_bytes(flags, message),
-                Err(status) => {
-                    messages.refuse(&status);
-                    return Poll::Ready(Some(Err(status)));
-                }
-            },
+            Some(Ok(message)) => {
+                let (flags, message) = framing.pack(message);
+                batch.push_bytes(flags, message);
+            }
         }
     }
     Poll::Ready(Some(Ok(())))
@@ -289,16 +268,16 @@ mod tests {
     use super::*;
     use crate::call::Body;
 
-    const FRAMING: Framing = Framing { coding: None, message_max_bytes: 10_000 };
+    const FRAMING: Framing = Framing { coding: None, packed_min_bytes: 128 };
 
     async fn sent(body: Body) -> (Vec<Bytes>, HeaderMap) {
-        let begun = match body {
+        let mut body = match body {
             Body::Message(message) => ReplyBody::one(message, Trailers::default(), FRAMING),
             Body::Stream(messages) => {
-                ReplyBody::many(messages, Trailers::default(), Duration::ZERO, FRAMING).await
+                let begun = ReplyBody::many(messages, Trailers::default(), Duration::ZERO, FRAMING).await;
+                begun.expect("begun")
             }
         };
-        let mut body = begun.expect("begun");
         let (mut data, mut trailers) = (Vec::new(), None);
         while let Some(Ok(frame)) = body.frame().await {
             assert!(trailers.is_none(), "nothing comes after the trailers");
@@ -342,9 +321,6 @@ mod tests {
         assert_eq!(data, [&b"\0\0\0\0\x01a"[..]]);
         assert_eq!(trailers.get("grpc-status").expect("a status"), "10");
         assert_eq!(trailers.get("grpc-message").expect("a message"), "no%20more");
-        // Too large a message is one, too.
-        let (data, trailers) = sent(stream(vec![Ok(Bytes::new()), Ok(vec![0; 10_001].into())])).await;
-        assert_eq!((data.len(), trailers.get("grpc-status").expect("a status").as_bytes()), (1, &b"8"[..]));
     }
 
     /// Every frame by its length, and nothing for each time that the body had none.
@@ -415,11 +391,9 @@ mod tests {
     async fn packed_messages_are_gathered_too() {
         let framing = Framing { coding: Some(Coding::Gzip), ..FRAMING };
         let (long, short) = (Bytes::from(vec![b'l'; 5000]), Bytes::from_static(b"s"));
-        let messages = stream(vec![Ok(long), Ok(short), Ok(vec![0; 10_001].into())]).into_stream();
+        let messages = stream(vec![Ok(long), Ok(short)]).into_stream();
         let begun = ReplyBody::many(messages, Trailers::default(), Duration::ZERO, framing).await;
         let body = begun.expect("begun").collect().await.expect("a body");
-        let status = body.trailers().and_then(|trailers| trailers.get("grpc-status")).expect("a status");
-        assert_eq!(status, "8", "one is too large before it is packed");
         let mut wire = body.to_bytes();
         let (flags, length) = crate::call::prefix::read_prefix(&wire).expect("a prefix");
         assert!(flags == COMPRESSED && length < 1000, "{flags} {length}");

@@ -92,15 +92,16 @@ enum Begun {
 
 impl Answer {
     fn begin(self, reply: Reply) -> Result<Begun, Status> {
-        let Reply { metadata, body, mut trailers, .. } = reply;
-        let Self { format, json, framing, first_message_wait } = self;
+        let Reply { metadata, body, mut trailers, extensions } = reply;
+        let Self { format, json, mut framing, first_message_wait } = self;
+        framing.coding = framing.coding.filter(|_| !call::is_sent_as_it_is(&extensions));
         let body = match json {
             None => body,
             Some(json) => json.replies(body).map_err(|status| trailers.along_with(status))?,
         };
         let head = move |body| respond(call::outgoing_metadata(metadata), body, format, framing.coding);
         Ok(match body {
-            Body::Message(message) => Begun::Answered(head(ReplyBody::one(message, trailers, framing)?)),
+            Body::Message(message) => Begun::Answered(head(ReplyBody::one(message, trailers, framing))),
             Body::Stream(messages) => Begun::Waiting(Box::pin(async move {
                 match ReplyBody::many(messages, trailers, first_message_wait, framing).await {
                     Ok(body) => head(body),

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 use tonic::codegen::StdError;
@@ -17,15 +17,24 @@ use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceExt};
 
 use super::{Data, GrpcEdge};
+use crate::call::media_type::behind;
 use crate::call::{Peer, Protocol};
 
 /// Whether a request is gRPC-Web's by its content type: `application/grpc-web` or `application/grpc-web-text`, alone
 /// or with `+proto`.
 pub(crate) fn is_grpc_web(content_type: Option<&HeaderValue>) -> bool {
-    let rest = content_type.and_then(|value| value.as_bytes().strip_prefix(b"application/grpc-web"));
-    let rest = rest.map(|rest| rest.strip_prefix(b"-text").unwrap_or(rest));
-    let rest = rest.map(|rest| rest.strip_prefix(b"+proto").unwrap_or(rest));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b";"))
+    canonical(content_type).is_some()
+}
+
+/// The only spellings of them that tonic-web knows: in small letters, and without parameters.
+fn canonical(content_type: Option<&HeaderValue>) -> Option<&'static str> {
+    let rest = behind(content_type?.as_bytes(), b"application/grpc-web")?;
+    let (rest, canonical) = match behind(rest, b"-text") {
+        Some(rest) => (rest, "application/grpc-web-text+proto"),
+        None => (rest, "application/grpc-web+proto"),
+    };
+    let rest = behind(rest, b"+proto").unwrap_or(rest).trim_ascii_start();
+    (rest.is_empty() || rest.starts_with(b";")).then_some(canonical)
 }
 
 /// Serves gRPC-Web, behind whatever layers an edge of HTTP has around it.
@@ -61,6 +70,9 @@ impl Web {
         B::Error: Into<StdError> + Send,
     {
         let mut request = request.map(tonic::body::Body::new);
+        if let Some(content_type) = canonical(request.headers().get(header::CONTENT_TYPE)) {
+            request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
         request.extensions_mut().insert(Caller(peer));
         Box::pin(self.0.oneshot(request))
     }

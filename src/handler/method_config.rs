@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Execution;
-use crate::call::MethodSpec;
+use crate::call::{MethodSpec, ReplyCoding};
 use crate::scheduler::Criticality;
 
 /// How one method runs, or every method of one service: what is set here holds over what the code says.
@@ -46,10 +46,14 @@ pub struct MethodConfig {
     /// [`Config::request_message_max_bytes`]: crate::server::Config::request_message_max_bytes
     /// [`Config::body_max_bytes`]: crate::server::Config::body_max_bytes
     pub request_max_bytes: Option<usize>,
-    /// The largest reply message over gRPC, in place of [`Config::reply_message_max_bytes`].
+    /// The largest reply message over every protocol, in place of [`Config::reply_message_max_bytes`].
     ///
     /// [`Config::reply_message_max_bytes`]: crate::server::Config::reply_message_max_bytes
     pub reply_max_bytes: Option<usize>,
+    /// What its replies over gRPC may be compressed with, in place of [`Config::grpc_compression`].
+    ///
+    /// [`Config::grpc_compression`]: crate::server::Config::grpc_compression
+    pub grpc_compression: Option<Vec<ReplyCoding>>,
 }
 
 /// The bounds of a method's messages, where it has its own.
@@ -107,10 +111,17 @@ impl MethodConfig {
         self
     }
 
-    /// Sends reply messages of at most so many bytes over gRPC.
+    /// Sends reply messages of at most so many wire bytes.
     #[must_use]
     pub fn reply_max_bytes(mut self, bytes: usize) -> Self {
         self.reply_max_bytes = Some(bytes);
+        self
+    }
+
+    /// Compresses its replies over gRPC with the first of these that the caller accepts; with none of none.
+    #[must_use]
+    pub fn grpc_compression(mut self, codings: impl Into<Vec<ReplyCoding>>) -> Self {
+        self.grpc_compression = Some(codings.into());
         self
     }
 
@@ -124,6 +135,7 @@ impl MethodConfig {
             criticality: self.criticality.or(other.criticality),
             request_max_bytes: self.request_max_bytes.or(other.request_max_bytes),
             reply_max_bytes: self.reply_max_bytes.or(other.reply_max_bytes),
+            grpc_compression: self.grpc_compression.or_else(|| other.grpc_compression.clone()),
         }
     }
 }
@@ -155,6 +167,7 @@ impl MethodConfigs {
                 request_max_bytes: config.request_max_bytes,
                 reply_max_bytes: config.reply_max_bytes,
             },
+            grpc_compression: config.grpc_compression.map(Arc::from),
         }
     }
 
@@ -175,6 +188,7 @@ pub(super) struct Placement {
     pub(super) timeout: Option<Duration>,
     pub(super) criticality: Option<Criticality>,
     pub(super) message_limits: MessageLimits,
+    pub(super) grpc_compression: Option<Arc<[ReplyCoding]>>,
 }
 
 #[cfg(test)]
@@ -201,6 +215,7 @@ mod tests {
         let mut configs = MethodConfigs::default();
         configs.add("a.v1.A", MethodConfig::new().lane("service").timeout_ms(1).request_max_bytes(9));
         configs.add("/a.v1.A/Get", MethodConfig::new().lane("method").blocking(false));
+        configs.add("a.v1.A", MethodConfig::new().grpc_compression([ReplyCoding::Zstd]));
         configs.add("a.v1.A/Get", MethodConfig::new().criticality(Criticality::Critical));
         let placement = configs.placement(&METHOD, CODE);
         let expected = Placement {
@@ -210,6 +225,7 @@ mod tests {
             timeout: Some(Duration::from_millis(1)),
             criticality: Some(Criticality::Critical),
             message_limits: MessageLimits { request_max_bytes: Some(9), reply_max_bytes: None },
+            grpc_compression: Some([ReplyCoding::Zstd].into()),
         };
         assert_eq!(placement, expected);
         assert_eq!(configs.strangers(&[&METHOD]), [""; 0]);

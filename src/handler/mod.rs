@@ -27,7 +27,7 @@ use std::time::Duration;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
-use crate::call::{Call, MethodSpec, Reply};
+use crate::call::{Call, MethodSpec, Reply, ReplyCoding};
 use crate::scheduler::{LaneConfig, Scheduler};
 
 pub use argument::{Argument, argument, message_argument};
@@ -58,6 +58,7 @@ pub(crate) struct Method {
     pub(crate) reads_metadata: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) message_limits: MessageLimits,
+    pub(crate) grpc_compression: Option<Arc<[ReplyCoding]>>,
     pub(crate) handler: Handler,
 }
 
@@ -121,17 +122,33 @@ impl Methods {
         let wanted = if execution.is_message_only() { Wanted::Message } else { Wanted::Everything };
         let reads_metadata = matches!(wanted, Wanted::Everything) || tenant_key.is_some();
         let offload = Offload::new(scheduler, &mut self.lanes, spec, &placement, tenant_key, wanted);
-        let Placement { blocking, timeout, message_limits, .. } = placement;
+        let Placement { blocking, timeout, message_limits, grpc_compression, .. } = placement;
         let handler = erase(offload);
-        self.methods.push(Method { spec, blocking, reads_metadata, timeout, message_limits, handler });
+        self.methods.push(Method {
+            spec,
+            blocking,
+            reads_metadata,
+            timeout,
+            message_limits,
+            grpc_compression,
+            handler,
+        });
     }
 
     /// Registers a method that was erased elsewhere and runs on the runtime.
     pub(crate) fn mount(&mut self, spec: &'static MethodSpec, handler: Handler) {
-        let Placement { timeout, message_limits, .. } =
+        let Placement { timeout, message_limits, grpc_compression, .. } =
             self.settings.methods.placement(spec, Execution::ASYNC);
         let (blocking, reads_metadata) = (false, true);
-        self.methods.push(Method { spec, blocking, reads_metadata, timeout, message_limits, handler });
+        self.methods.push(Method {
+            spec,
+            blocking,
+            reads_metadata,
+            timeout,
+            message_limits,
+            grpc_compression,
+            handler,
+        });
     }
 
     /// Registers a method with one message each way.

@@ -33,7 +33,7 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// The largest body, and the largest message of a streamed one.
     pub(super) fn body_max_bytes(&self, config: &HttpConfig) -> usize {
-        self.route.message_limits.request_max_bytes.unwrap_or(config.body_max_bytes)
+        self.route.request_max_bytes.unwrap_or(config.body_max_bytes)
     }
 }
 

@@ -13,7 +13,7 @@ use super::content::{self, BodyType, Encoding};
 use super::endpoint::{Endpoint, ReplySpelling, Spelling};
 use super::heads::Heads;
 use super::{HttpConfig, Shared, coded_body, error, reply, stream_reply, without_body};
-use crate::call::{Body as Messages, Protocol, Reply};
+use crate::call::{Body as Messages, Protocol, Reply, is_sent_as_it_is};
 use crate::dispatch::Dispatched;
 
 /// One request on its way to its answer.
@@ -90,7 +90,7 @@ impl Exchange {
     /// The answer to a call, if it is there; else what it has to be awaited with. Most are there, and should not be moved
     /// through futures of futures, each as large as all that it may ever hold.
     pub(super) fn answer(
-        self,
+        mut self,
         reply: Result<Reply, Status>,
         call: &mut Dispatched,
         edge: &Shared,
@@ -99,6 +99,9 @@ impl Exchange {
             Ok(reply) => reply,
             Err(status) => return Ok(self.failed(status, edge)),
         };
+        if self.packed.is_some() && is_sent_as_it_is(&reply.extensions) {
+            self.packed = None;
+        }
         let Some(Agreed { spelling, .. }) = &self.agreed else {
             return Ok(self.failed(Status::internal("internal error"), edge));
         };

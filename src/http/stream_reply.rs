@@ -32,7 +32,9 @@ use super::heads::Heads;
 use super::json_text::push_string;
 use super::{Shared, envelopes, error, metadata, reply};
 use crate::call::prefix::{PREFIX_BYTES, read_prefix};
-use crate::call::{Batch, Bounds, Filled, MessageSource as _, MessageStream, Reply, Trailers, is_metadata};
+use crate::call::{
+    Batch, Bounds, Filled, MessageSource as _, MessageStream, Reply, Trailers, is_metadata, is_sent_as_it_is,
+};
 
 /// Messages are asked for by their wire bytes. As JSON they have some four times as many.
 const WIRE_PART: usize = 4;
@@ -59,15 +61,10 @@ pub(super) async fn many(
     };
     // A stream has a line for each record, and stays within it.
     let view = View { json: spelling.view.json.clone().with_pretty(false), mask: spelling.view.mask.clone() };
+    let coding = spelling.envelope_coding.filter(|_| !is_sent_as_it_is(&extensions));
     let is_sse = form == StreamForm::Sse;
     let records = Records {
-        writer: Writer {
-            endpoint: Arc::clone(endpoint),
-            form,
-            view,
-            coding: spelling.envelope_coding,
-            edge: edge.clone(),
-        },
+        writer: Writer { endpoint: Arc::clone(endpoint), form, view, coding, edge: edge.clone() },
         last_event,
         keep_alive: is_sse.then(|| KeepAlive::new(edge.config.keep_alive)).flatten(),
         first,
@@ -85,7 +82,7 @@ pub(super) async fn many(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, form.content_type());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let (StreamForm::Envelopes(_), Some(coding)) = (form, spelling.envelope_coding) {
+    if let (StreamForm::Envelopes(_), Some(coding)) = (form, coding) {
         headers.insert(CONNECT_CONTENT_ENCODING.clone(), coding.header_value());
     }
     metadata::push(metadata, headers);

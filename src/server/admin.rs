@@ -227,7 +227,7 @@ impl Serving {
     pub(super) fn start(listener: TcpListener, router: Router, config: &Config) -> Self {
         let (tell, told) = watch::channel(false);
         let (socket, front) = (Socket::Tcp(listener), Front::http(Http::Router(router)));
-        let entrance = Entrance { socket, serves: Serves::Http, tls: None, front };
+        let entrance = Entrance { socket, serves: Serves::Http, tls: None, front, for_tonic: false };
         let shared = Shared {
             config: Arc::new(config.clone()),
             places: connections::Places::new(CONNECTIONS_MAX),

@@ -14,7 +14,6 @@ use super::bound::{BoundServer, Listening};
 use super::front::{Front, Http};
 use super::lifespan::Hooks;
 use super::readiness::Readiness;
-use super::reflection::Reflection;
 use super::{Config, Error, Health, Listener, tenant};
 use crate::call::{Call, ServerState};
 use crate::dispatch::Dispatcher;
@@ -36,6 +35,7 @@ impl Server {
     pub fn builder() -> ServerBuilder {
         ServerBuilder {
             services: Vec::new(),
+            for_tonic: false,
             interceptors: Interceptors::default(),
             router: axum::Router::new(),
             http_layers: Vec::new(),
@@ -71,7 +71,7 @@ pub(super) struct Registration {
 }
 
 impl Registration {
-    fn new<S: Service + Send + 'static>(service: S) -> Self {
+    pub(super) fn new<S: Service + Send + 'static>(service: S) -> Self {
         Self {
             name: S::NAME,
             descriptors: S::FILE_DESCRIPTOR_SET,
@@ -86,6 +86,7 @@ impl Registration {
 /// A server that is being put together.
 pub struct ServerBuilder {
     pub(super) services: Vec<Registration>,
+    pub(super) for_tonic: bool,
     pub(super) interceptors: Interceptors,
     router: axum::Router,
     http_layers: Vec<HttpLayer>,
@@ -98,8 +99,8 @@ pub struct ServerBuilder {
     http_rules: google::api::Http,
     shape_error: Option<ShapeError>,
     health: Option<Health>,
-    reflection: bool,
-    descriptors: Vec<Bytes>,
+    pub(super) reflection: bool,
+    pub(super) descriptors: Vec<Bytes>,
     admin: Option<Admin>,
     pub(super) metrics: Option<Metrics>,
     #[cfg(feature = "otlp")]
@@ -395,7 +396,7 @@ impl ServerBuilder {
         }
         let mut listening = Vec::new();
         for listener in self.listeners.drain(..).chain(self.grpc_address.take().map(Listener::grpc_only)) {
-            listening.push(Listening::open(listener, &front).await?);
+            listening.push(Listening::open(listener, &front, self.for_tonic).await?);
         }
         if listening.is_empty() {
             return Err(Error::NoListener);
@@ -569,19 +570,6 @@ impl ServerBuilder {
         let dispatcher = Dispatcher::new(methods, &self.interceptors, limits, &scheduler, state, &telemetry);
         let readiness = Readiness::default();
         Ok(Core { dispatcher, schema: schema.build()?, scheduler, readiness })
-    }
-
-    /// Reflection is of all services that there are by now.
-    fn add_reflection(&mut self) -> Result<(), Error> {
-        if self.reflection {
-            let served = self.services.iter().map(|service| service.name);
-            let sets = self.services.iter().map(|service| service.descriptors);
-            let sets = sets.chain([google::FILE_DESCRIPTOR_SET]).map(Bytes::from_static);
-            let reflection = Reflection::new(served, sets, &self.descriptors)?;
-            self.services.push(Registration::new(reflection.v1()));
-            self.services.push(Registration::new(reflection.v1alpha()));
-        }
-        Ok(())
     }
 }
 

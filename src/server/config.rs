@@ -6,7 +6,7 @@ use std::time::Duration;
 use ambidex_schema::{DecodeOptions, EncodeOptions, Schema};
 
 use super::{Cors, ListenerConfig, lifetime};
-use crate::call::Pace;
+use crate::call::{Pace, ReplyCoding};
 use crate::handler::MethodConfig;
 use crate::scheduler::SchedulerConfig;
 use crate::{dispatch, grpc, http};
@@ -59,7 +59,8 @@ pub struct Config {
     /// Connections open at once, over all listeners; the next one waits to be accepted, which the log says. Those without a
     /// call make room for it.
     pub connections_max: usize,
-    /// Streams, which is calls, under way at once on one HTTP/2 connection.
+    /// Streams, which is calls, under way at once on one HTTP/2 connection. The next is reset with REFUSED_STREAM, and may be
+    /// begun again.
     pub streams_per_connection_max: u32,
     /// How long a client may take to say which HTTP version it speaks, and to send the head of an HTTP/1.1
     /// request, once it has begun.
@@ -108,8 +109,11 @@ pub struct Config {
     pub body_bytes_per_second_min: u32,
     /// The largest gRPC request message, decompressed. More is RESOURCE_EXHAUSTED.
     pub request_message_max_bytes: usize,
-    /// The largest gRPC reply message. More is an error of the handler.
+    /// The largest reply message, measured as protobuf's wire bytes whatever the wire. More is an error of the handler,
+    /// RESOURCE_EXHAUSTED.
     pub reply_message_max_bytes: usize,
+    /// What gRPC replies are compressed with: the first of these that the caller accepts. An empty list is never.
+    pub grpc_compression: Vec<ReplyCoding>,
     /// Whether gRPC-Web is served where gRPC is, for pages in browsers. For those of other origins see
     /// [`cors`](Self::cors).
     pub grpc_web: bool,
@@ -152,7 +156,7 @@ pub struct Config {
     pub connect_require_protocol_header: bool,
     /// Whether HTTP replies are compressed for clients that ask for it: gzip, brotli or zstd.
     pub compress_replies: bool,
-    /// The smallest HTTP reply, or message of a Connect stream, that is compressed.
+    /// The smallest HTTP reply, message of a Connect stream, or message over gRPC that is compressed.
     pub compress_min_bytes: usize,
     /// How often a silent stream of server-sent events or a silent WebSocket says that it is there; zero for never.
     /// A WebSocket that has not answered for three times as long is given up.
@@ -231,6 +235,9 @@ impl Default for Config {
             body_bytes_per_second_min: 500,
             // Most clients refuse more than 4 MiB, but those that were told to may take more.
             reply_message_max_bytes: 64 * 1024 * 1024,
+            // Most clients accept gzip whether or not it is worth its CPU to them, and the server pays for it; one that
+            // compresses what it sends has decided.
+            grpc_compression: vec![ReplyCoding::Mirror],
             // It is told apart by its content type, and costs nobody else anything.
             grpc_web: true,
             // Envoy's own for a stream that stands still: a slow reader reads now and then, and who reads nothing for
@@ -336,6 +343,7 @@ impl Config {
             timeout_default: self.timeout_default_ms.map(Duration::from_millis),
             timeout_max: self.timeout_max_ms.map(Duration::from_millis),
             drain_silence: Duration::from_millis(self.drain_silence_ms),
+            reply_max_bytes: self.reply_message_max_bytes,
         }
     }
 
@@ -344,7 +352,8 @@ impl Config {
             first_message_wait: Duration::from_millis(self.first_message_wait_ms),
             request_message_max_bytes: self.request_message_max_bytes,
             request_pace: self.request_pace(),
-            reply_message_max_bytes: self.reply_message_max_bytes,
+            compression: self.grpc_compression.clone().into(),
+            packed_min_bytes: self.compress_min_bytes,
         }
     }
 

@@ -14,7 +14,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::Config;
 use super::config::{ACCEPT_PAUSE, FULL_NOTICE, HTTP1_BUFFER_MIN_BYTES};
 use super::front::Front;
 use super::glance::Glancing;
@@ -26,7 +25,8 @@ use super::socket::{Socket, Stream};
 use super::streams::Streams;
 use super::tls::Tls;
 use super::unread_socket::Taken;
-use crate::call::Peer;
+use super::{Config, connect_info};
+use crate::call::{Connection, Peer};
 use crate::http::Held;
 use crate::telemetry::Connections;
 
@@ -64,12 +64,14 @@ pub(super) struct Entrance {
     pub(super) serves: Serves,
     pub(super) tls: Option<Tls>,
     pub(super) front: Front,
+    /// Whether services that were written for tonic may ask for the connection.
+    pub(super) for_tonic: bool,
 }
 
 /// Accepts connections until it is told to stop, then stops listening and returns those that are still open, each
 /// told to finish.
 pub(super) async fn accept(entrance: Entrance, shared: Shared) -> JoinSet<()> {
-    let Entrance { socket, serves, tls, front } = entrance;
+    let Entrance { socket, serves, tls, front, for_tonic } = entrance;
     let mut open = JoinSet::new();
     let mut door = Door { places: Arc::clone(&shared.places), next: None, noticed: None };
     let mut stop = shared.stop.clone();
@@ -85,7 +87,7 @@ pub(super) async fn accept(entrance: Entrance, shared: Shared) -> JoinSet<()> {
         // Dropped together, and with the WebSocket that the connection may become.
         let place: Place = Arc::new((place, shared.counted.accepted()));
         open.spawn(async move {
-            let (stream, peer) = match &tls {
+            let (stream, mut peer) = match &tls {
                 None => (stream, peer),
                 Some(tls) => {
                     let from = peer.clone();
@@ -105,6 +107,9 @@ pub(super) async fn accept(entrance: Entrance, shared: Shared) -> JoinSet<()> {
                     }
                 }
             };
+            if for_tonic {
+                peer.connection = Connection::new(connect_info::of(&stream));
+            }
             serve(stream, peer, front, shared, place).await;
         });
     }

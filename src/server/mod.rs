@@ -8,6 +8,7 @@ mod at_once;
 mod bound;
 mod builder;
 mod config;
+mod connect_info;
 mod connections;
 mod cors;
 mod crumbs;
@@ -47,6 +48,7 @@ mod unix_socket;
 mod unread_reply;
 mod unread_socket;
 
+pub use crate::call::ReplyCoding;
 pub use crate::grpc::{CallExtensions, TonicService};
 pub use crate::handler::MethodConfig;
 pub use admin::Admin;

@@ -14,6 +14,9 @@ use bytes::Bytes;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Status};
 
+use super::Error;
+use super::builder::{Registration, ServerBuilder};
+use crate::google;
 use crate::handler::{Service, Streaming};
 use v1::server_reflection_request::MessageRequest;
 use v1::server_reflection_response::MessageResponse;
@@ -188,4 +191,19 @@ impl Known {
 
 fn error(code: Code, message: impl Into<String>) -> ErrorResponse {
     ErrorResponse { error_code: code as i32, error_message: message.into() }
+}
+
+impl ServerBuilder {
+    /// Reflection is of all services that there are by now.
+    pub(super) fn add_reflection(&mut self) -> Result<(), Error> {
+        if self.reflection {
+            let served = self.services.iter().map(|service| service.name);
+            let sets = self.services.iter().map(|service| service.descriptors);
+            let sets = sets.chain([google::FILE_DESCRIPTOR_SET]).map(Bytes::from_static);
+            let reflection = Reflection::new(served, sets, &self.descriptors)?;
+            self.services.push(Registration::new(reflection.v1()));
+            self.services.push(Registration::new(reflection.v1alpha()));
+        }
+        Ok(())
+    }
 }

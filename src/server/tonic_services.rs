@@ -10,7 +10,10 @@ impl ServerBuilder {
     /// `its.Name/*` that may stream both ways, and the path that was asked for is a [`Uri`](http::Uri) among the call's
     /// extensions. With its descriptors, [`tonic_service_with`](Self::tonic_service_with) does more.
     ///
-    /// The handler finds what interceptors put among the extensions of the call in [`CallExtensions`].
+    /// The handler finds what interceptors put among the extensions of the call in [`CallExtensions`], and the connection
+    /// as tonic's own server describes it: `local_addr`, `remote_addr` and, with the feature `tls`, `peer_certs` of its
+    /// request answer, and `UdsConnectInfo` is among its extensions. Bounds that the generated server has itself
+    /// (`max_decoding_message_size`) hold beside ours.
     ///
     /// [`CallExtensions`]: crate::server::CallExtensions
     #[must_use]
@@ -18,6 +21,7 @@ impl ServerBuilder {
     where
         S: TonicService,
     {
+        self.for_tonic = true;
         self.services.push(Registration {
             name: S::NAME,
             descriptors: &[],
@@ -39,6 +43,7 @@ impl ServerBuilder {
     where
         S: TonicService,
     {
+        self.for_tonic = true;
         self.services.push(Registration {
             name: S::NAME,
             descriptors,

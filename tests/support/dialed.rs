@@ -129,6 +129,13 @@ impl Peers {
         })
     }
 
+    /// The only one since this was asked last.
+    pub fn only(&self) -> Peer {
+        let peers = std::mem::take(&mut *self.0.lock().unwrap());
+        let [peer] = &peers[..] else { panic!("one call: {peers:?}") };
+        peer.clone()
+    }
+
     /// The last one.
     pub fn last(&self) -> Peer {
         self.0.lock().unwrap().last().expect("somebody called").clone()

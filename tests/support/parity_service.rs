@@ -102,6 +102,17 @@ fn echoed(request: EchoRequest) -> EchoResponse {
     }
 }
 
+/// The reply to a request, not to be compressed for who says so.
+fn echo_as_asked(request: Request<EchoRequest>, metadata: MetadataMap) -> Response<EchoResponse> {
+    let as_it_is = request.metadata().contains_key("x-uncompressed");
+    let mut response = Response::new(echoed(request.into_inner()));
+    *response.metadata_mut() = metadata;
+    if as_it_is {
+        response.disable_compression();
+    }
+    response
+}
+
 /// Sends back the metadata that a plan asks for.
 fn echo_metadata(plan: &Plan, sent: &MetadataMap) -> MetadataMap {
     let mut initial = MetadataMap::new();
@@ -146,18 +157,14 @@ impl Parity for ParityService {
         let plan = request.get_ref().plan.clone().unwrap_or_default();
         let metadata = echo_metadata(&plan, request.metadata());
         self.follow(&plan).await?;
-        let mut response = Response::new(echoed(request.into_inner()));
-        *response.metadata_mut() = metadata;
-        Ok(response)
+        Ok(echo_as_asked(request, metadata))
     }
 
     fn echo_blocking(&self, request: Request<EchoRequest>) -> Result<Response<EchoResponse>, Status> {
         let plan = request.get_ref().plan.clone().unwrap_or_default();
         let metadata = echo_metadata(&plan, request.metadata());
         self.follow_blocking(&plan)?;
-        let mut response = Response::new(echoed(request.into_inner()));
-        *response.metadata_mut() = metadata;
-        Ok(response)
+        Ok(echo_as_asked(request, metadata))
     }
 
     async fn count(
@@ -230,7 +237,8 @@ impl Parity for ParityService {
         request: Request<Streaming<SumRequest>>,
     ) -> Result<Response<impl Stream<Item = Result<SumResponse, Status>>>, Status> {
         let mut so_far = SumResponse::default();
-        Ok(Response::new(request.into_inner().then(move |request| {
+        let as_it_is = request.metadata().contains_key("x-uncompressed");
+        let mut response = Response::new(request.into_inner().then(move |request| {
             let next = request.map(|request| {
                 so_far.sum += request.number;
                 so_far.count += 1;
@@ -241,7 +249,11 @@ impl Parity for ParityService {
                 self.follow(&plan).await?;
                 Ok(sum)
             }
-        })))
+        }));
+        if as_it_is {
+            response.disable_compression();
+        }
+        Ok(response)
     }
 
     #[blocking(lane = "sums")]
