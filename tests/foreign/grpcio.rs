@@ -70,6 +70,11 @@ fn compression() {
 }
 
 #[test]
+fn reply_compression() {
+    passes_with("test_reply_compression", server::compressing());
+}
+
+#[test]
 fn load() {
     passes("test_load");
 }
@@ -82,4 +87,9 @@ fn asyncio() {
 #[test]
 fn reflection() {
     passes("test_reflection");
+}
+
+#[test]
+fn reflection_v1() {
+    passes("test_reflection_v1");
 }

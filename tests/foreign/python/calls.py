@@ -25,12 +25,12 @@ ADDRESS = os.environ["PARITY_ADDRESS"]
 faulthandler.dump_traceback_later(120, exit=True)
 
 
-def _compiled(proto):
-    """Compiles a .proto and returns its messages and its stubs."""
+def compiled(proto, below=ROOT / "proto"):
+    """Compiles a .proto of that folder and returns its messages and its stubs."""
     folder = tempfile.TemporaryDirectory()
     atexit.register(folder.cleanup)
     well_known = Path(grpc_tools.__file__).parent / "_proto"
-    paths = [ROOT / "proto", well_known]
+    paths = [below, well_known]
     out = [f"--python_out={folder.name}", f"--grpc_python_out={folder.name}"]
     if protoc.main(["protoc", *(f"--proto_path={path}" for path in paths), *out, proto]):
         raise RuntimeError(f"protoc cannot compile {proto}")
@@ -39,7 +39,7 @@ def _compiled(proto):
     return importlib.import_module(f"{module}_pb2"), importlib.import_module(f"{module}_pb2_grpc")
 
 
-messages, stubs = _compiled("parity/v1/parity.proto")
+messages, stubs = compiled("parity/v1/parity.proto")
 
 ECHOES = ["Echo", "EchoBlocking", "EchoOffloaded"]
 COUNTS = ["Count", "CountBlocking"]

@@ -52,6 +52,16 @@ class Asyncio(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(raised.exception.code(), grpc.StatusCode.NOT_FOUND)
         self.assertEqual(raised.exception.details(), "nöwhere")
 
+    async def test_trailing_metadata_come_with_an_error(self):
+        sent = [("x-trail-a", "1"), ("x-trail-a", "2"), ("x-trail-b-bin", b"\x00\xff")]
+        plan = messages.Plan(fail_code=10, fail_message="no", echo_metadata=True)
+        for method in ["Echo", "EchoBlocking"]:
+            with self.assertRaises(grpc.aio.AioRpcError) as raised:
+                await getattr(self.parity, method)(messages.EchoRequest(plan=plan), metadata=sent)
+            self.assertEqual(raised.exception.code(), grpc.StatusCode.ABORTED)
+            ours = [entry for entry in raised.exception.trailing_metadata() if entry[0].startswith("x-trail-")]
+            self.assertEqual(sorted(map(tuple, ours)), sent)
+
     async def test_messages_before_an_error_arrive(self):
         plan = messages.Plan(fail_code=15, fail_message="lost")
         for method in COUNTS:

@@ -49,6 +49,19 @@ class Errors(ParityTest):
                 self.assertEqual(violation.field, "text")
                 self.assertEqual(violation.description, "is not to my liking")
 
+    def test_trailing_metadata_come_with_an_error(self):
+        sent = [("x-trail-a", "1"), ("x-trail-a", "2"), ("x-trail-b-bin", b"\x00\xff")]
+        for method in ["Echo", "EchoBlocking"]:
+            with self.subTest(method):
+                plan = failing(grpc.StatusCode.ABORTED, "no", details=True)
+                plan.echo_metadata = True
+                error = self.fails_with(
+                    grpc.StatusCode.ABORTED, lambda: self.echo(method, plan=plan, metadata=sent)
+                )
+                ours = [entry for entry in error.trailing_metadata() if entry[0].startswith("x-trail-")]
+                self.assertEqual(sorted(map(tuple, ours)), sent)
+                self.assertEqual(len(rpc_status.from_call(error).details), 1)
+
     def test_messages_before_an_error_arrive(self):
         for method in COUNTS:
             with self.subTest(method):
