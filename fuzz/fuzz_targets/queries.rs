@@ -192,7 +192,8 @@ fuzz_target!(|data: &[u8]| -> Corpus {
 struct Answer {
     status: StatusCode,
     content_type: Option<HeaderValue>,
-    body: String,
+    /// Nothing where it is packed: where a stream's packing is flushed depends on time.
+    body: Option<String>,
 }
 
 impl Answer {
@@ -210,10 +211,11 @@ fn answer(request: Request<Body>) -> Answer {
         let response = router.oneshot(request).await.expect("the router does not fail");
         let (head, body) = response.into_parts();
         let body = body.collect().await.expect("the body has an end").to_bytes();
+        let is_packed = head.headers.contains_key("content-encoding");
         Answer {
             status: head.status,
             content_type: head.headers.get("content-type").cloned(),
-            body: String::from_utf8_lossy(&body).into_owned(),
+            body: (!is_packed).then(|| String::from_utf8_lossy(&body).into_owned()),
         }
     })
 }
