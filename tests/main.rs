@@ -42,6 +42,7 @@ mod promises;
 mod rate_limit;
 mod readme;
 mod reflection;
+mod refusals;
 mod rest;
 mod scheduling;
 mod shutdown;

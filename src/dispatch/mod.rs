@@ -24,7 +24,7 @@ use tonic::Status;
 use crate::call::{Call, Deadline, MethodSpec, RETRY_PUSHBACK_MS, ReplyCoding, ServerState};
 use crate::handler::Method;
 use crate::scheduler::{Scheduler, Watched};
-use crate::telemetry::{End, Observer, Telemetry};
+use crate::telemetry::{End, Observer, Refusals, Telemetry};
 use at_once::Promptness;
 pub(crate) use at_once::{is_at_once, nobody};
 use drain::Drain;
@@ -110,6 +110,7 @@ struct Registry {
     mounted: Routes,
     common: Arc<Common>,
     state: ServerState,
+    refusals: Refusals,
 }
 
 /// When a caller may try again that was refused for the number of calls under way: about as long as most of
@@ -171,7 +172,7 @@ impl Dispatcher {
         let (mounted, routes): (Vec<_>, Vec<_>) = routes.partition(|route| route.is_mounted());
         let routes = routes.into_iter().map(|route| (route.spec.path(), route)).collect();
         let mounted = mounted.into_iter().map(|route| (route.spec.service(), route)).collect();
-        Self(Arc::new(Registry { routes, mounted, common, state }))
+        Self(Arc::new(Registry { routes, mounted, common, state, refusals: telemetry.refusals() }))
     }
 
     /// The method at `/package.Service/Method`.
@@ -195,6 +196,11 @@ impl Dispatcher {
     /// The values every call can reach.
     pub(crate) fn state(&self) -> ServerState {
         self.0.state.clone()
+    }
+
+    /// Who notes what an edge refuses before it is a call.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     /// The deadline of a call to `route` whose caller asked for `timeout`.

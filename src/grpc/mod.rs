@@ -30,6 +30,7 @@ use crate::call::timeout::parse_grpc;
 use crate::call::{self, Body, Call, Head, MethodKind, Pace, Peer, Protocol, ReplyCoding};
 use crate::coding::Coding;
 use crate::dispatch::{Dispatched, Dispatcher};
+use crate::telemetry::{self, Door, Reason};
 use messages::Messages;
 use reply_body::Framing;
 use serving::{Answer, Serving};
@@ -102,21 +103,32 @@ impl GrpcEdge {
         let (mut head, body) = request.into_parts();
         let heads = Heads::of(&head.headers);
         let format = heads.format.filter(|_| head.method == http::Method::POST);
-        let Some(format) = format else { return Err(Box::new(not_grpc(&head.method))) };
+        let note = |reason, refused| self.note(&head, &peer, protocol, reason, refused);
+        let Some(format) = format else {
+            let reason = match head.method == http::Method::POST {
+                true => Reason::MediaType,
+                false => Reason::MethodNotAllowed,
+            };
+            return Err(note(reason, Box::new(not_grpc(&head.method))));
+        };
         if head.version < http::Version::HTTP_2 && protocol == Protocol::Grpc {
             // Without trailers a success and a late failure would look alike.
             let mut response = http::Response::new(ReplyBody::default());
             *response.status_mut() = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
-            return Err(Box::new(response));
+            return Err(note(Reason::HttpVersion, Box::new(response)));
         }
         let Some(route) = dispatcher.grpc_route(head.uri.path()) else {
             let path = head.uri.path();
-            return Err(refused(Status::unimplemented(format!("there is no method {path}"))));
+            let unknown = refused(Status::unimplemented(format!("there is no method {path}")));
+            return Err(note(Reason::NotFound, unknown));
         };
-        let (timeout, coding) = heads.read()?;
+        let (timeout, coding) = heads.read().map_err(|(reason, refused)| note(reason, refused))?;
         let json = match format {
             Format::Proto => None,
-            Format::Json => Some(Box::new(json.messages(route.spec).map_err(refused)?)),
+            Format::Json => {
+                let messages = json.messages(route.spec);
+                Some(Box::new(messages.map_err(|status| note(Reason::MediaType, refused(status)))?))
+            }
         };
         let request_max_bytes = route.request_max_bytes.unwrap_or(limits.request_message_max_bytes);
         let choices = route.grpc_compression.as_ref().unwrap_or(&limits.compression);
@@ -154,6 +166,22 @@ impl GrpcEdge {
         }
         let answer = Answer { format, json, framing, first_message_wait };
         Ok((dispatcher.call(route, call), answer))
+    }
+
+    /// Notes that a request is refused with this answer.
+    #[cold]
+    fn note(
+        &self,
+        head: &http::request::Parts,
+        peer: &Peer,
+        protocol: Protocol,
+        reason: Reason,
+        answer: Refused,
+    ) -> Refused {
+        let door = if protocol == Protocol::GrpcWeb { Door::GrpcWeb } else { Door::Grpc };
+        let target = Some((&head.method, head.uri.path()));
+        self.0.dispatcher.refusals().note(telemetry::Refused { door, reason, target, peer });
+        answer
     }
 }
 
@@ -239,10 +267,13 @@ impl Heads {
     }
 
     /// How long the caller waits, and what its messages are packed with.
-    fn read(&self) -> Result<(Option<Duration>, Option<Coding>), Refused> {
+    fn read(&self) -> Result<(Option<Duration>, Option<Coding>), (Reason, Refused)> {
         let timeout = match self.timeout.as_ref().map(|value| parse_grpc(value.as_bytes())).transpose() {
             Ok(timeout) => timeout,
-            Err(error) => return Err(refused(Status::invalid_argument(error.to_string()))),
+            Err(error) => {
+                let status = Status::invalid_argument(error.to_string());
+                return Err((Reason::Malformed, refused(status)));
+            }
         };
         let Some(name) = self.encoding.as_ref().filter(|name| *name != "identity") else {
             return Ok((timeout, None));
@@ -253,7 +284,7 @@ impl Heads {
                 let what = format!("the encodings read here are {ENCODINGS}; grpc-encoding says {name:?}");
                 let mut refused = Status::unimplemented(what).into_http();
                 refused.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS));
-                Err(Box::new(refused))
+                Err((Reason::MediaType, Box::new(refused)))
             }
         }
     }

@@ -24,6 +24,7 @@ mod json_text;
 mod lines;
 mod metadata;
 mod origin;
+mod refusal;
 mod reply;
 mod request;
 mod routes;
@@ -213,17 +214,22 @@ impl Shared {
             Found::Endpoint { endpoint, captures } => (endpoint, captures),
             other => {
                 let answer = self.no_endpoint(request, other);
-                return Begun::Answered(if is_head { without_body(answer) } else { answer });
+                let answer = if is_head { without_body(answer) } else { answer };
+                return Begun::Answered(self.noted(request, &peer, answer));
             }
         };
         let mut exchange = Exchange::new(endpoint, &heads, is_head, &self.config);
         let agreed = match self.agree(endpoint, request, &heads, &peer) {
             Ok(agreed) => exchange.agreed.insert(agreed),
-            Err(status) => return Begun::Answered(exchange.failed(status, self)),
+            Err(status) => {
+                return Begun::Answered(self.noted(request, &peer, exchange.failed(status, self)));
+            }
         };
         let timeout = match timeout(&heads) {
             Ok(timeout) => timeout,
-            Err(status) => return Begun::Answered(exchange.failed(status, self)),
+            Err(status) => {
+                return Begun::Answered(self.noted(request, &peer, exchange.failed(status, self)));
+            }
         };
         let at_once = request::at_once(endpoint, &agreed.spelling, &captures, request, &self.config);
         let messages = match at_once {

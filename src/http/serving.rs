@@ -44,8 +44,14 @@ impl Serving {
             Begun::Call(call, exchange) => State::Called(call, exchange),
             Begun::Unanswered(unanswered) => self.answering(unanswered),
             Begun::WebSocket(asked) => {
-                let (request, peer) = *asked;
-                State::Otherwise(Box::pin(websocket::open(Arc::clone(&self.edge), request, peer)))
+                let edge = Arc::clone(&self.edge);
+                State::Otherwise(Box::pin(async move {
+                    let (request, peer) = *asked;
+                    let (method, uri) = (request.method().clone(), request.uri().clone());
+                    let answer = websocket::open(Arc::clone(&edge), request, peer.clone()).await;
+                    edge.note(&method, uri.path(), &peer, &answer);
+                    answer
+                }))
             }
             Begun::Answered(response) => State::Otherwise(Box::pin(std::future::ready(response))),
         };

@@ -4,10 +4,11 @@
 //! [`google/rpc/code.proto`](https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto), which
 //! AIP-193 refers to; [Connect's](https://connectrpc.com/docs/protocol/#error-codes) is the same.
 
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use tonic::{Code, Status};
 
 use crate::call::{Context, HttpResponse, MethodKind, Protocol};
+use crate::telemetry::Reason;
 
 /// Says of an error what HTTP has a word of its own for and no gRPC code has, such as 415.
 fn in_own_words(error: Status, status: StatusCode, header: Option<(HeaderName, HeaderValue)>) -> Status {
@@ -59,6 +60,25 @@ pub(super) fn unknown_get_encoding(name: &str) -> Status {
 pub(super) fn not_acceptable() -> Status {
     let error = Status::invalid_argument("none of the types in Accept can be answered with");
     in_own_words(error, StatusCode::NOT_ACCEPTABLE, None)
+}
+
+/// Why a request was refused that has this answer and was no call; nothing if it was answered well.
+pub(super) fn reason_of_refusal<B>(answer: &Response<B>) -> Option<Reason> {
+    match answer.status() {
+        StatusCode::NOT_FOUND => Some(Reason::NotFound),
+        StatusCode::METHOD_NOT_ALLOWED => Some(Reason::MethodNotAllowed),
+        // Connect has no other word for a coding that it does not know.
+        StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::NOT_IMPLEMENTED => Some(Reason::MediaType),
+        StatusCode::NOT_ACCEPTABLE => Some(Reason::NotAcceptable),
+        StatusCode::FORBIDDEN => Some(Reason::Origin),
+        // An error of a Connect stream is in its last envelope.
+        StatusCode::OK => {
+            let content_type = answer.headers().get(header::CONTENT_TYPE)?;
+            content_type.as_bytes().starts_with(b"application/connect+").then_some(Reason::Malformed)
+        }
+        other if other.is_client_error() || other.is_server_error() => Some(Reason::Malformed),
+        _ => None,
+    }
 }
 
 /// There is nothing to say but headers.

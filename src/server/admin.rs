@@ -29,7 +29,7 @@ use super::socket::Socket;
 use super::{Config, Error, Health, connections, scheduler_json};
 use crate::http::{push_json_string, status_of_code};
 use crate::scheduler::Scheduler;
-use crate::telemetry::{Connections, Metrics};
+use crate::telemetry::{Connections, Metrics, Refusals};
 
 /// Where and what a server tells those who run it; given to
 /// [`ServerBuilder::admin`](super::ServerBuilder::admin). Without one, nothing of it is served.
@@ -232,6 +232,7 @@ impl Serving {
             config: Arc::new(config.clone()),
             places: connections::Places::new(CONNECTIONS_MAX),
             counted: Connections::default(),
+            refusals: Refusals::default(),
             stop: told,
         };
         let accepting = tokio::spawn(connections::accept(entrance, shared));

@@ -211,7 +211,8 @@ impl BoundServer {
         let certificates = listeners.iter().filter_map(|listening| listening.entrance.tls.clone()).collect();
         let _watched = tls::watch(certificates, config.tls_reload_interval(), &scheduler);
         let config = Arc::new(config);
-        let shared = Shared { config: Arc::clone(&config), places, counted, stop: told };
+        let refusals = local.dispatcher().refusals().clone();
+        let shared = Shared { config: Arc::clone(&config), places, counted, refusals, stop: told };
         let mut accepting = Vec::new();
         for Listening { entrance, .. } in listeners {
             accepting.push(tokio::spawn(connections::accept(entrance, shared.clone())));

@@ -25,10 +25,10 @@ use super::socket::{Socket, Stream};
 use super::streams::Streams;
 use super::tls::Tls;
 use super::unread_socket::Taken;
-use super::{Config, connect_info};
+use super::{Config, connect_info, cut};
 use crate::call::{Connection, Peer};
 use crate::http::Held;
-use crate::telemetry::Connections;
+use crate::telemetry::{Connections, Refusals};
 
 /// What all listeners of a server share.
 #[derive(Clone)]
@@ -36,6 +36,7 @@ pub(super) struct Shared {
     pub(super) config: Arc<Config>,
     pub(super) places: Arc<Places>,
     pub(super) counted: Connections,
+    pub(super) refusals: Refusals,
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -101,6 +102,9 @@ pub(super) async fn accept(entrance: Entrance, shared: Shared) -> JoinSet<()> {
                     match shaken {
                         Ok(shaken) => shaken,
                         Err(error) => {
+                            if let Some(why) = cut::of_handshake(&error) {
+                                shared.counted.has_to_end(why);
+                            }
                             tracing::debug!(?from, %error, "a TLS handshake failed");
                             return;
                         }
@@ -121,7 +125,7 @@ type Place = Arc<dyn Any + Send + Sync>;
 
 /// Serves one connection until it ends.
 async fn serve(stream: Stream, peer: Peer, front: Front, shared: Shared, place: Place) {
-    let Shared { config, places, mut stop, .. } = shared;
+    let Shared { config, places, counted, refusals, mut stop } = shared;
     let held = Held(Arc::clone(&place));
     let from = peer.clone();
     let lingers = Lingers::new();
@@ -141,6 +145,10 @@ async fn serve(stream: Stream, peer: Peer, front: Front, shared: Shared, place: 
     if let Err(error) = living.await {
         // A client that resets its connection is no event; whoever wonders can turn this on.
         tracing::debug!(?peer, error, "a connection ended with an error");
+        if let Some(why) = cut::why(&*error) {
+            counted.has_to_end(why);
+            cut::note_head(&refusals, why, &peer);
+        }
     }
     drop(place);
 }

@@ -19,6 +19,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::alarm::Alarm;
+use super::cut::Cut;
 use super::linger::Lingers;
 
 /// In how many looks the timeout is divided.
@@ -187,7 +188,7 @@ impl<C: Future<Output = Ended>> Future for Glancing<C> {
             }
             // The first look may have come at once.
             if *this.looks > LOOKS {
-                return Poll::Ready(Err("the head of a request took too long to come".into()));
+                return Poll::Ready(Err(Cut::SlowHead.into()));
             }
         }
         Poll::Pending

@@ -16,6 +16,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::alarm::Alarm;
+use super::cut::Cut;
 use super::config::{CROWDED_LOOK, LOOKS_PER_IDLE_TIMEOUT};
 use super::glance::{Ended, Glancing};
 use super::streams::Streams;
@@ -202,7 +203,7 @@ where
                     if !alarm.rings(cx) {
                         return Poll::Pending;
                     }
-                    return Poll::Ready(Err("its calls took too long to end".into()));
+                    return Poll::Ready(Err(Cut::OutOfTime.into()));
                 }
             }
             if Pin::new(&mut *this.told).poll(cx).is_ready() {

@@ -12,6 +12,7 @@ mod connect_info;
 mod connections;
 mod cors;
 mod crumbs;
+mod cut;
 mod error;
 mod frames;
 mod front;

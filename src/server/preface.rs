@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use super::crumbs;
+use super::cut::Cut;
 use super::frames::{Flood, Frames};
 use super::glance;
 use super::socket::Stream;
@@ -65,18 +66,17 @@ impl Timely {
     /// Says why, if there is room for it, and makes the error that ends the connection.
     fn refuse(&mut self, cx: &mut Context<'_>, flood: Flood) -> io::Error {
         let why = match flood {
-            // gRPC's clients know this one, and ask less often.
-            Flood::Pings => "too_many_pings",
-            Flood::Others => "too_many_control_frames",
+            Flood::Pings => Cut::Pings,
+            Flood::Others => Cut::Frames,
         };
         if self.all_sent {
-            let frame = calm_down(why);
+            let frame = calm_down(why.as_str());
             // Whoever floods may not be reading; then it is closed without a word.
             if Pin::new(&mut self.stream).poll_write(cx, &frame).is_ready() {
                 let _ = Pin::new(&mut self.stream).poll_flush(cx);
             }
         }
-        io::Error::new(io::ErrorKind::ConnectionAborted, why)
+        why.error(io::ErrorKind::ConnectionAborted)
     }
 }
 
@@ -128,7 +128,7 @@ impl AsyncRead for Timely {
             }
             Version::Unknown(_, timeout) if read.is_pending() => {
                 std::task::ready!(timeout.as_mut().poll(cx));
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                return Poll::Ready(Err(Cut::SlowPreface.error(io::ErrorKind::TimedOut)));
             }
             Version::Unknown(seen, _) => {
                 let due = &PREFACE[*seen..];

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::cut::Cut;
 use super::glance;
 
 /// A stream of bytes that fails when it takes none for too long.
@@ -52,7 +53,7 @@ impl Wait {
             clock.as_mut().reset(Instant::now() + timeout);
         }
         std::task::ready!(clock.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
+        Poll::Ready(Err(Cut::ReplyStalled.error(io::ErrorKind::TimedOut)))
     }
 }
 

@@ -73,7 +73,7 @@ impl Line {
 }
 
 /// Where a call came from: an address, or a process at the other end of a Unix socket.
-fn name_of(peer: &Peer) -> Option<String> {
+pub(super) fn name_of(peer: &Peer) -> Option<String> {
     let process = |peer: UnixPeer| match peer.pid {
         Some(pid) => format!("unix:{pid}"),
         None => "unix".to_owned(),

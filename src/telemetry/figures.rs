@@ -61,7 +61,7 @@ pub(super) struct Figure<S: 'static> {
 pub(super) const ERROR_TYPE: &str = "error.type";
 
 /// Of calls and connections.
-pub(super) static OF_SERVER: [Figure<Snapshot>; 7] = [
+pub(super) static OF_SERVER: [Figure<Snapshot>; 9] = [
     Figure {
         name: "rpc.server.calls.started",
         help: "Calls that were started, refused ones included",
@@ -122,6 +122,29 @@ pub(super) static OF_SERVER: [Figure<Snapshot>; 7] = [
         unit: "{connection}",
         kind: Kind::Count,
         read: |now, tell| tell(&[], Value::Count(now.connections_accepted)),
+    },
+    Figure {
+        name: "ambidex.server.connections.closed",
+        help: "Connections that were ended because of what their client did",
+        unit: "{connection}",
+        kind: Kind::Count,
+        read: |now, tell| {
+            for closed in &now.closed_connections {
+                tell(&[("reason", closed.reason)], Value::Count(closed.count));
+            }
+        },
+    },
+    Figure {
+        name: "ambidex.server.requests.refused",
+        help: "Requests that were refused before they were calls",
+        unit: "{request}",
+        kind: Kind::Count,
+        read: |now, tell| {
+            for refused in &now.refused_requests {
+                let labels = [("protocol", refused.protocol), ("reason", refused.reason)];
+                tell(&labels, Value::Count(refused.count));
+            }
+        },
     },
 ];
 

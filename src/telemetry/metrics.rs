@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tonic::Code;
 
-use super::Runtime;
+use super::closings::{Closing, ClosingCounts};
+use super::refusals::RefusalCounts;
+use super::{ClosedConnections, RefusedRequests, Runtime};
 use super::meter::MethodMeters;
 use crate::call::{MethodSpec, Protocol};
 use crate::scheduler::{self, Scheduler};
@@ -36,6 +38,7 @@ pub struct Metrics(Arc<Shared>);
 struct Shared {
     server: Mutex<Server>,
     connections: Connections,
+    refusals: RefusalCounts,
     /// Whether a meter of OpenTelemetry has them.
     #[cfg(feature = "opentelemetry")]
     exported: AtomicBool,
@@ -66,6 +69,8 @@ impl Metrics {
             calls: methods.iter().flat_map(|method| method.read()).collect(),
             connections_accepted: accepted,
             connections_open: accepted.saturating_sub(closed),
+            closed_connections: connections.closings.read(),
+            refused_requests: self.0.refusals.read(),
             runtime: runtime.map(|runtime| Runtime::read(&runtime.metrics())),
             scheduler: scheduler.map(|scheduler| scheduler.snapshot()),
         }
@@ -86,6 +91,10 @@ impl Metrics {
 
     pub(crate) fn connections(&self) -> &Connections {
         &self.0.connections
+    }
+
+    pub(super) fn refusals(&self) -> &RefusalCounts {
+        &self.0.refusals
     }
 
     /// Gives them to a meter of OpenTelemetry; false if another has them already.
@@ -109,6 +118,10 @@ pub struct Snapshot {
     pub connections_accepted: u64,
     /// Those of them that are open, WebSockets included.
     pub connections_open: u64,
+    /// Those that the server ended because of what their client did, by the reason.
+    pub closed_connections: Vec<ClosedConnections>,
+    /// Requests that were refused before they were calls, by the reason.
+    pub refused_requests: Vec<RefusedRequests>,
     /// The tokio runtime; none before there is a server.
     pub runtime: Option<Runtime>,
     /// The scheduler of blocking code; none before there is a server.
@@ -188,6 +201,7 @@ pub(crate) struct Connections(Arc<ConnectionCounts>);
 struct ConnectionCounts {
     accepted: AtomicU64,
     closed: AtomicU64,
+    closings: ClosingCounts,
 }
 
 impl Connections {
@@ -195,6 +209,11 @@ impl Connections {
     pub(crate) fn accepted(&self) -> OpenConnection {
         self.0.accepted.fetch_add(1, Ordering::Relaxed);
         OpenConnection(Arc::clone(&self.0))
+    }
+
+    /// One has to end, for this reason.
+    pub(crate) fn has_to_end(&self, why: Closing) {
+        self.0.closings.add(why);
     }
 }
 

@@ -17,6 +17,7 @@
 //! every figure is called, is on the page "Telemetry" of the documentation.
 
 mod access_log;
+mod closings;
 #[cfg(feature = "prometheus")]
 mod collector;
 #[cfg(any(feature = "opentelemetry", feature = "prometheus"))]
@@ -30,6 +31,7 @@ mod observer;
 mod otlp;
 #[cfg(feature = "opentelemetry")]
 mod replay;
+mod refusals;
 mod runtime;
 #[cfg(feature = "prometheus")]
 mod scheduler_collector;
@@ -39,11 +41,15 @@ use crate::call::Protocol;
 
 #[cfg(feature = "prometheus")]
 pub use collector::MetricsCollector;
+pub use closings::ClosedConnections;
+pub(crate) use closings::Closing;
 pub(crate) use metrics::Connections;
 pub use metrics::{Calls, Distribution, Metrics, Snapshot};
 pub(crate) use observer::{End, Observation, Observer, Telemetry};
 #[cfg(feature = "otlp")]
 pub use otlp::{Otlp, OtlpError};
+pub use refusals::RefusedRequests;
+pub(crate) use refusals::{Door, Reason, Refusals, Refused};
 pub use runtime::{Runtime, RuntimeWorker};
 #[cfg(feature = "prometheus")]
 pub use scheduler_collector::SchedulerCollector;

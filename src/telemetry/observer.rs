@@ -13,7 +13,7 @@ use tracing::span::Entered;
 
 use super::access_log::{self, Line, Tally};
 use super::meter::{Meter, MethodMeters};
-use super::{Metrics, span};
+use super::{Metrics, Refusals, span};
 use crate::call::{Call, Context, MethodSpec};
 
 /// Which HTTP status an error is, over a protocol that has such.
@@ -30,6 +30,11 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
+    /// What is noted of requests that are no calls.
+    pub(crate) fn refusals(&self) -> Refusals {
+        Refusals::new(self.metrics.clone(), self.access_log)
+    }
+
     /// What is noted of the calls of one method.
     pub(crate) fn observer(&self, method: &'static MethodSpec) -> Observer {
         Observer {

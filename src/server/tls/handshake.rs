@@ -17,6 +17,9 @@ use crate::server::socket::Stream;
 const PLAIN_HTTP: &str = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
     \r\nthis port speaks TLS: use https\r\n";
 
+/// What is said of such a client.
+pub(in crate::server) const SPEAKS_PLAIN_HTTP: &str = "the client speaks HTTP without TLS";
+
 impl Tls {
     /// Shakes hands with a client within `timeout`, and finds out who it is.
     pub(in crate::server) async fn accept(
@@ -60,5 +63,5 @@ async fn refuse_plain_http<T>(mut stream: Stream) -> io::Result<T> {
     stream.shutdown().await?;
     let mut rest = stream.take(LINGER_MAX_BYTES as u64);
     let _ = tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
-    Err(io::Error::new(io::ErrorKind::InvalidData, "the client speaks HTTP without TLS"))
+    Err(io::Error::new(io::ErrorKind::InvalidData, SPEAKS_PLAIN_HTTP))
 }

@@ -23,6 +23,7 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use super::listener::Serves;
 use by_name::ByName;
 pub use error::TlsError;
+pub(super) use handshake::SPEAKS_PLAIN_HTTP;
 pub(super) use reload::watch;
 use reload::{Seen, Stamps};
 
