@@ -46,6 +46,7 @@ mod refusals;
 mod rest;
 mod scheduling;
 mod shutdown;
+mod spans;
 mod streams;
 mod telemetry;
 mod tls;

@@ -90,6 +90,12 @@ impl Route {
         self.reads_metadata
     }
 
+    /// Whether an edge is to put the [`HttpRequest`](crate::call::HttpRequest) among a call's extensions.
+    pub(crate) fn wants_request(&self) -> bool {
+        // Whoever does not read metadata has no spans: off, it is one look for both.
+        self.reads_metadata && self.observer.has_spans()
+    }
+
     /// Whether it stands for every method of a service that was not written for us.
     pub(crate) fn is_mounted(&self) -> bool {
         self.spec.method() == MethodSpec::ANY

@@ -27,7 +27,7 @@ use tonic::codegen::StdError;
 
 use crate::call::media_type::behind;
 use crate::call::timeout::parse_grpc;
-use crate::call::{self, Body, Call, Head, MethodKind, Pace, Peer, Protocol, ReplyCoding};
+use crate::call::{self, Body, Call, Head, HttpRequest, MethodKind, Pace, Peer, Protocol, ReplyCoding};
 use crate::coding::Coding;
 use crate::dispatch::{Dispatched, Dispatcher};
 use crate::telemetry::{self, Door, Reason};
@@ -159,8 +159,13 @@ impl GrpcEdge {
             (None, Some(json)) if is_unary => json.requests(messages.paced(limits.request_pace)),
             (None, Some(json)) => json.requests(messages),
         };
+        let told = route.wants_request();
+        let told = told.then(|| HttpRequest::of(&head.method, &head.uri, head.version, &head.headers));
         let headers = std::mem::take(&mut head.headers);
         let mut call = Call::of_request(call_head, headers, route.reads_metadata(), body);
+        if let Some(told) = told {
+            call.extensions.insert(told);
+        }
         if route.is_mounted() {
             call.extensions.insert(head.uri);
         }

@@ -49,7 +49,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use tonic::Status;
 
 use crate::call::timeout::{parse_connect, parse_grpc, parse_server};
-use crate::call::{Body as Messages, Call, Head, Pace, Peer};
+use crate::call::{Body as Messages, Call, Head, HttpRequest, Pace, Peer};
 use crate::dispatch::{Dispatched, Dispatcher};
 pub(crate) use answer_body::AnswerBody;
 use captures::Captures;
@@ -231,6 +231,10 @@ impl Shared {
                 return Begun::Answered(self.noted(request, &peer, exchange.failed(status, self)));
             }
         };
+        let told = endpoint
+            .route
+            .wants_request()
+            .then(|| HttpRequest::of(request.method(), request.uri(), request.version(), request.headers()));
         let at_once = request::at_once(endpoint, &agreed.spelling, &captures, request, &self.config);
         let messages = match at_once {
             Some(messages) => {
@@ -245,7 +249,10 @@ impl Shared {
         };
         let headers = std::mem::take(request.headers_mut());
         let head = self.head(endpoint, timeout, peer);
-        let call = Call::of_request(head, headers, endpoint.route.reads_metadata(), messages);
+        let mut call = Call::of_request(head, headers, endpoint.route.reads_metadata(), messages);
+        if let Some(told) = told {
+            call.extensions.insert(told);
+        }
         let mut call = self.dispatcher.call(&endpoint.route, call);
         match Pin::new(&mut call).poll(cx) {
             Poll::Ready(reply) => match exchange.answer(reply, &mut call, self) {

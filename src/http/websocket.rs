@@ -38,7 +38,7 @@ use super::origin::Origin;
 use super::request::Target;
 use super::routes::Found;
 use super::{Shared, reply, status, stream_reply};
-use crate::call::{self, Body, Call, Deadline, Head, MessageStream, Peer, Reply};
+use crate::call::{self, Body, Call, Deadline, Head, HttpRequest, MessageStream, Peer, Reply};
 
 const JSON_PROTOCOL: &str = "ambidex.json";
 const PROTO_PROTOCOL: &str = "ambidex.proto";
@@ -156,6 +156,10 @@ pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Pe
         .max_frame_size(cut_off)
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES);
+    let told = endpoint
+        .route
+        .wants_request()
+        .then(|| HttpRequest::of(&parts.method, &parts.uri, parts.version, &parts.headers));
     let proto = upgrade.selected_protocol().is_some_and(|chosen| chosen == PROTO_PROTOCOL);
     let session = Session {
         metadata: call::incoming_metadata(parts.headers),
@@ -164,6 +168,7 @@ pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Pe
         edge: Arc::clone(&edge),
         endpoint,
         head,
+        told,
     };
     let held = (edge.websockets.open.token(), parts.extensions.remove::<Held>());
     let cut = edge.websockets.cut.clone();
@@ -179,6 +184,7 @@ struct Session {
     edge: Arc<Shared>,
     endpoint: Arc<Endpoint>,
     head: Head,
+    told: Option<Box<HttpRequest>>,
     metadata: MetadataMap,
     target: Target,
     /// How replies are spelled.
@@ -187,13 +193,16 @@ struct Session {
 
 impl Session {
     async fn run(self, socket: WebSocket) {
-        let Self { edge, endpoint, head, metadata, target, encoding } = self;
+        let Self { edge, endpoint, head, told, metadata, target, encoding } = self;
         let (sink, mut source) = socket.split();
         let (requests, received) = mpsc::channel(REQUESTS_AHEAD);
         // What a message holds of the room for those read ahead it gives back when the handler has it.
         let received = ReceiverStream::new(received).map(|(message, _room): Ahead| message);
         let deadline = head.deadline;
-        let call = Call::new(head, metadata, Body::stream(received));
+        let mut call = Call::new(head, metadata, Body::stream(received));
+        if let Some(told) = told {
+            call.extensions.insert(told);
+        }
         let view = View { json: edge.config.json_out.clone().with_pretty(false), mask: None };
         let next_ping = Instant::now() + edge.config.keep_alive;
         let sent = AtomicUsize::new(0);

@@ -56,6 +56,11 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
+    /// Whether spans want to know of the request that a call came by, an `HttpRequest` among its extensions.
+    pub(crate) fn has_spans(&self) -> bool {
+        self.spans
+    }
+
     /// A call begins.
     #[inline]
     pub(crate) fn begin(&self, call: &mut Call) -> Observation {
@@ -83,7 +88,7 @@ impl Observer {
     }
 
     /// The part of it that is told call by call, if somebody listens.
-    fn story(&self, call: &Call, meter: Option<&Arc<Meter>>) -> Option<Box<Story>> {
+    fn story(&self, call: &mut Call, meter: Option<&Arc<Meter>>) -> Option<Box<Story>> {
         let span = if self.spans { span::open(call) } else { Span::none() };
         let line = (self.access_log && access_log::is_read()).then(|| Line {
             requests: Arc::new(Tally::new(meter.cloned())),

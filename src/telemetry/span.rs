@@ -11,10 +11,11 @@ use tracing::field::Empty;
 use tracing::{Level, Span};
 
 use super::{SPAN_TARGET, rpc_system};
-use crate::call::{Call, TraceContext, code_name};
+use crate::call::{Call, HttpRequest, TraceContext, code_name};
 
 /// Opens the span of a call, if somebody wants to know. The call has a trace from then on.
-pub(super) fn open(call: &Call) -> Span {
+pub(super) fn open(call: &mut Call) -> Span {
+    let told = call.extensions.remove::<Box<HttpRequest>>();
     if !tracing::span_enabled!(target: SPAN_TARGET, Level::INFO) {
         return Span::none();
     }
@@ -22,6 +23,9 @@ pub(super) fn open(call: &Call) -> Span {
     let caller = TraceContext::from_metadata(&call.metadata);
     let trace = caller.as_ref().map_or_else(TraceContext::root, TraceContext::child);
     let (method, route, peer) = (context.method(), context.http_route(), context.peer().address);
+    let told = told.as_deref();
+    // gRPC's requests are POSTs to a path that says the method once more.
+    let http = told.filter(|_| route.is_some());
     let span = tracing::info_span!(
         target: SPAN_TARGET,
         "call",
@@ -33,10 +37,16 @@ pub(super) fn open(call: &Call) -> Span {
         rpc.method = method.full_name(),
         rpc.response.status_code = Empty,
         "error.type" = Empty,
-        // A binding may take every method, and does not say which it was.
-        http.request.method = route.map(|route| &*route.method).filter(|method| *method != "*"),
+        http.request.method = http.map(HttpRequest::method),
+        http.request.method_original = http.and_then(HttpRequest::own_method),
         http.route = route.map(|route| &*route.template),
         http.response.status_code = Empty,
+        url.path = http.map(HttpRequest::path),
+        url.scheme = http.map(|http| http.scheme(context.peer().tls)),
+        server.address = told.and_then(HttpRequest::host),
+        server.port = told.and_then(HttpRequest::port),
+        user_agent.original = told.and_then(HttpRequest::user_agent),
+        network.protocol.version = told.and_then(HttpRequest::version),
         client.address = peer.map(|peer| tracing::field::display(peer.ip())),
         client.port = peer.map(|peer| peer.port()),
         trace_id = Empty,
