@@ -1,9 +1,12 @@
 //! Hands `proto/` to `ambidex-build`: Google's common messages and gRPC's own services for the library itself, and the
-//! services of the demo and of the tests where they are there (a published crate does not carry them).
+//! services of the demo and of the tests where they are there (a published crate does not carry them). And notes which
+//! compiler builds it, and how, for the build information of a server.
 
 use std::path::Path;
+use std::process::Command;
 
 fn main() -> Result<(), ambidex_build::Error> {
+    note_build();
     ambidex_build::configure()
         .without_google_extern_paths()
         .bytes([".google.api.HttpBody"])
@@ -18,6 +21,16 @@ fn main() -> Result<(), ambidex_build::Error> {
         ["proto/bookshop/v1/bookshop.proto", "proto/parity/v1/parity.proto", "proto/edge/v1/edge.proto"];
     let here: Vec<_> = services.into_iter().filter(|proto| Path::new(proto).exists()).collect();
     if here.is_empty() { Ok(()) } else { ambidex_build::compile(&here, &["proto"]) }
+}
+
+/// What Cargo knows of a build and says only here.
+fn note_build() {
+    let said = |name| std::env::var(name).unwrap_or_default();
+    let version = Command::new(said("RUSTC")).arg("--version").output();
+    let rustc = version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    println!("cargo::rustc-env=AMBIDEX_RUSTC={}", rustc.unwrap_or_default());
+    println!("cargo::rustc-env=AMBIDEX_PROFILE={}", said("PROFILE"));
+    println!("cargo::rustc-env=AMBIDEX_TARGET={}", said("TARGET"));
 }
 
 /// Two versions of a service with the same messages: those of the older are the newer's.

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ambidex::server::{Admin, Config, Health};
+use ambidex::telemetry::Build;
 use ambidex::{Error, Server};
 use http::{Method, StatusCode};
 
+use crate::support::dialed::Dialed;
 use crate::support::http_client::HttpClient;
 use crate::support::running::{Running, parity_builder, run, start};
 
@@ -196,6 +198,52 @@ async fn the_build_has_the_name_it_was_given() {
     let given = server.http.get("/admin/buildinfo").await.json();
     assert_eq!((&given["name"], &given["version"]), (&"book\"shop".into(), &"1.2.3".into()));
     assert_eq!(given["ambidex"], own["ambidex"]);
+    assert_eq!(own["revision"], serde_json::Value::Null, "nobody said it");
+}
+
+#[tokio::test]
+async fn the_build_is_told_on_its_page_and_in_a_metric() {
+    let build = Build::of("bookshop", "1.2.3").revision(Some("0af7651"));
+    let server = start(parity_builder().admin(Admin::below("/admin").build(build))).await;
+    let page = server.http.get("/admin/buildinfo").await.json();
+    let said = |name: &str| page[name].as_str().unwrap_or_else(|| panic!("{name}: {page}")).to_owned();
+    assert_eq!([said("name"), said("version"), said("revision")], ["bookshop", "1.2.3", "0af7651"]);
+    assert!(said("rustc").starts_with("rustc 1."), "{page}");
+    assert!(page["features"].as_array().is_some_and(|all| all.contains(&"prometheus".into())), "{page}");
+    let metrics = server.http.get("/admin/metrics").await.text();
+    let line = metrics.lines().find(|line| line.starts_with("ambidex_build_info{")).expect("the metric");
+    assert!(line.ends_with("} 1"), "{line}");
+    for (name, value) in [
+        ("name", said("name")),
+        ("version", said("version")),
+        ("revision", said("revision")),
+        ("rustc", said("rustc")),
+        ("profile", said("profile")),
+        ("target", said("target")),
+    ] {
+        assert!(line.contains(&format!("{name}=\"{value}\"")), "{name}: {line}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_pages_may_be_at_a_unix_socket() {
+    let folder = std::env::temp_dir().join(format!("ambidex-{}-admin", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("admin.sock");
+    let admin = Admin::at(format!("unix:{}", path.display()));
+    let bound = parity_builder().admin(admin).bind("127.0.0.1:0").await.expect("a port and a socket");
+    assert_eq!(bound.admin_address(), None, "it has none of TCP");
+    let server = run(bound);
+    let stream = tokio::net::UnixStream::connect(&path).await.expect("it listens");
+    let mut http = Dialed::http1(stream).await;
+    let livez = http::Request::get("/livez").header("host", "admin").body(axum::body::Body::empty()).unwrap();
+    let answer = http.send(livez).await.unwrap();
+    assert_eq!((answer.status, answer.text()), ok("alive\n"));
+    drop(http);
+    server.stopped().await.expect("a clean end");
+    assert!(!path.exists(), "the server removes what it made");
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 /// Waits until nobody listens there any more.

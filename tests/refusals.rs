@@ -79,7 +79,9 @@ async fn requests_that_are_no_calls_are_counted_by_the_reason() {
     let (http2, echo) = (server.http.http2(), "/parity.v1.Parity/Echo");
     http2.send(Method::POST, "/parity.v1.Parity/Nothing", &grpc, vec![0; 5]).await;
     refused.one_more("grpc", "not_found");
-    for (header, reason) in [(("grpc-timeout", "soon"), "malformed"), (("grpc-encoding", "lzma"), "media_type")] {
+    for (header, reason) in
+        [(("grpc-timeout", "soon"), "malformed"), (("grpc-encoding", "lzma"), "media_type")]
+    {
         http2.send(Method::POST, echo, &[grpc[0], grpc[1], header], vec![0; 5]).await;
         refused.one_more("grpc", reason);
     }
@@ -197,7 +199,8 @@ async fn handshakes_that_fail_are_counted_by_the_reason() {
 
 #[tokio::test]
 async fn the_page_has_them_by_their_names() {
-    let bound = parity_builder().admin(Admin::at("127.0.0.1:0")).bind("127.0.0.1:0").await.expect("two ports");
+    let bound =
+        parity_builder().admin(Admin::at("127.0.0.1:0")).bind("127.0.0.1:0").await.expect("two ports");
     let admin = HttpClient::new(bound.admin_address().expect("its own address"));
     let server = run(bound);
     server.http.get("/nothing").await;

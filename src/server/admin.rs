@@ -14,7 +14,6 @@ use axum::routing::get;
 use http::{HeaderValue, Response, header};
 #[cfg(feature = "prometheus")]
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::Code;
@@ -29,7 +28,7 @@ use super::socket::Socket;
 use super::{Config, Error, Health, connections, scheduler_json};
 use crate::http::{push_json_string, status_of_code};
 use crate::scheduler::Scheduler;
-use crate::telemetry::{Connections, Metrics, Refusals};
+use crate::telemetry::{Build, Connections, Metrics, Refusals};
 
 /// Where and what a server tells those who run it; given to
 /// [`ServerBuilder::admin`](super::ServerBuilder::admin). Without one, nothing of it is served.
@@ -38,7 +37,7 @@ use crate::telemetry::{Connections, Metrics, Refusals};
 /// |---|---|
 /// | `/livez` | 200 as long as the process answers |
 /// | `/readyz` | 200 while the server wants calls; 503 before it has started, from the moment it is told to stop, and while its [`Health`] says that the server as a whole does not serve |
-/// | `/buildinfo` | name and version, in JSON |
+/// | `/buildinfo` | [`Build`] in JSON: name, version and revision, compiler, profile, target and features |
 /// | `/scheduler` | [`Scheduler::snapshot`] in JSON, times in seconds |
 /// | `/metrics` | with the feature `prometheus`: all that the server counts, as OpenMetrics text |
 ///
@@ -53,8 +52,7 @@ use crate::telemetry::{Connections, Metrics, Refusals};
 #[derive(Debug, Clone)]
 pub struct Admin {
     place: Place,
-    name: String,
-    version: String,
+    build: Build,
     #[cfg(feature = "prometheus")]
     own_metrics: Arc<Registry>,
 }
@@ -71,15 +69,11 @@ pub(super) struct Facts {
     pub(super) readiness: Readiness,
     pub(super) health: Option<Health>,
     pub(super) scheduler: Scheduler,
-    #[cfg_attr(
-        not(feature = "prometheus"),
-        expect(dead_code, reason = "only Prometheus has a page for them")
-    )]
     pub(super) metrics: Metrics,
 }
 
 impl Admin {
-    /// On an address of its own, `127.0.0.1:9901`. It answers from before the first start hook until after the last stop
+    /// On an address of its own, `127.0.0.1:9901` or `unix:/run/bookshop/admin.sock`. It answers from before the first start hook until after the last stop
     /// hook.
     pub fn at(address: impl Into<String>) -> Self {
         Self::new(Place::Address(address.into()))
@@ -95,8 +89,7 @@ impl Admin {
     fn new(place: Place) -> Self {
         Self {
             place,
-            name: "ambidex".to_owned(),
-            version: OWN_VERSION.to_owned(),
+            build: Build::default(),
             #[cfg(feature = "prometheus")]
             own_metrics: Arc::default(),
         }
@@ -105,7 +98,14 @@ impl Admin {
     /// What `/buildinfo` says the program is, in place of Ambidex itself.
     #[must_use]
     pub fn build_info(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
-        (self.name, self.version) = (name.into(), version.into());
+        (self.build.name, self.build.version) = (name.into(), version.into());
+        self
+    }
+
+    /// The same, and more of it: the revision of the sources, say.
+    #[must_use]
+    pub fn build(mut self, build: Build) -> Self {
+        self.build = build;
         self
     }
 
@@ -124,6 +124,7 @@ impl Admin {
     /// When no path can be below the one that they want, or a route of the application is in the way.
     pub(super) fn place(self, facts: Facts, main: &mut Router) -> Result<Option<(String, Router)>, Error> {
         let place = self.place.clone();
+        facts.metrics.built_as(self.build.clone());
         let pages = self.router(facts);
         match place {
             Place::Address(address) => Ok(Some((address, pages))),
@@ -143,17 +144,8 @@ impl Admin {
         let metrics = metrics_page::router(facts.metrics, self.own_metrics);
         #[cfg(not(feature = "prometheus"))]
         let metrics = Router::new();
-        let Self { name, version, .. } = self;
         let Facts { readiness, health, scheduler, .. } = facts;
-        let build = json(|json| {
-            for (key, value) in [("name", &*name), ("version", &*version), ("ambidex", OWN_VERSION)] {
-                json.push(if json.is_empty() { b'{' } else { b',' });
-                push_json_string(key, json);
-                json.push(b':');
-                push_json_string(value, json);
-            }
-            json.push(b'}');
-        });
+        let build = json(|json| push_build(&self.build, json));
         metrics
             .route("/livez", get(|| async { answer(Code::Ok, TEXT, "alive\n") }))
             .route("/readyz", get(|| async move { ready(&readiness, health.as_ref()) }))
@@ -166,6 +158,30 @@ impl Admin {
                 }),
             )
     }
+}
+
+/// What is known of the build; the list of features is one.
+fn push_build(build: &Build, json: &mut Vec<u8>) {
+    for (key, value) in build.said() {
+        json.push(if json.is_empty() { b'{' } else { b',' });
+        push_json_string(key, json);
+        json.push(b':');
+        match key {
+            "revision" if build.revision.is_none() => json.extend_from_slice(b"null"),
+            "features" => {
+                json.push(b'[');
+                for (at, feature) in build.features.iter().enumerate() {
+                    if at > 0 {
+                        json.push(b',');
+                    }
+                    push_json_string(feature, json);
+                }
+                json.push(b']');
+            }
+            _ => push_json_string(&value, json),
+        }
+    }
+    json.push(b'}');
 }
 
 /// What a panic says.
@@ -181,7 +197,6 @@ fn is_path(prefix: &str) -> bool {
     prefix.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment))
 }
 
-const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
@@ -224,9 +239,9 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    pub(super) fn start(listener: TcpListener, router: Router, config: &Config) -> Self {
+    pub(super) fn start(socket: Socket, router: Router, config: &Config) -> Self {
         let (tell, told) = watch::channel(false);
-        let (socket, front) = (Socket::Tcp(listener), Front::http(Http::Router(router)));
+        let front = Front::http(Http::Router(router));
         let entrance = Entrance { socket, serves: Serves::Http, tls: None, front, for_tonic: false };
         let shared = Shared {
             config: Arc::new(config.clone()),

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -31,7 +30,7 @@ pub struct BoundServer {
     websockets: WebSockets,
     health: Option<Health>,
     readiness: Readiness,
-    admin: Option<(TcpListener, axum::Router)>,
+    admin: Option<(Socket, axum::Router)>,
     connections: Connections,
     hooks: Hooks,
     config: Config,
@@ -107,9 +106,9 @@ impl BoundServer {
 
     /// The same server, which has its admin pages on an address of their own.
     pub(super) async fn with_admin(mut self, address: String, pages: axum::Router) -> Result<Self, Error> {
-        let listener = TcpListener::bind(&address).await;
-        let listener = listener.map_err(|source| Error::Listen { address, source })?;
-        self.admin = Some((listener, pages));
+        let socket = Socket::open(Listener::at(&address)).await;
+        let socket = socket.map_err(|source| Error::Listen { address, source })?;
+        self.admin = Some((socket, pages));
         Ok(self)
     }
 
@@ -146,9 +145,9 @@ impl BoundServer {
             .find_map(|it| it.address.as_tcp())
     }
 
-    /// Where its [`Admin`](super::Admin) pages are, if they have an address of their own.
+    /// Where its [`Admin`](super::Admin) pages are, if they have an address of TCP of their own.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+        self.admin.as_ref().and_then(|(socket, _)| socket.address().ok()?.as_tcp())
     }
 
     /// The same server in-process: its handlers, interceptors and limits.
@@ -186,7 +185,7 @@ impl BoundServer {
         let Self { listeners, mut addresses, local, scheduler, websockets, health, hooks, .. } = self;
         let Self { readiness, admin, connections: counted, config, .. } = self;
         // Until this future ends, however it does.
-        let _admin = admin.map(|(listener, pages)| admin::Serving::start(listener, pages, &config));
+        let _admin = admin.map(|(socket, pages)| admin::Serving::start(socket, pages, &config));
         // However this future ends, its connections do.
         let _cut_off = CutOff(websockets.clone());
         let mut stop = std::pin::pin!(stop);

@@ -18,14 +18,8 @@ pub(super) enum Cut {
 }
 
 impl Cut {
-    const ALL: [Self; 6] = [
-        Self::SlowHead,
-        Self::SlowPreface,
-        Self::Pings,
-        Self::Frames,
-        Self::ReplyStalled,
-        Self::OutOfTime,
-    ];
+    const ALL: [Self; 6] =
+        [Self::SlowHead, Self::SlowPreface, Self::Pings, Self::Frames, Self::ReplyStalled, Self::OutOfTime];
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {

@@ -16,8 +16,8 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::alarm::Alarm;
-use super::cut::Cut;
 use super::config::{CROWDED_LOOK, LOOKS_PER_IDLE_TIMEOUT};
+use super::cut::Cut;
 use super::glance::{Ended, Glancing};
 use super::streams::Streams;
 

@@ -61,7 +61,18 @@ pub(super) struct Figure<S: 'static> {
 pub(super) const ERROR_TYPE: &str = "error.type";
 
 /// Of calls and connections.
-pub(super) static OF_SERVER: [Figure<Snapshot>; 9] = [
+pub(super) static OF_SERVER: [Figure<Snapshot>; 10] = [
+    Figure {
+        name: "ambidex.build.info",
+        help: "Which build of which program runs",
+        unit: "1",
+        kind: Kind::Level,
+        read: |now, tell| {
+            let said = now.build.said();
+            let labels = said.each_ref().map(|(name, value)| (*name, value.as_str()));
+            tell(&labels, Value::Level(1));
+        },
+    },
     Figure {
         name: "rpc.server.calls.started",
         help: "Calls that were started, refused ones included",

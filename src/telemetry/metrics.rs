@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tonic::Code;
 
 use super::closings::{Closing, ClosingCounts};
-use super::refusals::RefusalCounts;
-use super::{ClosedConnections, RefusedRequests, Runtime};
 use super::meter::MethodMeters;
+use super::refusals::RefusalCounts;
+use super::{Build, ClosedConnections, RefusedRequests, Runtime};
 use crate::call::{MethodSpec, Protocol};
 use crate::scheduler::{self, Scheduler};
 
@@ -37,6 +37,7 @@ pub struct Metrics(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     server: Mutex<Server>,
+    build: Mutex<Build>,
     connections: Connections,
     refusals: RefusalCounts,
     /// Whether a meter of OpenTelemetry has them.
@@ -58,6 +59,11 @@ impl Metrics {
         Self::default()
     }
 
+    /// Says which build of which program this is, for a server whose [`Admin`](crate::server::Admin) does not.
+    pub fn built_as(&self, build: Build) {
+        *self.0.build.lock().unwrap_or_else(PoisonError::into_inner) = build;
+    }
+
     /// The counts at this moment.
     pub fn snapshot(&self) -> Snapshot {
         let Server { methods, scheduler, runtime } = self.server().clone();
@@ -69,6 +75,7 @@ impl Metrics {
             calls: methods.iter().flat_map(|method| method.read()).collect(),
             connections_accepted: accepted,
             connections_open: accepted.saturating_sub(closed),
+            build: self.0.build.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             closed_connections: connections.closings.read(),
             refused_requests: self.0.refusals.read(),
             runtime: runtime.map(|runtime| Runtime::read(&runtime.metrics())),
@@ -112,6 +119,8 @@ impl Metrics {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Snapshot {
+    /// Which build of which program counts.
+    pub build: Build,
     /// Each method over each protocol that it was called over.
     pub calls: Vec<Calls>,
     /// Connections accepted since the start, on all ports but the admin's.

@@ -17,6 +17,7 @@
 //! every figure is called, is on the page "Telemetry" of the documentation.
 
 mod access_log;
+mod build;
 mod closings;
 #[cfg(feature = "prometheus")]
 mod collector;
@@ -29,9 +30,9 @@ mod metrics;
 mod observer;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod refusals;
 #[cfg(feature = "opentelemetry")]
 mod replay;
-mod refusals;
 mod runtime;
 #[cfg(feature = "prometheus")]
 mod scheduler_collector;
@@ -39,10 +40,11 @@ mod span;
 
 use crate::call::Protocol;
 
-#[cfg(feature = "prometheus")]
-pub use collector::MetricsCollector;
+pub use build::Build;
 pub use closings::ClosedConnections;
 pub(crate) use closings::Closing;
+#[cfg(feature = "prometheus")]
+pub use collector::MetricsCollector;
 pub(crate) use metrics::Connections;
 pub use metrics::{Calls, Distribution, Metrics, Snapshot};
 pub(crate) use observer::{End, Observation, Observer, Telemetry};
