@@ -8,12 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Why a connection is ended that its client would have gone on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Closing {
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "without TLS nobody shakes hands"))]
     TlsHandshake,
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "without TLS nobody shows a certificate"))]
     TlsClientCertificate,
     TlsTimeout,
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "without TLS every client speaks without"))]
     PlainHttp,
     SlowHead,
     HeadTooLarge,
