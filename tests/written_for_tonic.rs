@@ -31,6 +31,8 @@ use crate::support::running::{Running, parity_builder, run, start};
 use mounted_v1::mounted_client::MountedClient;
 use mounted_v1::mounted_server::{Mounted, MountedServer};
 
+/// Made of the service that [`DESCRIPTORS`] describe, with `.extern_path(".parity.v1", "crate::support::parity_v1")`, and kept
+/// here so that nobody who builds Ambidex has to build what made it.
 mod mounted_v1 {
     #![allow(missing_docs, clippy::all, reason = "as tonic-prost-build made it")]
     #![allow(clippy::allow_attributes_without_reason, reason = "so it makes them")]

@@ -323,7 +323,7 @@ impl ServerBuilder {
     /// Serves on `address`, which is `host:port`, `unix:/path` or a [`Listener`], until SIGTERM or Ctrl-C, then drains:
     /// stops accepting, lets calls in flight end within the drain timeout, runs the stop hooks, and returns. `Ok` means
     /// that nothing was cut off and nothing failed: a `main` that returns the result exits with 0 then, and with 1
-    /// otherwise.
+    /// otherwise. A second signal [ends the process](BoundServer::serve) at once.
     ///
     /// # Errors
     ///
