@@ -3,8 +3,13 @@
 //! which reads the same rules again when a server starts; this module owns saying where in a proto
 //! the rule stands.
 
-use ambidex_schema::{HttpRuleError, RouteConflict, RouteTable, Schema, http_bindings};
+use std::collections::HashMap;
+
+use ambidex_schema::{
+    HttpBinding, HttpRuleError, HttpVerb, RouteConflict, RouteTable, Schema, http_bindings,
+};
 use prost_reflect::MethodDescriptor;
+use prost_types::method_options::IdempotencyLevel;
 
 use crate::error::{Error, Problem};
 use crate::location::step;
@@ -25,23 +30,30 @@ pub(crate) fn find(sources: &Sources, is_generated: impl Fn(&str) -> bool) -> Re
     let mut problems = Vec::new();
 
     let services = sources.services().filter(|service| is_generated(service.full_name()));
-    for method in services.flat_map(|service| service.methods().collect::<Vec<_>>()) {
-        let bindings = match bindings_of(&schema, &method) {
+    let methods: Vec<_> = services.flat_map(|service| service.methods().collect::<Vec<_>>()).collect();
+    let rpc_routes: HashMap<_, _> = methods.iter().map(|method| (rpc_path(method), method)).collect();
+    for method in &methods {
+        let bindings = match bindings_of(&schema, method) {
             Ok(bindings) => bindings,
             Err(error) => {
-                problems.push(problem(sources, &method, describe_rule(&error)));
+                problems.push(problem(sources, method, describe_rule(&error)));
                 continue;
             }
         };
         for binding in bindings {
+            let rpc_route = binding.template.literal().and_then(|path| rpc_routes.get(path));
+            if let Some(owner) = rpc_route.filter(|owner| is_called_by(owner, &binding.verb)) {
+                problems.push(problem(sources, method, describe_shadowed(sources, &binding, method, owner)));
+                continue;
+            }
             match routes.insert(&binding.verb, &binding.template, ()) {
                 Ok(()) => owners.push(method.clone()),
                 Err(conflict) => {
                     let owner = &owners[conflict.existing_index];
                     problems.push(problem(
                         sources,
-                        &method,
-                        describe_conflict(sources, &conflict, &method, owner),
+                        method,
+                        describe_conflict(sources, &conflict, method, owner),
                     ));
                 }
             }
@@ -50,10 +62,7 @@ pub(crate) fn find(sources: &Sources, is_generated: impl Fn(&str) -> bool) -> Re
     Ok(problems)
 }
 
-fn bindings_of(
-    schema: &Schema,
-    method: &MethodDescriptor,
-) -> Result<Vec<ambidex_schema::HttpBinding>, HttpRuleError> {
+fn bindings_of(schema: &Schema, method: &MethodDescriptor) -> Result<Vec<HttpBinding>, HttpRuleError> {
     let service = schema
         .service(method.parent_service().full_name())
         .expect("the schema is built from the descriptors that the service is in");
@@ -88,6 +97,39 @@ fn describe_conflict(
         owner.full_name(),
         location(sources, owner),
     )
+}
+
+/// The path at which a method can be called whatever the rules say.
+fn rpc_path(method: &MethodDescriptor) -> String {
+    format!("/{}/{}", method.parent_service().full_name(), method.name())
+}
+
+/// Whether the RPC route of a method takes such requests: those with POST, and where the method has no side effects, those
+/// with GET, too.
+fn is_called_by(method: &MethodDescriptor, verb: &HttpVerb) -> bool {
+    let is_unary = !method.is_client_streaming() && !method.is_server_streaming();
+    let options = method.method_descriptor_proto().options.as_ref();
+    let no_side_effects =
+        options.is_some_and(|options| options.idempotency_level() == IdempotencyLevel::NoSideEffects);
+    match verb.as_str() {
+        "POST" => true,
+        "GET" | "HEAD" => is_unary && no_side_effects,
+        _ => false,
+    }
+}
+
+fn describe_shadowed(
+    sources: &Sources,
+    binding: &HttpBinding,
+    method: &MethodDescriptor,
+    owner: &MethodDescriptor,
+) -> String {
+    let HttpBinding { verb, template, .. } = binding;
+    let whose = match owner == method {
+        true => "the RPC route that it has without a rule".to_owned(),
+        false => format!("the RPC route of {} ({})", owner.full_name(), location(sources, owner)),
+    };
+    format!("its route `{verb} {template}` is {whose}; leave it out, or give it another path")
 }
 
 fn problem(sources: &Sources, method: &MethodDescriptor, message: String) -> Problem {

@@ -176,6 +176,38 @@ fn one_method_with_the_same_route_twice() {
 }
 
 #[test]
+fn a_route_that_is_an_rpc_route() {
+    assert_told(
+        &rule("post: \"/library.v1.Library/Get\" body: \"*\""),
+        25,
+        "its route `POST /library.v1.Library/Get` is the RPC route that it has without a rule; leave it out, or give it \
+         another path",
+    );
+    let told = error(
+        "  rpc Get(GetRequest) returns (Book) {
+    option idempotency_level = NO_SIDE_EFFECTS;
+    option (google.api.http) = { get: \"/v1/{name}\" };
+  }
+  rpc Read(GetRequest) returns (Book) {
+    option (google.api.http) = {
+      get: \"/library.v1.Library/Get\"
+      additional_bindings { custom: { kind: \"HEAD\" path: \"/library.v1.Library/Get\" } }
+      additional_bindings { put: \"/library.v1.Library/Get\" }
+      additional_bindings { get: \"/library.v1.Library/Read\" }
+      additional_bindings { get: \"/library.v1.Library/{name}\" }
+    };
+  }",
+    );
+    let shadowed = |verb: &str| {
+        format!(
+            "bad.proto:29:5: method library.v1.Library.Read: its route `{verb} /library.v1.Library/Get` is the RPC \
+             route of library.v1.Library.Get (bad.proto:26:5); leave it out, or give it another path"
+        )
+    };
+    assert_eq!(told.lines().collect::<Vec<_>>(), [shadowed("GET"), shadowed("HEAD")], "and no other");
+}
+
+#[test]
 fn a_rule_that_is_set_field_by_field_has_a_place_too() {
     let told = error(
         "  rpc Get(GetRequest) returns (Book) {

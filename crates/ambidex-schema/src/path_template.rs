@@ -35,6 +35,7 @@ pub struct PathTemplate {
     segments: Vec<Segment>,
     variables: Vec<Variable>,
     verb: Option<String>,
+    keeps_reserved: bool,
 }
 
 /// One segment of a template, variables dissolved into what they match.
@@ -71,6 +72,26 @@ impl PathTemplate {
     /// What stands behind the colon.
     pub fn verb(&self) -> Option<&str> {
         self.verb.as_deref()
+    }
+
+    /// The path, where there is only one that the template matches: no wildcard, and no verb behind a colon.
+    pub fn literal(&self) -> Option<&str> {
+        let is_literal = self.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)));
+        (is_literal && self.verb.is_none()).then_some(&*self.text)
+    }
+
+    /// The same template, whose variables of several segments keep escaped what
+    /// [RFC 6570](https://www.rfc-editor.org/rfc/rfc6570#section-1.5) reserves (``:/?#[]@!$&'()*+,;=``), and not the slash
+    /// alone: what `google.api.Http` says of rules where it does not say `fully_decode_reserved_expansion`.
+    #[must_use]
+    pub fn keeping_reserved(mut self) -> Self {
+        self.keeps_reserved = true;
+        self
+    }
+
+    /// Whether it does.
+    pub fn keeps_reserved(&self) -> bool {
+        self.keeps_reserved
     }
 
     /// The template as it was written.
@@ -133,7 +154,8 @@ impl std::str::FromStr for PathTemplate {
     fn from_str(text: &str) -> Result<Self, TemplateError> {
         let mut parser = Parser { text, at: 0, segments: Vec::new(), variables: Vec::new() };
         let verb = parser.template()?;
-        Ok(Self { text: text.to_owned(), segments: parser.segments, variables: parser.variables, verb })
+        let Parser { segments, variables, .. } = parser;
+        Ok(Self { text: text.to_owned(), segments, variables, verb, keeps_reserved: false })
     }
 }
 

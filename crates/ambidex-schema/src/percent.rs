@@ -79,16 +79,26 @@ fn unescape(text: &mut [u8], mut at: usize) -> Result<usize, BadEscape> {
 /// Decodes every escape but that of the slash: a value of several segments must keep telling a slash that
 /// separates from one that was escaped.
 pub(crate) fn decode_keeping_slashes(text: &str) -> Result<Cow<'_, str>, BadEscape> {
-    let mut slashes = escaped_slashes(text).peekable();
-    if slashes.peek().is_none() {
+    decode_but(text, |byte| byte == b'/')
+}
+
+/// Decodes every escape but those of what RFC 6570 reserves, the slash among it.
+pub(crate) fn decode_keeping_reserved(text: &str) -> Result<Cow<'_, str>, BadEscape> {
+    decode_but(text, |byte| b":/?#[]@!$&'()*+,;=".contains(&byte))
+}
+
+/// Decodes every escape but those of bytes that are to be kept as they stand.
+fn decode_but(text: &str, is_kept: impl Fn(u8) -> bool) -> Result<Cow<'_, str>, BadEscape> {
+    let mut kept = escapes(text).filter(|(_, byte)| is_kept(*byte)).peekable();
+    if kept.peek().is_none() {
         return decode(text);
     }
     let mut decoded = String::with_capacity(text.len());
     let mut start = 0;
-    for slash in slashes {
-        decoded.push_str(&decode(&text[start..slash])?);
-        decoded.push_str(&text[slash..slash + 3]);
-        start = slash + 3;
+    for (escape, _) in kept {
+        decoded.push_str(&decode(&text[start..escape])?);
+        decoded.push_str(&text[escape..escape + 3]);
+        start = escape + 3;
     }
     decoded.push_str(&decode(&text[start..])?);
     Ok(Cow::Owned(decoded))
@@ -101,9 +111,16 @@ pub(crate) fn unescape_slashes(text: &str) -> Option<String> {
 }
 
 fn escaped_slashes(text: &str) -> impl Iterator<Item = usize> + '_ {
-    let bytes = text.as_bytes();
-    memchr::memchr_iter(b'%', bytes)
-        .filter(|&percent| bytes.get(percent + 1..percent + 3).is_some_and(|d| d.eq_ignore_ascii_case(b"2f")))
+    escapes(text).filter(|(_, byte)| *byte == b'/').map(|(at, _)| at)
+}
+
+/// Where escapes stand, and which byte each is; those that are none are left out.
+fn escapes(text: &str) -> impl Iterator<Item = (usize, u8)> + '_ {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    memchr::memchr_iter(b'%', text.as_bytes()).filter_map(move |at| {
+        let [high, low] = text.as_bytes().get(at + 1..at + 3)? else { return None };
+        Some((at, (digit(*high)? << 4 | digit(*low)?) as u8))
+    })
 }
 
 #[cfg(test)]
@@ -142,6 +159,15 @@ mod tests {
         assert_eq!(decode_keeping_slashes("a%zz%2F"), Err(BadEscape));
         // An escaped percent sign is decoded once, not twice.
         assert_eq!(decode_keeping_slashes("%252F"), Ok("%2F".into()));
+    }
+
+    #[test]
+    fn what_is_reserved_can_be_kept() {
+        let reserved = "%3A%2F%3F%23%5B%5D%40%21%24%26%27%28%29%2A%2B%2C%3B%3D";
+        assert_eq!(decode_keeping_reserved(reserved), Ok(reserved.into()));
+        assert_eq!(decode_keeping_reserved("a%3ab%20c%C3%A9/%2Fd%7E"), Ok("a%3ab cé/%2Fd~".into()));
+        assert_eq!(decode_keeping_reserved("a%3A%zz"), Err(BadEscape));
+        assert_eq!(decode_keeping_reserved("%3A%ff"), Err(BadEscape));
     }
 
     #[test]

@@ -59,7 +59,15 @@ struct Span {
     first: usize,
     /// None where they reach to the end of the path.
     last: Option<usize>,
-    keeps_slashes: bool,
+    keeps: Keeps,
+}
+
+/// Which escapes a captured value keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    None,
+    Slashes,
+    Reserved,
 }
 
 /// What may follow after some segments of a path.
@@ -333,17 +341,22 @@ impl Span {
         let segments = variable.segments();
         let last = segments.end - 1;
         let reaches_end = template.segments()[last] == Segment::Multi;
-        Self {
-            first: segments.start,
-            last: (!reaches_end).then_some(last),
-            keeps_slashes: variable.spans_segments(),
-        }
+        let keeps = match (variable.spans_segments(), template.keeps_reserved()) {
+            (false, _) => Keeps::None,
+            (true, false) => Keeps::Slashes,
+            (true, true) => Keeps::Reserved,
+        };
+        Self { first: segments.start, last: (!reaches_end).then_some(last), keeps }
     }
 
     // Out of the way of most paths, which have no escapes.
     #[inline(never)]
     fn decoded<'p>(&self, raw: &'p str) -> Result<Cow<'p, str>, BadEscape> {
-        if self.keeps_slashes { percent::decode_keeping_slashes(raw) } else { percent::decode(raw) }
+        match self.keeps {
+            Keeps::None => percent::decode(raw),
+            Keeps::Slashes => percent::decode_keeping_slashes(raw),
+            Keeps::Reserved => percent::decode_keeping_reserved(raw),
+        }
     }
 }
 

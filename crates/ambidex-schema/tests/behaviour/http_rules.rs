@@ -1,6 +1,8 @@
 //! `google.api.http` rules, and routing with what they say.
 
-use ambidex_schema::{BodyBinding, HttpBinding, HttpRuleError, HttpRuleProblem, HttpVerb, Match, RouteTable};
+use ambidex_schema::{
+    BodyBinding, HttpBinding, HttpRuleError, HttpRuleProblem, HttpVerb, Match, PathTemplate, RouteTable,
+};
 use ambidex_schema::{Schema, http_bindings};
 use proptest::prelude::*;
 
@@ -216,6 +218,31 @@ fn one_segment_decodes_every_escape_and_several_keep_the_slash() {
     assert_eq!(captures("/v1/{name=**}", "/v1/a%2Fb"), ["a%2Fb"]);
     // An escaped slash separates nothing.
     assert_eq!(found(&table(&[("GET", "/v1/{a}/{b}")]), "GET", "/v1/a%2Fb"), None);
+}
+
+#[test]
+fn several_segments_keep_what_is_reserved_where_the_template_is_told_to() {
+    let captures = |template: &str, path: &str| {
+        let template: PathTemplate = template.parse().unwrap();
+        assert!(!template.keeps_reserved());
+        let mut table = RouteTable::new();
+        table.insert(&HttpVerb::Get, &template.keeping_reserved(), 0).unwrap();
+        found(&table, "GET", path).expect(path).1
+    };
+    let several = captures("/v1/{name=shelves/*}", "/v1/shelves/a%3Ab%2fc%40%20d%C3%A9");
+    assert_eq!(several, ["shelves/a%3Ab%2fc%40 dé"]);
+    assert_eq!(captures("/v1/{name=**}", "/v1/a%26b/c%2Bd"), ["a%26b/c%2Bd"]);
+    // One segment is decoded in any case.
+    assert_eq!(captures("/v1/{name}", "/v1/a%3Ab%2Fc"), ["a:b/c"]);
+}
+
+#[test]
+fn only_a_path_without_wildcard_and_verb_is_literal() {
+    let literal = |template: &str| template.parse::<PathTemplate>().unwrap().literal().map(str::to_owned);
+    assert_eq!(literal("/v1/a"), Some("/v1/a".to_owned()));
+    for template in ["/v1/*", "/v1/{name}", "/v1/**", "/v1/a:read"] {
+        assert_eq!(literal(template), None, "{template}");
+    }
 }
 
 #[test]
