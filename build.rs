@@ -17,8 +17,12 @@ fn main() -> Result<(), ambidex_build::Error> {
         )?;
     ambidex_build::compile(&["proto/grpc/health/v1/health.proto"], &["proto"])?;
     reflection()?;
-    let services =
-        ["proto/bookshop/v1/bookshop.proto", "proto/parity/v1/parity.proto", "proto/edge/v1/edge.proto"];
+    let services = [
+        "proto/bookshop/v1/bookshop.proto",
+        "proto/parity/v1/parity.proto",
+        "proto/edge/v1/edge.proto",
+        "proto/files/v1/files.proto",
+    ];
     let here: Vec<_> = services.into_iter().filter(|proto| Path::new(proto).exists()).collect();
     if here.is_empty() { Ok(()) } else { ambidex_build::compile(&here, &["proto"]) }
 }

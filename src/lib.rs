@@ -76,6 +76,7 @@ pub use {prost_types, tonic, tonic_types};
 pub use call::{Idempotency, MethodKind, MethodSpec};
 pub use dispatch::interceptor;
 pub use handler::{BlockingStreaming, Execution, RequestExt, Service, Streaming};
+pub use http::code_of_http_status;
 pub use local::Local;
 pub use scheduler::Scheduler;
 pub use server::{Error, Server, lifespan};

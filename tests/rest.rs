@@ -267,7 +267,7 @@ async fn parity_without_compression(message: &str) -> Answer {
 #[tokio::test]
 async fn a_bomb_is_413() {
     let server = crate::support::running::parity_with(|config| config.body_max_bytes = 10_000).await;
-    let roomy = parity().await;
+    let roomy = crate::support::running::parity_with(|config| config.target_max_bytes = 0).await;
     // Three thousand times the same letter, packed by the server itself.
     let path = format!("/v1/echo/{}", "x".repeat(12_000));
     let bomb = roomy.http.send(Method::GET, &path, &[("accept-encoding", "gzip")], "").await.body;

@@ -20,7 +20,7 @@ use tonic::{Extensions, Status};
 
 use super::{
     Batch, CancelReason, Cancellation, Deadline, Filled, Head, HttpRoute, MessageSource, MethodSpec, Peer,
-    TraceContext, incoming_metadata,
+    Preconditions, TraceContext, incoming_metadata,
 };
 
 /// The wire a call came in on. Handlers may ask; nothing between the edges may.
@@ -224,6 +224,12 @@ impl Context {
             // Somebody else may have asked at the same time.
             None => self.0.metadata.get().map_or(&EMPTY, |metadata| metadata),
         }
+    }
+
+    /// What the request says of the version it is about, by `If-None-Match` and its kin: for an answer of 304, or to
+    /// refuse a change of what has changed meanwhile.
+    pub fn preconditions(&self) -> Preconditions {
+        Preconditions::of(self)
     }
 
     /// The trace the call belongs to, and its own place in it: as its caller's `traceparent` says, or where the call has a
@@ -432,6 +438,12 @@ pub fn value<T: Clone + Send + Sync + 'static>() -> Result<T, Status> {
         return Err(Status::internal("internal error"));
     };
     call.needed_value().cloned()
+}
+
+/// What the request of the call that this thread runs for says of the version it is about, as
+/// [`Context::preconditions`]; outside of a call, nothing.
+pub fn preconditions() -> Preconditions {
+    CURRENT.with_borrow(|call| call.as_ref().map(Context::preconditions)).unwrap_or_default()
 }
 
 pin_project! {

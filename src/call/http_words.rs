@@ -82,9 +82,19 @@ impl HttpResponse {
         Self::new(StatusCode::SEE_OTHER).location(location)
     }
 
-    /// 304: what the client has is still right.
+    /// 304: what the client has is still right. [`Preconditions::answer`](super::Preconditions::answer) finds out.
     pub fn not_modified() -> Self {
         Self::new(StatusCode::NOT_MODIFIED)
+    }
+
+    /// Whether it is 304, whose message is left out, and so need not be made.
+    pub fn is_not_modified(&self) -> bool {
+        self.status == Some(StatusCode::NOT_MODIFIED)
+    }
+
+    /// 412: FAILED_PRECONDITION on every other wire.
+    pub(super) fn precondition_failed(message: &str) -> Status {
+        Self::new(StatusCode::PRECONDITION_FAILED).on(Status::failed_precondition(message))
     }
 
     /// Adds a header, beside others of its name. Those that frame the message are passed over: `Content-Length`,

@@ -3,7 +3,7 @@
 //! Everything is, but what speaks of the connection, of the representation or of a protocol itself. A name that
 //! ends in `-bin` has bytes as its value, in base64; several values may come in one header, by comma.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tonic::metadata::MetadataMap;
 
 /// How long a refused caller should wait, which gRPC spells in metadata.
@@ -23,6 +23,7 @@ pub(crate) fn is_metadata(name: &HeaderName) -> bool {
         name,
         "accept"
             | "accept-encoding"
+            | "accept-patch"
             | "accept-post"
             | "allow"
             | "connection"
@@ -32,6 +33,9 @@ pub(crate) fn is_metadata(name: &HeaderName) -> bool {
             | "expect"
             | "host"
             | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authentication-info"
+            | "proxy-authorization"
             | "proxy-connection"
             | "te"
             | "trailer"
@@ -53,17 +57,41 @@ pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h
 /// The metadata among the headers of a request.
 pub(crate) fn incoming(mut headers: HeaderMap) -> MetadataMap {
     // Taken out of the map rather than picked into another: most are metadata, or few there are.
-    remove_all(&mut headers, |name| !is_metadata(name) || name == RETRY_PUSHBACK_MS);
+    let mut of_connection = Vec::new();
+    remove_all(&mut headers, |name, value| {
+        let is_unwanted = !is_metadata(name) || name == RETRY_PUSHBACK_MS;
+        if is_unwanted && *name == header::CONNECTION && !is_usual_option(value.as_bytes()) {
+            read_options(value, &mut of_connection);
+        }
+        is_unwanted
+    });
+    for name in of_connection {
+        headers.remove(name);
+    }
     split_binary(&mut headers);
     MetadataMap::from_headers(headers)
 }
 
-/// Removes the headers whose names are `unwanted`.
-fn remove_all(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
+/// Whether this is one of the options of a connection that are no header's name.
+fn is_usual_option(option: &[u8]) -> bool {
+    ["keep-alive", "close", "upgrade"].iter().any(|usual| option.eq_ignore_ascii_case(usual.as_bytes()))
+}
+
+/// The headers that were for this connection alone, as its options name them (RFC 9110, section 7.6.1).
+#[cold]
+fn read_options(value: &HeaderValue, names: &mut Vec<HeaderName>) {
+    let options = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let options = options.filter(|option| !is_usual_option(option));
+    names.extend(options.filter_map(|option| HeaderName::from_bytes(option).ok()));
+}
+
+/// Removes the headers that are `unwanted`.
+fn remove_all(headers: &mut HeaderMap, mut unwanted: impl FnMut(&HeaderName, &HeaderValue) -> bool) {
     const AT_ONCE: usize = 8;
     loop {
         let mut found: [Option<HeaderName>; AT_ONCE] = [const { None }; AT_ONCE];
-        let names = headers.keys().filter(|name| unwanted(name)).cloned();
+        let names =
+            headers.iter().filter(|(name, value)| unwanted(name, value)).map(|(name, _)| name.clone());
         let count = found.iter_mut().zip(names).map(|(slot, name)| *slot = Some(name)).count();
         for name in found.into_iter().flatten() {
             headers.remove(name);
@@ -78,7 +106,7 @@ fn remove_all(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
 pub(crate) fn outgoing(metadata: MetadataMap) -> HeaderMap {
     let mut headers = metadata.into_headers();
     if !headers.is_empty() {
-        remove_all(&mut headers, |name| !is_metadata(name));
+        remove_all(&mut headers, |name, _| !is_metadata(name));
     }
     headers
 }
@@ -152,6 +180,22 @@ mod tests {
         let values = metadata.get_all_bin("trace-bin").iter().map(|value| value.to_bytes().expect("base64"));
         let values: Vec<_> = values.collect();
         assert_eq!(values, [&[0, 255][..], &[1, 2], &[1]]);
+    }
+
+    #[test]
+    fn what_is_for_one_connection_alone_does_not_come_in() {
+        let sent = headers(&[
+            ("connection", "keep-alive"),
+            ("x-kept", "1"),
+            ("connection", "X-Hop , close,,x-other, not a name"),
+            ("x-hop", "2"),
+            ("x-hop", "3"),
+            ("x-other", "4"),
+            ("proxy-authorization", "Basic eA=="),
+            ("proxy-authenticate", "Basic"),
+        ]);
+        let metadata = incoming(sent);
+        assert_eq!(metadata.into_headers().keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-kept"]);
     }
 
     #[test]

@@ -24,6 +24,12 @@ pub(super) fn pack(response: Response<AnswerBody>, coding: Coding, min_bytes: us
     let has_body = !status::has_no_body(response.status());
     let headers = response.headers();
     let is_coded = headers.contains_key(header::CONTENT_ENCODING);
+    if status::is_not_modified(response.status()) {
+        // As the answer that it stands for would say, which caches go by.
+        let mut response = response;
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+        return response;
+    }
     if is_small || !has_body || is_coded || !can_shrink(headers.get(header::CONTENT_TYPE)) {
         return response;
     }

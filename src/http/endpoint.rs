@@ -69,7 +69,7 @@ impl RequestForm {
 pub(super) struct ReplyForm {
     pub(super) message: MessageType,
     pub(super) field: Option<FieldHandle>,
-    /// The reply is a raw `google.api.HttpBody`.
+    /// What is shown is a raw `google.api.HttpBody`: the reply itself, or the field `response_body` names.
     pub(super) raw_body: bool,
     /// The field whose value is the id of a server-sent event.
     pub(super) event_id: Option<FieldHandle>,
@@ -85,6 +85,8 @@ pub(super) struct Spelling {
     /// How each message of the reply is packed. The other forms are packed as a whole, when they are there.
     pub(super) envelope_coding: Option<Coding>,
     pub(super) view: View,
+    /// What the query says of the form of the answer, and so of an error.
+    pub(super) alt: Option<Alt>,
 }
 
 /// How the messages of a request are laid out.
@@ -133,7 +135,7 @@ impl Endpoint {
         if self.protocol == Protocol::Rpc && !is_query {
             protocol_version(heads, config.connect_require_header)?;
         }
-        let request = if is_query { RequestSpelling::Query } else { self.request_spelling(heads)? };
+        let request = if is_query { RequestSpelling::Query } else { self.request_spelling(method, heads)? };
         let envelopes = matches!(request, RequestSpelling::Envelopes(_));
         let coding = if envelopes { heads.connect_content_encoding } else { heads.content_encoding };
         let request_coding = coding.map_or(Ok(None), coding::named).map_err(|status| {
@@ -152,10 +154,10 @@ impl Endpoint {
             }
             _ => self.reply_spelling(request, heads, &system)?,
         };
-        Ok(Spelling { request, reply, request_coding, envelope_coding, view })
+        Ok(Spelling { request, reply, request_coding, envelope_coding, view, alt: system.alt })
     }
 
-    fn request_spelling(&self, heads: &Heads<'_>) -> Result<RequestSpelling, Status> {
+    fn request_spelling(&self, method: &Method, heads: &Heads<'_>) -> Result<RequestSpelling, Status> {
         if self.request.raw_body {
             return Ok(RequestSpelling::Raw);
         }
@@ -174,17 +176,20 @@ impl Endpoint {
             }
             (Some(BodyType::One(Encoding::Json)), true) => Ok(RequestSpelling::Array),
             (Some(BodyType::Ndjson), true) => Ok(RequestSpelling::Lines),
-            _ => Err(unsupported_media_type(match (self.protocol, streams, kind.server_streams()) {
-                (Protocol::Rpc, true, _) => {
-                    "application/x-ndjson, application/json, application/connect+json, application/connect+proto"
-                }
-                (Protocol::Rpc, false, true) => {
-                    "application/json, application/proto, application/connect+json, application/connect+proto"
-                }
-                (_, true, _) => "application/x-ndjson, application/json",
-                (_, false, _) if self.takes(Encoding::Proto) => "application/json, application/proto",
-                (_, false, _) => "application/json",
-            })),
+            _ => {
+                let types = match (self.protocol, streams, kind.server_streams()) {
+                    (Protocol::Rpc, true, _) => {
+                        "application/x-ndjson, application/json, application/connect+json, application/connect+proto"
+                    }
+                    (Protocol::Rpc, false, true) => {
+                        "application/json, application/proto, application/connect+json, application/connect+proto"
+                    }
+                    (_, true, _) => "application/x-ndjson, application/json",
+                    (_, false, _) if self.takes(Encoding::Proto) => "application/json, application/proto",
+                    (_, false, _) => "application/json",
+                };
+                Err(unsupported_media_type(method, types))
+            }
         }
     }
 
@@ -236,11 +241,11 @@ impl Endpoint {
     }
 
     /// A field that is no message has no protobuf of its own.
-    fn shows_proto(&self) -> bool {
+    pub(super) fn shows_proto(&self) -> bool {
         self.reply.field.as_ref().is_none_or(|field| field.message_type().is_some() && !field.is_list())
     }
 
-    fn mask(&self, system: &System) -> Result<Option<ResponseMask>, Status> {
+    pub(super) fn mask(&self, system: &System) -> Result<Option<ResponseMask>, Status> {
         let Some(fields) = &system.fields else { return Ok(None) };
         let wrong = |error: ambidex_schema::ResponseMaskError| {
             Status::invalid_argument(format!("{}: {error}", super::system::FIELDS))

@@ -13,13 +13,14 @@ use prost::Message;
 use tonic::Status;
 
 use super::content::Encoding;
-use super::json_text::push_string;
+use super::exchange::RestError;
+use super::json_text::{self, push_string};
 use super::{metadata, status};
 use crate::call::{HttpResponse, RETRY_PUSHBACK_MS, code_name};
 
 /// The answer to a call on a REST route that failed, in JSON, or for who reads only protobuf as `google.rpc.Status`.
-pub(super) fn aip_193(error: Status, encoding: Encoding, schema: &Schema) -> Response<Bytes> {
-    if encoding == Encoding::Proto {
+pub(super) fn aip_193(error: Status, form: RestError, schema: &Schema) -> Response<Bytes> {
+    if form.encoding == Encoding::Proto {
         let said = tonic_types::pb::Status {
             code: error.code() as i32,
             message: error.message().to_owned(),
@@ -40,6 +41,7 @@ pub(super) fn aip_193(error: Status, encoding: Encoding, schema: &Schema) -> Res
     json.push(b'"');
     push_details(&error, schema, &mut json);
     json.extend_from_slice(b"}}");
+    let json = if form.is_pretty { json_text::pretty(&json) } else { json };
     respond(error, http_status, Encoding::Json.content_type(), json)
 }
 

@@ -12,6 +12,7 @@ use super::coding::{self, Coding};
 use super::content::{self, BodyType, Encoding};
 use super::endpoint::{Endpoint, ReplySpelling, Spelling};
 use super::heads::Heads;
+use super::system::{Alt, System};
 use super::{HttpConfig, Shared, coded_body, error, reply, stream_reply, without_body};
 use crate::call::{Body as Messages, Protocol, Reply, is_sent_as_it_is};
 use crate::dispatch::Dispatched;
@@ -37,16 +38,53 @@ pub(super) struct Agreed {
 /// The form of an error.
 #[derive(Debug, Clone, Copy)]
 enum ErrorForm {
-    Rest(Encoding),
+    Rest(RestError),
     Connect,
     /// In the last envelope of a stream, with 200.
     ConnectStream(Encoding),
 }
 
+/// The form of an error on a REST route, or where no route is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RestError {
+    pub(super) encoding: Encoding,
+    /// JSON for people.
+    pub(super) is_pretty: bool,
+}
+
+impl RestError {
+    /// As `Accept` has it.
+    fn of_head(heads: &Heads<'_>) -> Self {
+        let encoding = content::reply_encoding(heads).unwrap_or(Encoding::Json);
+        Self { encoding, is_pretty: false }
+    }
+
+    /// As a request has it that came no further than its head.
+    #[cold]
+    pub(super) fn of(heads: &Heads<'_>, query: Option<&str>, config: &HttpConfig) -> Self {
+        Self::of_head(heads).asked_for(&System::of_failed(query), config)
+    }
+
+    fn asked_for(self, system: &System, config: &HttpConfig) -> Self {
+        self.with(system.alt, system.json(&config.json_out).pretty)
+    }
+
+    /// As the query has it, over what `Accept` says.
+    fn with(self, alt: Option<Alt>, is_pretty: bool) -> Self {
+        let encoding = match alt {
+            Some(Alt::Proto) => Encoding::Proto,
+            Some(Alt::Json | Alt::Sse) => Encoding::Json,
+            // An error is no file.
+            Some(Alt::Media) | None => self.encoding,
+        };
+        Self { encoding, is_pretty }
+    }
+}
+
 impl ErrorForm {
     fn new(endpoint: &Endpoint, heads: &Heads<'_>) -> Self {
         if endpoint.protocol != Protocol::Rpc {
-            return Self::Rest(content::reply_encoding(heads).unwrap_or(Encoding::Json));
+            return Self::Rest(RestError::of_head(heads));
         }
         let kind = endpoint.route.spec.kind();
         match content::of_request(heads) {
@@ -76,11 +114,24 @@ impl Exchange {
         }
     }
 
+    /// What the query says of errors, of a request with which nothing could be agreed on.
+    #[cold]
+    pub(super) fn disagreed(mut self, query: Option<&str>, config: &HttpConfig) -> Self {
+        if let ErrorForm::Rest(form) = &mut self.errors {
+            *form = form.asked_for(&System::of_failed(query), config);
+        }
+        self
+    }
+
     /// The answer to a request that failed, in the protocol of its endpoint and as its client reads it.
     #[inline(never)]
     pub(super) fn failed(&self, status: Status, edge: &Shared) -> Response<AnswerBody> {
         let response = match self.errors {
-            ErrorForm::Rest(encoding) => edge.rest_error(status, encoding),
+            ErrorForm::Rest(form) => {
+                let said = self.agreed.as_ref().map(|agreed| &agreed.spelling);
+                let form = said.map_or(form, |said| form.with(said.alt, said.view.json.pretty));
+                edge.rest_error(status, form)
+            }
             ErrorForm::Connect => error::connect(status, &edge.schema).map(AnswerBody::from),
             ErrorForm::ConnectStream(encoding) => stream_reply::failed_envelopes(status, encoding, edge),
         };

@@ -45,7 +45,7 @@ use ambidex_schema::{DecodeOptions, EncodeOptions, Schema};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, Uri, header};
 use tonic::Status;
 
 use crate::call::timeout::{parse_connect, parse_grpc, parse_server};
@@ -53,17 +53,17 @@ use crate::call::{Body as Messages, Call, Head, HttpRequest, Pace, Peer};
 use crate::dispatch::{Dispatched, Dispatcher};
 pub(crate) use answer_body::AnswerBody;
 use captures::Captures;
-use content::Encoding;
 use endpoint::{Endpoint, RequestSpelling, Spelling};
-use exchange::{Agreed, Exchange, Unanswered};
+use exchange::{Agreed, Exchange, RestError, Unanswered};
 use heads::Heads;
 pub(crate) use json_text::push_string as push_json_string;
 pub(crate) use routes::RouteError;
 use routes::{Found, Routes};
-pub(crate) use rules::RulesError;
 #[cfg(feature = "yaml")]
 pub(crate) use rules::from_yaml;
+pub(crate) use rules::{Rules, RulesError};
 pub(crate) use serving::Serving;
+pub use status::code_of_http_status;
 pub(crate) use status::{of_code as status_of_code, of_failed_call as status_of_failed_call};
 pub(crate) use websocket::{Held, WebSockets, is_asked_for as is_websocket};
 
@@ -72,6 +72,8 @@ pub(crate) use websocket::{Held, WebSockets, is_asked_for as is_websocket};
 pub(crate) struct HttpConfig {
     /// The largest request body, and the largest message of a streamed one.
     pub(crate) body_max_bytes: usize,
+    /// The longest path and query that are looked at.
+    pub(crate) target_max_bytes: usize,
     /// How fast a body has to come that is one message.
     pub(crate) request_pace: Pace,
     /// The most bytes of a streamed reply that are gathered before they are sent.
@@ -133,7 +135,7 @@ impl HttpEdge {
         dispatcher: Dispatcher,
         schema: Schema,
         config: HttpConfig,
-        rules: &crate::google::api::Http,
+        rules: &Rules,
         shape_error: Option<ShapeError>,
     ) -> Result<Self, RouteError> {
         let routes = Routes::new(&dispatcher, &schema, rules, &config)?;
@@ -171,6 +173,16 @@ enum Begun {
     WebSocket(Box<(Request<Body>, Peer)>),
 }
 
+/// The answer to who asks what there is.
+fn allows(methods: &str) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::empty());
+    *response.status_mut() = status::NO_CONTENT;
+    if let Ok(methods) = HeaderValue::try_from(methods) {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
+    response
+}
+
 /// The same head, with the length of the body it would have had.
 fn without_body(response: Response<AnswerBody>) -> Response<AnswerBody> {
     let (mut parts, body) = response.into_parts();
@@ -184,16 +196,52 @@ fn without_body(response: Response<AnswerBody>) -> Response<AnswerBody> {
 
 impl Shared {
     /// The answer to a request that is no call.
-    fn refuse(&self, status: Status) -> Response<AnswerBody> {
-        self.rest_error(status, Encoding::Json)
+    #[cold]
+    fn refuse(&self, status: Status, heads: &Heads<'_>, uri: &Uri) -> Response<AnswerBody> {
+        self.rest_error(status, RestError::of(heads, uri.query(), &self.config))
     }
 
-    fn rest_error(&self, status: Status, encoding: Encoding) -> Response<AnswerBody> {
+    fn rest_error(&self, status: Status, form: RestError) -> Response<AnswerBody> {
         let Some(shape) = &self.shape_error else {
-            return error::aip_193(status, encoding, &self.schema).map(AnswerBody::from);
+            return error::aip_193(status, form, &self.schema).map(AnswerBody::from);
         };
-        let response = error::aip_193(status.clone(), encoding, &self.schema);
+        let response = error::aip_193(status.clone(), form, &self.schema);
         shape(&status, response).map(AnswerBody::from)
+    }
+
+    /// The answer to a request whose target is too long to be looked at.
+    #[cold]
+    fn refuse_target(&self, request: &Request<Body>, peer: &Peer) -> Begun {
+        let status = status::target_too_long(self.config.target_max_bytes);
+        let answer = self.refuse(status, &Heads::of(request.headers()), request.uri());
+        let answer = if request.method() == Method::HEAD { without_body(answer) } else { answer };
+        Begun::Answered(self.noted(request, peer, answer))
+    }
+
+    /// The answer to a request that no endpoint takes.
+    #[cold]
+    fn answer_for_nobody(
+        &self,
+        found: Found<'_, '_>,
+        request: &Request<Body>,
+        heads: &Heads<'_>,
+    ) -> Response<AnswerBody> {
+        let (method, uri) = (request.method(), request.uri());
+        let status = match found {
+            Found::OtherMethods(allowed) if method == Method::OPTIONS => return allows(&allowed),
+            // Of the server itself (RFC 9110, section 9.3.7).
+            Found::Nothing if method == Method::OPTIONS && uri.path() == "*" => {
+                return allows(&self.routes.methods());
+            }
+            Found::OtherMethods(allowed) => status::method_not_allowed(method, &allowed),
+            Found::BadPath => Status::invalid_argument(
+                "the path has an escape that is no `%` and two hex digits, or is not UTF-8",
+            ),
+            Found::Nothing | Found::Endpoint { .. } => {
+                Status::not_found(format!("there is nothing at {}", uri.path()))
+            }
+        };
+        self.refuse(status, heads, uri)
     }
 
     /// Finds out what a request is, and if it is a call, begins it.
@@ -205,6 +253,9 @@ impl Shared {
         peer: Peer,
         cx: &mut std::task::Context<'_>,
     ) -> Begun {
+        if request.uri().path_and_query().is_some_and(|it| it.as_str().len() > self.config.target_max_bytes) {
+            return self.refuse_target(request, &peer);
+        }
         let heads = Heads::of(request.headers());
         if heads.ask_for_websocket(request.method()) {
             return Begun::WebSocket(Box::new((std::mem::take(request), peer)));
@@ -213,7 +264,7 @@ impl Shared {
         let (endpoint, captures) = match self.routes.find(request.method(), request.uri().path()) {
             Found::Endpoint { endpoint, captures } => (endpoint, captures),
             other => {
-                let answer = self.no_endpoint(request, other);
+                let answer = self.answer_for_nobody(other, request, &heads);
                 let answer = if is_head { without_body(answer) } else { answer };
                 return Begun::Answered(self.noted(request, &peer, answer));
             }
@@ -222,6 +273,7 @@ impl Shared {
         let agreed = match self.agree(endpoint, request, &heads, &peer) {
             Ok(agreed) => exchange.agreed.insert(agreed),
             Err(status) => {
+                let exchange = exchange.disagreed(request.uri().query(), &self.config);
                 return Begun::Answered(self.noted(request, &peer, exchange.failed(status, self)));
             }
         };
@@ -260,30 +312,6 @@ impl Shared {
                 Err(unanswered) => Begun::Unanswered(unanswered),
             },
             Poll::Pending => Begun::Call(call, exchange),
-        }
-    }
-
-    /// The answer where no method takes a request.
-    #[inline(never)]
-    fn no_endpoint(&self, request: &Request<Body>, found: Found<'_, '_>) -> Response<AnswerBody> {
-        match found {
-            Found::OtherMethods(allowed) if request.method() == Method::OPTIONS => {
-                let mut response = Response::new(AnswerBody::empty());
-                *response.status_mut() = status::NO_CONTENT;
-                if let Ok(allowed) = HeaderValue::try_from(allowed) {
-                    response.headers_mut().insert(header::ALLOW, allowed);
-                }
-                response
-            }
-            Found::OtherMethods(allowed) => {
-                self.refuse(status::method_not_allowed(request.method(), &allowed))
-            }
-            Found::BadPath => self.refuse(Status::invalid_argument(
-                "the path has an escape that is no `%` and two hex digits, or is not UTF-8",
-            )),
-            Found::Endpoint { .. } | Found::Nothing => {
-                self.refuse(Status::not_found(format!("there is nothing at {}", request.uri().path())))
-            }
         }
     }
 

@@ -53,7 +53,7 @@ fn spelled(
     message: Bytes,
 ) -> Result<(HeaderValue, Bytes), Status> {
     match encoding {
-        None => raw_body(message),
+        None => raw_body(&endpoint.reply, message),
         Some(Encoding::Proto) => {
             let is_rest = endpoint.protocol == Protocol::Rest;
             let content_type = if is_rest { content::X_PROTOBUF } else { content::PROTO };
@@ -116,8 +116,13 @@ fn unspeakable(error: WireError) -> Status {
     status
 }
 
-/// The type and bytes of a `google.api.HttpBody`.
-pub(super) fn raw_body(message: Bytes) -> Result<(HeaderValue, Bytes), Status> {
+/// The type and bytes of the `google.api.HttpBody` that a reply message is, or that the field holds which
+/// `response_body` names.
+pub(super) fn raw_body(form: &ReplyForm, message: Bytes) -> Result<(HeaderValue, Bytes), Status> {
+    let message = match &form.field {
+        None => message,
+        Some(field) => field.content(&message).map_err(unspeakable)?.into(),
+    };
     let HttpBody { content_type, data, .. } =
         HttpBody::decode(message).map_err(|_| Status::internal("the reply is not a google.api.HttpBody"))?;
     let content_type = HeaderValue::try_from(content_type)

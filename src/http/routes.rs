@@ -1,22 +1,22 @@
 //! Which endpoint a request is for: RPC routes, and REST routes without variables, by their exact path in one
 //! look-up; other REST routes by template.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ambidex_schema::{
     BodyBinding, Captures, FieldHandle, HttpBinding, HttpRuleError, HttpVerb, Match, MessageType,
-    MethodDescriptor, RouteConflict, RouteTable, Schema, Segment, http_bindings, http_bindings_of,
+    MethodDescriptor, RouteConflict, RouteTable, Schema, http_bindings, http_bindings_of,
 };
 use foldhash::fast::FixedState;
 use http::Method;
 use prost::Message as _;
 
+use super::HttpConfig;
 use super::endpoint::{Endpoint, Mask, ReplyForm, RequestForm};
-use super::{HttpConfig, rules};
+use super::rules::{self, Rules};
 use crate::call::{HttpRoute, Idempotency, MethodKind, Protocol};
 use crate::dispatch::{Dispatcher, Route};
-use crate::google::api::Http;
 
 const HTTP_BODY: &str = "google.api.HttpBody";
 
@@ -68,6 +68,8 @@ pub(super) struct Routes {
     lengths: Lengths,
     /// Every REST route, those of `exact` too: it knows what else a path allows.
     rest: RouteTable<Arc<Endpoint>>,
+    /// Every method that some route has.
+    methods: BTreeSet<String>,
 }
 
 /// A set of lengths, of which all from the longest that it tells apart on are one.
@@ -105,19 +107,20 @@ impl Routes {
     pub(super) fn new(
         dispatcher: &Dispatcher,
         schema: &Schema,
-        rules: &Http,
+        rules: &Rules,
         config: &HttpConfig,
     ) -> Result<Self, RouteError> {
         let rest = RouteTable::new().with_split_escaped_slashes(config.split_escaped_slashes);
-        let mut routes = Self { exact: HashMap::default(), lengths: Lengths::default(), rest };
+        let mut routes =
+            Self { exact: HashMap::default(), lengths: Lengths::default(), rest, methods: BTreeSet::new() };
         // In the order of their paths, so that start-up says the same on every run.
         let mut methods: Vec<_> = dispatcher.routes().collect();
         methods.sort_by_key(|route| route.spec.path());
         let selector = |route: &Arc<Route>| route.spec.full_name().replace('/', ".");
         if let Some(stray) =
-            rules.rules.iter().find(|rule| !methods.iter().any(|route| selector(route) == rule.selector))
+            rules.selectors().find(|known| !methods.iter().any(|route| selector(route) == *known))
         {
-            return Err(RouteError::UnknownSelector(stray.selector.clone()));
+            return Err(RouteError::UnknownSelector(stray.to_owned()));
         }
         // The RPC routes first: they are there whatever the rules say.
         let mut described = Vec::with_capacity(methods.len());
@@ -128,11 +131,8 @@ impl Routes {
             described.push((route, method));
         }
         for (route, method) in described {
-            // As in Google's service configurations, the last rule for a method holds.
-            let selector = selector(route);
-            let rule = rules.rules.iter().rev().find(|rule| rule.selector == selector);
-            let bindings = match rule {
-                Some(rule) => http_bindings_of(schema, &method.descriptor, &rule.encode_to_vec())?,
+            let bindings = match rules.of(&selector(route)) {
+                Some(rule) => rule.read(http_bindings_of(schema, &method.descriptor, &rule.wire())?),
                 None => http_bindings(schema, &method.descriptor)?,
             };
             let bindings = match rules::without_rule(route.spec) {
@@ -149,10 +149,11 @@ impl Routes {
     }
 
     fn add_rpc(&mut self, route: &Arc<Route>, method: &Described, config: &HttpConfig) {
-        let endpoint = Arc::new(rpc(route, method, config));
+        let endpoint = Arc::new(rpc(route, method, Method::POST, config));
         self.add_exact(route.spec.path(), Method::POST, &endpoint);
         let spec = route.spec;
         if spec.kind() == MethodKind::Unary && spec.idempotency_level() == Idempotency::NoSideEffects {
+            let endpoint = Arc::new(rpc(route, method, Method::GET, config));
             self.add_exact(spec.path(), Method::GET, &endpoint);
             self.add_exact(spec.path(), Method::HEAD, &endpoint);
         }
@@ -167,10 +168,10 @@ impl Routes {
     ) -> Result<(), RouteError> {
         let (verb, template) = (binding.verb.clone(), binding.template.clone());
         let endpoint = Arc::new(rest(route, method, binding, config));
-        let literal = template.verb().is_none()
-            && template.segments().iter().all(|segment| matches!(segment, Segment::Literal(_)));
-        if let (true, Ok(http_method)) = (literal, Method::from_bytes(verb.as_str().as_bytes())) {
-            let known = self.exact.get(template.as_str()).into_iter().flatten();
+        if let (Some(path), Ok(http_method)) =
+            (template.literal(), Method::from_bytes(verb.as_str().as_bytes()))
+        {
+            let known = self.exact.get(path).into_iter().flatten();
             if known
                 .into_iter()
                 .any(|(known, other)| *known == http_method && other.protocol == Protocol::Rpc)
@@ -178,7 +179,12 @@ impl Routes {
                 let route_text = format!("{verb} {template}");
                 return Err(RouteError::Shadowed { method: route.spec.full_name(), route: route_text });
             }
-            self.add_exact(template.as_str(), http_method, &endpoint);
+            self.add_exact(path, http_method, &endpoint);
+        }
+        match &verb {
+            HttpVerb::Any => {}
+            HttpVerb::Get => self.methods.extend(["GET".to_owned(), "HEAD".to_owned()]),
+            other => _ = self.methods.insert(other.to_string()),
         }
         self.rest
             .insert(&verb, &template, endpoint)
@@ -189,13 +195,21 @@ impl Routes {
     /// WebSocket is always opened with GET. Where several methods have routes at a path it is the one that streams;
     /// else nobody could say which is meant.
     pub(super) fn find_websocket<'p>(&self, path: &'p str) -> Found<'_, 'p> {
-        let allowed = match self.find(&Method::PUT, path) {
+        let mut here = self.exact.get(path).into_iter().flatten();
+        // Whatever templates take its path as well.
+        if let Some((_, endpoint)) = here.find(|(_, endpoint)| endpoint.protocol == Protocol::Rpc) {
+            return Found::Endpoint { endpoint, captures: Captures::default() };
+        }
+        // The method of no rule: what there is for others is told then.
+        let nobodys = Method::from_bytes(b"-").expect("a token is a method");
+        let allowed = match self.find(&nobodys, path) {
             Found::OtherMethods(allowed) => allowed,
             Found::Endpoint { endpoint, captures } => return Found::Endpoint { endpoint, captures },
             other => return other,
         };
-        let names =
-            allowed.split(", ").chain(["PUT"]).filter_map(|name| Method::from_bytes(name.as_bytes()).ok());
+        // Of several ways to one RPC the one of a PUT has a body.
+        let names = ["PUT"].into_iter().chain(allowed.split(", "));
+        let names = names.filter_map(|name| Method::from_bytes(name.as_bytes()).ok());
         let found = names.filter(|name| *name != Method::HEAD).map(|name| self.find(&name, path));
         let mut candidates: Vec<_> = found.filter(|found| matches!(found, Found::Endpoint { .. })).collect();
         let spec = |found: &Found<'_, '_>| match found {
@@ -223,21 +237,36 @@ impl Routes {
         }
         match self.rest.find(method.as_str(), path) {
             Match::Found(found) => Found::Endpoint { endpoint: found.value, captures: found.captures },
-            Match::MethodNotAllowed { allow } => Found::OtherMethods(allow.join(", ")),
+            Match::MethodNotAllowed { allow } => Found::OtherMethods(allowed(allow, exact)),
             Match::BadEscape => Found::BadPath,
-            // The templates do not know of RPC routes.
-            Match::NotFound if exact.is_some() => {
-                let methods = exact.into_iter().flatten().map(|(method, _)| method.as_str());
-                Found::OtherMethods(methods.collect::<Vec<_>>().join(", "))
-            }
+            Match::NotFound if exact.is_some() => Found::OtherMethods(allowed(Vec::new(), exact)),
             Match::NotFound => Found::Nothing,
         }
     }
 
+    /// Every method that some route has, as a header spells them.
+    pub(super) fn methods(&self) -> String {
+        self.methods.iter().map(String::as_str).chain(["OPTIONS"]).collect::<Vec<_>>().join(", ")
+    }
+
     fn add_exact(&mut self, path: &str, method: Method, endpoint: &Arc<Endpoint>) {
         self.lengths.add(path.len());
+        if endpoint.protocol == Protocol::Rpc {
+            self.methods.insert(method.to_string());
+        }
         self.exact.entry(path.into()).or_default().push((method, Arc::clone(endpoint)));
     }
+}
+
+/// The methods of a path: of templates that take it, and of the RPC route there, of which they do not know.
+#[cold]
+fn allowed(mut methods: Vec<String>, exact: Option<&AtOnePath>) -> String {
+    for (method, _) in exact.into_iter().flatten() {
+        if methods.iter().all(|known| known != method.as_str()) {
+            methods.push(method.to_string());
+        }
+    }
+    methods.join(", ")
 }
 
 /// A method as its descriptors have it.
@@ -263,13 +292,13 @@ impl Described {
     }
 }
 
-/// The RPC route of a method: the whole message is the body, each way.
-fn rpc(route: &Arc<Route>, method: &Described, config: &HttpConfig) -> Endpoint {
+/// The RPC route of a method: the whole message is the body, each way, or of a GET in the query.
+fn rpc(route: &Arc<Route>, method: &Described, http_method: Method, config: &HttpConfig) -> Endpoint {
     Endpoint {
         route: Arc::clone(route),
         protocol: Protocol::Rpc,
         seen: Arc::new(HttpRoute {
-            method: "POST".to_owned(),
+            method: http_method.to_string(),
             template: route.spec.path().to_owned(),
             binding: 0,
         }),
@@ -284,13 +313,14 @@ fn rest(route: &Arc<Route>, method: &Described, binding: HttpBinding, config: &H
     let body_type = match &binding.body {
         BodyBinding::None => None,
         BodyBinding::Whole => Some(message.clone()),
-        BodyBinding::Field(field) => field.message_type(),
+        BodyBinding::Field(field) => field.message_type().filter(|_| !field.is_list()),
     };
-    let raw_request = body_type.as_ref().is_some_and(|body| body.full_name() == HTTP_BODY);
-    let raw_reply = match &binding.response_body {
-        None => method.output.full_name() == HTTP_BODY,
-        Some(_) => false,
+    let reply_type = match &binding.response_body {
+        None => Some(method.output.clone()),
+        Some(field) => field.message_type().filter(|_| !field.is_list()),
     };
+    let is_raw = |body: &Option<MessageType>| body.as_ref().is_some_and(|body| body.full_name() == HTTP_BODY);
+    let (raw_request, raw_reply) = (is_raw(&body_type), is_raw(&reply_type));
     let mask = match (&binding.verb, &binding.body) {
         (HttpVerb::Patch, BodyBinding::Field(_)) if !raw_request => {
             body_type.and_then(|resource| mask(&message, resource))

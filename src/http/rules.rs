@@ -1,8 +1,65 @@
 //! HTTP rules that are not in the protos: from a service configuration, and for methods that have none.
 
+use ambidex_schema::HttpBinding;
+use prost::Message as _;
+
 use crate::call::{Idempotency, MethodSpec};
-use crate::google::api::HttpRule;
 use crate::google::api::http_rule::Pattern;
+use crate::google::api::{Http, HttpRule};
+
+/// The rules that a server has from elsewhere, in the order they were given.
+#[derive(Debug, Default)]
+pub(crate) struct Rules(Vec<Rule>);
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Rule {
+    rule: HttpRule,
+    /// Whether variables of several segments keep escaped what RFC 6570 reserves. `google/api/http.proto` says so of the
+    /// rules of a `google.api.Http` that does not say `fully_decode_reserved_expansion`; of a rule by itself it says that
+    /// they keep the slash.
+    keeps_reserved: bool,
+}
+
+impl Rules {
+    /// Adds one rule by itself.
+    pub(crate) fn push(&mut self, rule: HttpRule) {
+        self.0.push(Rule { rule, keeps_reserved: false });
+    }
+
+    /// Adds the rules of a configuration, read as it says.
+    pub(crate) fn extend(&mut self, http: Http) {
+        let keeps_reserved = !http.fully_decode_reserved_expansion;
+        self.0.extend(http.rules.into_iter().map(|rule| Rule { rule, keeps_reserved }));
+    }
+
+    /// The methods that they name.
+    pub(super) fn selectors(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|Rule { rule, .. }| &*rule.selector)
+    }
+
+    /// The rule of a method. As in Google's service configurations, the last one holds.
+    pub(super) fn of(&self, selector: &str) -> Option<&Rule> {
+        self.0.iter().rev().find(|Rule { rule, .. }| rule.selector == selector)
+    }
+}
+
+impl Rule {
+    /// The wire bytes of the rule itself.
+    pub(super) fn wire(&self) -> Vec<u8> {
+        self.rule.encode_to_vec()
+    }
+
+    /// The rule's bindings, which read paths as it is to be read.
+    pub(super) fn read(&self, mut bindings: Vec<HttpBinding>) -> Vec<HttpBinding> {
+        if self.keeps_reserved {
+            bindings.iter_mut().for_each(|binding| {
+                binding.template = binding.template.clone().keeping_reserved();
+            });
+        }
+        bindings
+    }
+}
 
 /// Why text is no service configuration.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +103,7 @@ fn lower_first(name: &str) -> String {
 
 /// Reads the rules of a service configuration: `google.api.Service` in YAML, of which only `http` counts.
 #[cfg(feature = "yaml")]
-pub(crate) fn from_yaml(text: &str) -> Result<crate::google::api::Http, RulesError> {
-    use prost::Message as _;
-
+pub(crate) fn from_yaml(text: &str) -> Result<Http, RulesError> {
     let yaml = |what: &dyn std::fmt::Display| RulesError::Yaml(what.to_string());
     let rules = |what: &dyn std::fmt::Display| RulesError::Rules(what.to_string());
     let mut service: serde_json::Map<String, serde_json::Value> =
@@ -62,7 +117,7 @@ pub(crate) fn from_yaml(text: &str) -> Result<crate::google::api::Http, RulesErr
     message
         .json_to_wire(http.to_string().as_bytes(), &ambidex_schema::DecodeOptions::default(), &mut wire)
         .map_err(|error| rules(&error))?;
-    crate::google::api::Http::decode(&*wire).map_err(|error| rules(&error))
+    Http::decode(&*wire).map_err(|error| rules(&error))
 }
 
 #[cfg(test)]

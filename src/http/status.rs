@@ -1,6 +1,6 @@
 //! HTTP status ↔ gRPC code, both ways by table. The one place that knows HTTP status numbers.
 //!
-//! Out of the server the table is the one in
+//! The table is the one in
 //! [`google/rpc/code.proto`](https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto), which
 //! AIP-193 refers to; [Connect's](https://connectrpc.com/docs/protocol/#error-codes) is the same.
 
@@ -34,12 +34,23 @@ pub(super) fn method_not_allowed(method: &Method, allowed: &str) -> Status {
     in_own_words(error, StatusCode::METHOD_NOT_ALLOWED, header)
 }
 
-/// The body is of a type we do not read.
-pub(super) fn unsupported_media_type(expected: &'static str) -> Status {
+/// The body is of a type we do not read. What would be has a header for POST, another for PATCH (RFC 5789, section 2.2),
+/// and for the others the one that all may have (RFC 9110, section 15.5.16).
+pub(super) fn unsupported_media_type(method: &Method, expected: &'static str) -> Status {
     let error = Status::invalid_argument(format!("send the body as {expected}"));
-    let accept_post = HeaderName::from_static("accept-post");
+    let name = match *method {
+        Method::POST => HeaderName::from_static("accept-post"),
+        Method::PATCH => HeaderName::from_static("accept-patch"),
+        _ => header::ACCEPT,
+    };
     let types = HeaderValue::from_static(expected);
-    in_own_words(error, StatusCode::UNSUPPORTED_MEDIA_TYPE, Some((accept_post, types)))
+    in_own_words(error, StatusCode::UNSUPPORTED_MEDIA_TYPE, Some((name, types)))
+}
+
+/// The path and query of a request are over their limit.
+pub(super) fn target_too_long(limit_bytes: usize) -> Status {
+    let message = format!("path and query are longer than {limit_bytes} bytes together");
+    in_own_words(Status::invalid_argument(message), StatusCode::URI_TOO_LONG, None)
 }
 
 /// The body is in a coding we do not read.
@@ -71,6 +82,7 @@ pub(super) fn reason_of_refusal<B>(answer: &Response<B>) -> Option<Reason> {
         StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::NOT_IMPLEMENTED => Some(Reason::MediaType),
         StatusCode::NOT_ACCEPTABLE => Some(Reason::NotAcceptable),
         StatusCode::FORBIDDEN => Some(Reason::Origin),
+        StatusCode::URI_TOO_LONG => Some(Reason::HeadTooLarge),
         // An error of a Connect stream is in its last envelope.
         StatusCode::OK => {
             let content_type = answer.headers().get(header::CONTENT_TYPE)?;
@@ -87,6 +99,11 @@ pub(super) const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;
 /// Whether an answer of this status has no body.
 pub(super) fn has_no_body(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// Whether an answer says that there is nothing new.
+pub(super) fn is_not_modified(status: StatusCode) -> bool {
+    status == StatusCode::NOT_MODIFIED
 }
 
 /// The client closed its connection before it had an answer. Nobody reads it; access logs show it.
@@ -130,6 +147,45 @@ pub(crate) fn of_code(code: Code) -> StatusCode {
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The gRPC code of an HTTP status, for code that calls services over REST by hand: the way back of the table by which
+/// this server answers, and so Google's REST services. Where several codes have one status it is the most general of them
+/// (409 is ABORTED, which says to try again from the start); a status that no code has is FAILED_PRECONDITION as an error
+/// of the caller's, INTERNAL as one of the server's, and UNKNOWN otherwise.
+///
+/// An error of [AIP-193](https://google.aip.dev/193) names its code in its body, `error.status`, which says more. A gRPC
+/// client that gets an HTTP error instead of an answer has
+/// [another table](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md), where 404 is UNIMPLEMENTED:
+/// tonic's has it built in.
+///
+/// ```
+/// use ambidex::{Code, Status, code_of_http_status};
+///
+/// fn failed(status: http::StatusCode, body: &str) -> Status {
+///     Status::new(code_of_http_status(status), format!("the other service: {body}"))
+/// }
+/// assert_eq!(failed(http::StatusCode::NOT_FOUND, "no such book").code(), Code::NotFound);
+/// ```
+pub fn code_of_http_status(status: StatusCode) -> Code {
+    match status {
+        StatusCode::BAD_REQUEST => Code::InvalidArgument,
+        StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+        StatusCode::FORBIDDEN => Code::PermissionDenied,
+        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::CONFLICT => Code::Aborted,
+        StatusCode::RANGE_NOT_SATISFIABLE => Code::OutOfRange,
+        StatusCode::TOO_MANY_REQUESTS => Code::ResourceExhausted,
+        StatusCode::INTERNAL_SERVER_ERROR => Code::Internal,
+        StatusCode::NOT_IMPLEMENTED => Code::Unimplemented,
+        StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
+        StatusCode::GATEWAY_TIMEOUT => Code::DeadlineExceeded,
+        other if other.as_u16() == CLIENT_CLOSED_REQUEST => Code::Cancelled,
+        other if other.is_success() => Code::Ok,
+        other if other.is_client_error() => Code::FailedPrecondition,
+        other if other.is_server_error() => Code::Internal,
+        _ => Code::Unknown,
     }
 }
 
@@ -183,6 +239,35 @@ mod tests {
         ];
         for (code, status) in table {
             assert_eq!(of_code(code).as_u16(), status, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn the_way_back_is_the_same_table() {
+        for number in 0..=16 {
+            let code = Code::from(number);
+            let back = code_of_http_status(of_code(code));
+            assert_eq!(of_code(back), of_code(code), "{code:?} comes back as one of those with its status");
+            if let Code::FailedPrecondition | Code::OutOfRange | Code::AlreadyExists = code {
+                continue;
+            }
+            if let Code::Unknown | Code::DataLoss = code {
+                continue;
+            }
+            assert_eq!(back, code);
+        }
+        let table = [
+            (204, Code::Ok),
+            (302, Code::Unknown),
+            (412, Code::FailedPrecondition),
+            (416, Code::OutOfRange),
+            (418, Code::FailedPrecondition),
+            (502, Code::Internal),
+            (999, Code::Unknown),
+        ];
+        for (status, code) in table {
+            let status = StatusCode::from_u16(status).expect("three digits");
+            assert_eq!(code_of_http_status(status), code, "{status}");
         }
     }
 

@@ -403,18 +403,18 @@ impl http_body::Body for Records {
 
 /// A response of raw bytes, from a stream of `google.api.HttpBody`: the first says the type. An error on the
 /// way cuts the response off, since raw bytes have no place for a status.
-pub(super) async fn raw(endpoint: &Endpoint, reply: Reply) -> Result<Response<AnswerBody>, Status> {
+pub(super) async fn raw(endpoint: &Arc<Endpoint>, reply: Reply) -> Result<Response<AnswerBody>, Status> {
     let Reply { metadata, body, mut trailers, extensions } = reply;
     let mut messages = body.into_stream();
     let first = messages.next().await.transpose()?;
     let (content_type, first) = match first {
         Some(first) => {
-            let first = reply::raw_body(first).inspect_err(|status| messages.refuse(status));
+            let first = reply::raw_body(&endpoint.reply, first).inspect_err(|status| messages.refuse(status));
             first.map_err(|status| trailers.along_with(status))?
         }
         None => (HeaderValue::from_static("application/octet-stream"), Bytes::new()),
     };
-    let data = tokio_stream::once(Ok(first)).chain(RawMessages { messages });
+    let data = tokio_stream::once(Ok(first)).chain(RawMessages { messages, endpoint: Arc::clone(endpoint) });
     let mut response = Response::new(AnswerBody::from(Body::from_stream(data)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
@@ -426,16 +426,18 @@ pub(super) async fn raw(endpoint: &Endpoint, reply: Reply) -> Result<Response<An
 /// The bytes of each message.
 struct RawMessages {
     messages: MessageStream,
+    endpoint: Arc<Endpoint>,
 }
 
 impl Stream for RawMessages {
     type Item = Result<Bytes, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let messages = &mut self.messages;
+        let Self { messages, endpoint } = &mut *self;
         let message = std::task::ready!(Pin::new(&mut *messages).poll_next(cx));
         Poll::Ready(message.map(|message| {
-            let raw = reply::raw_body(message?).inspect_err(|status| messages.refuse(status));
+            let raw =
+                reply::raw_body(&endpoint.reply, message?).inspect_err(|status| messages.refuse(status));
             raw.map(|(_, data)| data)
         }))
     }

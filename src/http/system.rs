@@ -45,17 +45,32 @@ impl System {
         if !has_any {
             return Ok(system);
         }
-        for pair in query.split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = (decoded(name), decoded(value));
-            match &*name {
-                "$alt" => system.read_alt(&value)?,
-                "$prettyPrint" => system.pretty = Some(boolean("$prettyPrint", &value)?),
-                "$fields" | FIELDS if masks => system.fields = Some(value.into_owned()),
-                _ => {}
-            }
-        }
+        query.split('&').try_for_each(|pair| system.read(pair, masks))?;
         Ok(system)
+    }
+
+    /// What can be read of the parameters, for an error: it is told as its client wants it, also where another parameter is
+    /// what is wrong.
+    #[cold]
+    pub(super) fn of_failed(query: Option<&str>) -> Self {
+        let mut system = Self::default();
+        for pair in query.into_iter().flat_map(|query| query.split('&')) {
+            // It is the error, or another is.
+            let _ = system.read(pair, false);
+        }
+        system
+    }
+
+    fn read(&mut self, pair: &str, masks: bool) -> Result<(), Status> {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, value) = (decoded(name), decoded(value));
+        match &*name {
+            "$alt" => self.read_alt(&value)?,
+            "$prettyPrint" => self.pretty = Some(boolean("$prettyPrint", &value)?),
+            "$fields" | FIELDS if masks => self.fields = Some(value.into_owned()),
+            _ => {}
+        }
+        Ok(())
     }
 
     fn read_alt(&mut self, value: &str) -> Result<(), Status> {
@@ -128,6 +143,17 @@ mod tests {
         }
         assert_eq!(read("name=x&alt=proto&prettyPrint=true"), Ok(System::default()));
         assert_eq!(System::of_query(Some("$fields=a"), false).map_err(|_| ()), Ok(System::default()));
+    }
+
+    #[test]
+    fn an_error_is_told_as_far_as_its_form_can_be_read() {
+        let of = |query: &str| System::of_failed(Some(query));
+        assert_eq!(of("$alt=proto&$prettyPrint=maybe").alt, Some(Alt::Proto));
+        assert_eq!(
+            (of("$alt=xml&$prettyPrint=1").alt, of("$alt=xml&$prettyPrint=1").pretty),
+            (None, Some(true))
+        );
+        assert_eq!(System::of_failed(None), System::default());
     }
 
     #[test]

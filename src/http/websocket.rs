@@ -19,6 +19,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout};
@@ -37,8 +38,9 @@ use super::heads::Heads;
 use super::origin::Origin;
 use super::request::Target;
 use super::routes::Found;
-use super::{Shared, reply, status, stream_reply};
-use crate::call::{self, Body, Call, Deadline, Head, HttpRequest, MessageStream, Peer, Reply};
+use super::system::{Alt, System};
+use super::{HttpConfig, Shared, reply, status, stream_reply};
+use crate::call::{self, Body, Call, Deadline, Head, HttpRequest, MessageStream, Peer, Protocol, Reply};
 
 const JSON_PROTOCOL: &str = "ambidex.json";
 const PROTO_PROTOCOL: &str = "ambidex.proto";
@@ -115,21 +117,27 @@ pub(super) fn is_named(upgrade: &HeaderValue) -> bool {
 /// Answers a request for a WebSocket; the call begins when it is open.
 pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Peer) -> Response<AnswerBody> {
     let (mut parts, _) = request.into_parts();
+    let refuse = |status: Status, parts: &Parts| edge.refuse(status, &Heads::of(&parts.headers), &parts.uri);
     let (endpoint, captures) = match edge.routes.find_websocket(parts.uri.path()) {
         Found::Endpoint { endpoint, captures } => {
             (Arc::clone(endpoint), Captures::of(&captures, parts.uri.path()))
         }
-        Found::BadPath => return edge.refuse(Status::invalid_argument("the path has a malformed escape")),
+        Found::BadPath => {
+            return refuse(Status::invalid_argument("the path has a malformed escape"), &parts);
+        }
         Found::OtherMethods(_) => {
             let message = "several methods have routes here: open the WebSocket at /package.Service/Method";
-            return edge.refuse(Status::invalid_argument(message));
+            return refuse(Status::invalid_argument(message), &parts);
         }
         Found::Nothing => {
-            return edge.refuse(Status::not_found(format!("there is nothing at {}", parts.uri.path())));
+            return refuse(Status::not_found(format!("there is nothing at {}", parts.uri.path())), &parts);
         }
     };
     let heads = Heads::of(&parts.headers);
-    let refused = |status| Exchange::new(&endpoint, &heads, false, &edge.config).failed(status, &edge);
+    let refused = |status| {
+        let exchange = Exchange::new(&endpoint, &heads, false, &edge.config);
+        exchange.disagreed(parts.uri.query(), &edge.config).failed(status, &edge)
+    };
     let origin = Origin::of(&heads, &parts.uri, &edge.config.origins, peer.tls);
     if origin == Origin::Foreign {
         let message = "a page of this origin may not open a WebSocket here";
@@ -139,14 +147,21 @@ pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Pe
         Ok(timeout) => edge.head(&endpoint, timeout, peer),
         Err(status) => return refused(status),
     };
+    let (view, alt) = match view(&endpoint, parts.uri.query(), &edge.config) {
+        Ok(agreed) => agreed,
+        Err(status) => return refused(status),
+    };
     // Its user's word counts here as little as it would in a request.
     if origin == Origin::Allowed && !edge.config.credentials {
         parts.headers.remove(header::COOKIE);
         parts.headers.remove(header::AUTHORIZATION);
     }
+    // There is no answer that could be an old one.
+    parts.headers.remove(header::IF_NONE_MATCH);
+    parts.headers.remove(header::IF_MODIFIED_SINCE);
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
-        Err(refused) => return edge.refuse(Status::invalid_argument(refused.to_string())),
+        Err(refused) => return refuse(Status::invalid_argument(refused.to_string()), &parts),
     };
     // One that is a little too large is told so; one that is far too large is cut off.
     let cut_off = endpoint.body_max_bytes(&edge.config).saturating_mul(2);
@@ -160,11 +175,22 @@ pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Pe
         .route
         .wants_request()
         .then(|| HttpRequest::of(&parts.method, &parts.uri, parts.version, &parts.headers));
-    let proto = upgrade.selected_protocol().is_some_and(|chosen| chosen == PROTO_PROTOCOL);
+    let chosen = upgrade.selected_protocol().map(|chosen| match chosen == PROTO_PROTOCOL {
+        true => Encoding::Proto,
+        false => Encoding::Json,
+    });
+    let encoding = match (alt, chosen) {
+        (Some(alt), Some(chosen)) if alt != chosen => {
+            let message = "$alt: the subprotocol says another form of the messages";
+            return refuse(Status::invalid_argument(message), &parts);
+        }
+        (alt, chosen) => alt.or(chosen).unwrap_or(Encoding::Json),
+    };
     let session = Session {
         metadata: call::incoming_metadata(parts.headers),
         target: Target { captures, uri: parts.uri, content_type: None },
-        encoding: if proto { Encoding::Proto } else { Encoding::Json },
+        encoding,
+        view,
         edge: Arc::clone(&edge),
         endpoint,
         head,
@@ -179,6 +205,26 @@ pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Pe
     response.map(AnswerBody::from)
 }
 
+/// What of the replies is shown, and how, as the query says it: on an RPC route the query is Connect's, which has no words
+/// for that.
+fn view(
+    endpoint: &Endpoint,
+    query: Option<&str>,
+    config: &HttpConfig,
+) -> Result<(View, Option<Encoding>), Status> {
+    let query = query.filter(|_| endpoint.protocol == Protocol::Rest);
+    let system = System::of_query(query, config.response_masks)?;
+    let encoding = match system.alt {
+        None => None,
+        Some(Alt::Json) => Some(Encoding::Json),
+        Some(Alt::Proto) if endpoint.shows_proto() => Some(Encoding::Proto),
+        Some(_) => {
+            return Err(Status::invalid_argument("$alt: the messages of this WebSocket have no such form"));
+        }
+    };
+    Ok((View { json: system.json(&config.json_out), mask: endpoint.mask(&system)? }, encoding))
+}
+
 /// A call that is about to begin.
 struct Session {
     edge: Arc<Shared>,
@@ -189,11 +235,12 @@ struct Session {
     target: Target,
     /// How replies are spelled.
     encoding: Encoding,
+    view: View,
 }
 
 impl Session {
     async fn run(self, socket: WebSocket) {
-        let Self { edge, endpoint, head, told, metadata, target, encoding } = self;
+        let Self { edge, endpoint, head, told, metadata, target, encoding, view } = self;
         let (sink, mut source) = socket.split();
         let (requests, received) = mpsc::channel(REQUESTS_AHEAD);
         // What a message holds of the room for those read ahead it gives back when the handler has it.
@@ -203,7 +250,6 @@ impl Session {
         if let Some(told) = told {
             call.extensions.insert(told);
         }
-        let view = View { json: edge.config.json_out.clone().with_pretty(false), mask: None };
         let next_ping = Instant::now() + edge.config.keep_alive;
         let sent = AtomicUsize::new(0);
         let mut replies =

@@ -18,10 +18,10 @@ use super::{Config, Error, Health, Listener, tenant};
 use crate::call::{Call, ServerState};
 use crate::dispatch::Dispatcher;
 use crate::dispatch::interceptor::Interceptors;
-use crate::google::{self, api::HttpRule};
+use crate::google;
 use crate::grpc::{GrpcEdge, Web};
 use crate::handler::{MethodConfig, MethodConfigs, Methods, Service, Settings, TenantKey};
-use crate::http::{HttpEdge, ShapeError, status_of_failed_call};
+use crate::http::{HttpEdge, Rules, ShapeError, status_of_failed_call};
 use crate::local::Local;
 use crate::scheduler::{LaneConfig, Scheduler};
 use crate::telemetry::{Metrics, Telemetry};
@@ -45,7 +45,7 @@ impl Server {
             methods: Vec::new(),
             lanes: Vec::new(),
             tenant_key: None,
-            http_rules: google::api::Http::default(),
+            http_rules: Rules::default(),
             shape_error: None,
             health: None,
             reflection: false,
@@ -96,7 +96,7 @@ pub struct ServerBuilder {
     methods: Vec<(String, MethodConfig)>,
     lanes: Vec<LaneConfig>,
     tenant_key: Option<TenantKey>,
-    http_rules: google::api::Http,
+    pub(super) http_rules: Rules,
     shape_error: Option<ShapeError>,
     health: Option<Health>,
     pub(super) reflection: bool,
@@ -251,35 +251,6 @@ impl ServerBuilder {
     pub fn metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = Some(metrics);
         self
-    }
-
-    /// Gives methods HTTP rules in place of those their protos have, for protos one cannot edit. The selector of a
-    /// rule names its method, `bookshop.v1.Bookshop.GetBook`; the last rule for a method holds.
-    ///
-    /// ```
-    /// use ambidex::google::api::{HttpRule, http_rule::Pattern};
-    ///
-    /// let server = ambidex::Server::builder().http_rule(HttpRule {
-    ///     selector: "bookshop.v1.Bookshop.GetBook".into(),
-    ///     pattern: Some(Pattern::Get("/v2/{name=books/*}".into())),
-    ///     ..Default::default()
-    /// });
-    /// ```
-    #[must_use]
-    pub fn http_rule(mut self, rule: HttpRule) -> Self {
-        self.http_rules.rules.push(rule);
-        self
-    }
-
-    /// The same from a service configuration: a `google.api.Service` in YAML, of which only `http` counts.
-    ///
-    /// # Errors
-    ///
-    /// When the text is no such configuration. What its rules say is checked when the server starts.
-    #[cfg(feature = "yaml")]
-    pub fn http_rules_from_yaml(mut self, text: &str) -> Result<Self, Error> {
-        self.http_rules.rules.extend(crate::http::from_yaml(text)?.rules);
-        Ok(self)
     }
 
     /// Changes how errors look on REST routes: `shape` gets the status, and the response that it would be. On RPC

@@ -74,8 +74,12 @@ pub struct Config {
     pub connection_age_max_ms: Option<u64>,
     /// How long the calls of a connection that has to end may go on; then it is cut.
     pub connection_grace_ms: u64,
-    /// Bytes of headers a request may have; over HTTP/1.1 never less than 8 KiB.
+    /// Bytes that the head of a request may have, its target and its headers; over HTTP/1.1 never less than 8 KiB. More is
+    /// 431.
     pub headers_max_bytes: u32,
+    /// Bytes that path and query of an HTTP request may have together; zero for as many as
+    /// [`headers_max_bytes`](Self::headers_max_bytes) leaves room for, which should be more. More is 414.
+    pub target_max_bytes: usize,
     /// After this much silence on an HTTP/2 connection the server asks whether the client is there.
     pub http2_keep_alive_interval_ms: u64,
     /// How long the client may take to say so.
@@ -210,6 +214,8 @@ impl Default for Config {
             // A unary call is over by then; a stream that lasts has to know how to begin anew.
             connection_grace_ms: 60_000,
             headers_max_bytes: 16 * 1024,
+            // As nginx and Apache have it; the RFC asks for as much.
+            target_max_bytes: 8 * 1024,
             // Rarer than most balancers' idle timeouts, so that it keeps a quiet stream open through them.
             http2_keep_alive_interval_ms: 30_000,
             http2_keep_alive_timeout_ms: 20_000,
@@ -364,6 +370,7 @@ impl Config {
     pub(crate) fn http(&self) -> http::HttpConfig {
         http::HttpConfig {
             body_max_bytes: self.body_max_bytes,
+            target_max_bytes: if self.target_max_bytes == 0 { usize::MAX } else { self.target_max_bytes },
             request_pace: self.request_pace(),
             stream_chunk_max_bytes: self.stream_chunk_max_bytes.max(1),
             first_message_wait: Duration::from_millis(self.first_message_wait_ms),

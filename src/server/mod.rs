@@ -18,6 +18,7 @@ mod frames;
 mod front;
 mod glance;
 mod health;
+mod http_rules;
 mod interceptors;
 pub mod lifespan;
 mod lifetime;

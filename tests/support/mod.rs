@@ -7,6 +7,7 @@ pub mod dialed;
 pub mod edge_service;
 pub mod envelopes;
 pub mod every_kind;
+pub mod files_service;
 pub mod folder;
 pub mod frames;
 pub mod grpc_web;
@@ -26,6 +27,12 @@ pub mod parity_v1 {
 pub mod edge_v1 {
     #![allow(missing_docs, reason = "the tests' own protos")]
     ambidex::include_proto!("edge.v1");
+}
+
+/// The generated code of the services of raw bytes and versions.
+pub mod files_v1 {
+    #![allow(missing_docs, reason = "the tests' own protos")]
+    ambidex::include_proto!("files.v1");
 }
 
 /// The generated code of gRPC's server reflection.

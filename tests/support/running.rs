@@ -10,6 +10,8 @@ use tokio::task::JoinHandle;
 
 use super::edge_service::EdgeService;
 use super::edge_v1::EdgeServer;
+use super::files_service::FilesService;
+use super::files_v1::{FilesServer, UnruledServer};
 use super::http_client::HttpClient;
 use super::parity_service::ParityService;
 use super::parity_v1::{ParityClient, ParityServer};
@@ -51,6 +53,22 @@ pub async fn edge_with(change: impl FnOnce(&mut Config)) -> Running {
     let mut config = Config::default();
     change(&mut config);
     start(edge_builder().config(config)).await
+}
+
+/// The services of raw bytes and versions, with every default.
+pub fn files_builder() -> ServerBuilder {
+    Server::builder().service(FilesServer::new(FilesService)).service(UnruledServer::new(FilesService))
+}
+
+pub async fn files() -> Running {
+    start(files_builder()).await
+}
+
+/// The same with some defaults changed.
+pub async fn files_with(change: impl FnOnce(&mut Config)) -> Running {
+    let mut config = Config::default();
+    change(&mut config);
+    start(files_builder().config(config)).await
 }
 
 pub async fn start(builder: ServerBuilder) -> Running {
