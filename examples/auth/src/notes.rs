@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ambidex::{Request, RequestExt, Status, call};
+use ambidex::{Request, RequestExt, Status, Stream, call};
 
 use crate::Principal;
 use crate::v1::*;
@@ -14,6 +14,10 @@ pub struct NoteBook(Mutex<Vec<Note>>);
 impl NoteBook {
     fn notes(&self) -> MutexGuard<'_, Vec<Note>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(&self, owner: &Principal) -> Vec<Note> {
+        self.notes().iter().filter(|note| note.owner == owner.subject).cloned().collect()
     }
 
     /// Deep code asks for the caller without being handed one.
@@ -29,8 +33,15 @@ impl NoteBook {
 impl Notes for NoteBook {
     async fn list_notes(&self, request: Request<ListNotesRequest>) -> Result<ListNotesResponse, Status> {
         let caller: &Principal = request.value()?;
-        let notes = self.notes().iter().filter(|note| note.owner == caller.subject).cloned().collect();
-        Ok(ListNotesResponse { notes })
+        Ok(ListNotesResponse { notes: self.of(caller) })
+    }
+
+    async fn export_notes(
+        &self,
+        request: Request<ExportNotesRequest>,
+    ) -> Result<impl Stream<Item = Result<Note, Status>>, Status> {
+        let caller: &Principal = request.value()?;
+        Ok(tokio_stream::iter(self.of(caller).into_iter().map(Ok)))
     }
 
     // Were there a disk below it, it would block: a `fn` may.

@@ -5,9 +5,9 @@ use ambidex::call::Call;
 use ambidex::interceptor::Check;
 
 use crate::bearer::challenged;
-use crate::principal::Principal;
+use crate::principal::{Principal, Proof};
 
-/// Lets in whose token has this scope. Comes after the token was read.
+/// Lets in who has this scope, by a token or by name. Comes after it was found out who calls.
 pub struct Permission(pub &'static str);
 
 impl Check for Permission {
@@ -17,6 +17,10 @@ impl Check for Permission {
         let principal = call.extensions.get::<Principal>();
         if principal.is_some_and(|principal| principal.scopes.iter().any(|own| own == scope)) {
             return Ok(());
+        }
+        if principal.is_some_and(|principal| principal.proof == Proof::Certificate) {
+            // No token would help: what a service may do is said here.
+            return Err(Status::permission_denied(format!("this service does not have the scope {scope}")));
         }
         let status = Status::permission_denied(format!("this takes a token with the scope {scope}"));
         Err(challenged(

@@ -8,12 +8,13 @@ use ambidex::{Code, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use notes::v1::{AddNoteRequest, DeleteNotesRequest, ListNotesRequest, NotesClient};
-use notes::{Bearer, Issuer};
+use notes::{Caller, Certificates};
 use ring::hmac;
-use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::issuer::{bearer, claims, claims_but, new_key, signed, unsigned};
 
 /// An issuer, and a service that believes it.
 struct Notes {
@@ -22,58 +23,14 @@ struct Notes {
     client: NotesClient,
 }
 
-fn new_key() -> Ed25519KeyPair {
-    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("randomness");
-    Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).expect("a key")
-}
-
 async fn notes() -> Notes {
     let key = new_key();
-    let issuer = Issuer {
-        key: URL_SAFE_NO_PAD.encode(key.public_key()),
-        name: "https://issuer.example".to_owned(),
-        audience: "notes".to_owned(),
-    };
-    let server =
-        notes::server(Bearer::new(&issuer).expect("a key")).bind("127.0.0.1:0").await.expect("a port");
+    let caller = Caller::new(bearer(&key), Certificates::default());
+    let server = notes::server(caller).bind("127.0.0.1:0").await.expect("a port");
     let address = server.address();
     tokio::spawn(server.serve_until(std::future::pending()));
     let channel = Channel::connect(format!("http://{address}")).await.expect("it listens");
     Notes { key, address, client: NotesClient::new(channel) }
-}
-
-/// What a good token says.
-fn claims() -> Value {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-    json!({
-        "iss": "https://issuer.example",
-        "aud": "notes",
-        "sub": "ada",
-        "exp": now + 600,
-        "nbf": now - 600,
-        "scope": "notes:read notes:write",
-    })
-}
-
-/// The same with one thing changed; `null` leaves it out.
-fn claims_but(name: &str, value: Value) -> Value {
-    let mut claims = claims();
-    match value {
-        Value::Null => drop(claims.as_object_mut().expect("an object").remove(name)),
-        value => claims[name] = value,
-    }
-    claims
-}
-
-fn unsigned(algorithm: &str, claims: &Value) -> String {
-    let header = json!({"alg": algorithm, "typ": "JWT"}).to_string();
-    format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims.to_string()))
-}
-
-fn signed(key: &Ed25519KeyPair, claims: &Value) -> String {
-    let unsigned = unsigned("EdDSA", claims);
-    let signature = key.sign(unsigned.as_bytes());
-    format!("Bearer {unsigned}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 /// What a caller sees of an answer.
