@@ -38,6 +38,7 @@ mod mounted;
 mod otel;
 mod otlp;
 mod outcomes;
+mod overrides;
 mod parity;
 mod placement;
 mod promises;

@@ -126,7 +126,7 @@ impl MethodConfig {
     }
 
     /// This, and where it says nothing, `other`.
-    fn or(self, other: &Self) -> Self {
+    pub(crate) fn or(self, other: &Self) -> Self {
         Self {
             blocking: self.blocking.or(other.blocking),
             lane: self.lane.or_else(|| other.lane.clone()),

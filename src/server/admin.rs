@@ -51,14 +51,15 @@ use crate::telemetry::{Build, Connections, Metrics, Refusals};
 /// It asks nobody who they are: give it an address that only those reach who may know.
 #[derive(Debug, Clone)]
 pub struct Admin {
-    place: Place,
+    pub(super) place: Place,
     build: Build,
     #[cfg(feature = "prometheus")]
     own_metrics: Arc<Registry>,
 }
 
+/// Where its pages are.
 #[derive(Debug, Clone)]
-enum Place {
+pub(super) enum Place {
     Address(String),
     Prefix(String),
 }
@@ -86,13 +87,18 @@ impl Admin {
         Self::new(Place::Prefix(path.into()))
     }
 
-    fn new(place: Place) -> Self {
+    pub(super) fn new(place: Place) -> Self {
         Self {
             place,
             build: Build::default(),
             #[cfg(feature = "prometheus")]
             own_metrics: Arc::default(),
         }
+    }
+
+    /// The same somewhere else.
+    pub(super) fn moved(self, place: Place) -> Self {
+        Self { place, ..self }
     }
 
     /// What `/buildinfo` says the program is, in place of Ambidex itself.

@@ -39,6 +39,7 @@ impl Server {
             interceptors: Interceptors::default(),
             router: axum::Router::new(),
             http_layers: Vec::new(),
+            address: None,
             listeners: Vec::new(),
             grpc_address: None,
             state: ServerState::default(),
@@ -48,6 +49,7 @@ impl Server {
             http_rules: Rules::default(),
             shape_error: None,
             health: None,
+            serves_health: false,
             reflection: false,
             descriptors: Vec::new(),
             admin: None,
@@ -90,18 +92,21 @@ pub struct ServerBuilder {
     pub(super) interceptors: Interceptors,
     router: axum::Router,
     http_layers: Vec<HttpLayer>,
-    listeners: Vec<Listener>,
-    grpc_address: Option<Listener>,
+    /// Where `serve` and `bind` say.
+    pub(super) address: Option<Listener>,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) grpc_address: Option<Listener>,
     state: ServerState,
-    methods: Vec<(String, MethodConfig)>,
-    lanes: Vec<LaneConfig>,
+    pub(super) methods: Vec<(String, MethodConfig)>,
+    pub(super) lanes: Vec<LaneConfig>,
     tenant_key: Option<TenantKey>,
     pub(super) http_rules: Rules,
     shape_error: Option<ShapeError>,
-    health: Option<Health>,
+    pub(super) health: Option<Health>,
+    pub(super) serves_health: bool,
     pub(super) reflection: bool,
     pub(super) descriptors: Vec<Bytes>,
-    admin: Option<Admin>,
+    pub(super) admin: Option<Admin>,
     pub(super) metrics: Option<Metrics>,
     #[cfg(feature = "otlp")]
     pub(super) otlp: Option<crate::telemetry::Otlp>,
@@ -162,8 +167,8 @@ impl ServerBuilder {
     }
 
     /// Says how a method runs (`bookshop.v1.Bookshop/PlaceOrder`), or every method of a service
-    /// (`bookshop.v1.Bookshop`): over what its code says and what [`Config::methods`] says. Said twice of the same
-    /// name, the later holds, setting by setting; what is said of a method holds over what is said of its service.
+    /// (`bookshop.v1.Bookshop`): over what its code says, and below what [`Config::methods`] says. Said twice of the
+    /// same name, the later holds, setting by setting; what is said of a method holds over what is said of its service.
     /// A name that nobody has is an error at start-up.
     #[must_use]
     pub fn method(mut self, name: impl Into<String>, config: MethodConfig) -> Self {
@@ -171,7 +176,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets up a lane of blocking methods, over what [`SchedulerConfig::lanes`] says of it: its weight, a bound, how
+    /// Sets up a lane of blocking methods, unless [`SchedulerConfig::lanes`] does: its weight, a bound, how
     /// much it matters. A method that shares no lane has one of its own, by its full name.
     ///
     /// ```
@@ -277,21 +282,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Serves gRPC on a port of its own, and only HTTP where [`serve`](Self::serve) or [`bind`](Self::bind) says.
-    #[must_use]
-    pub fn grpc_address(mut self, address: impl Into<Listener>) -> Self {
-        self.grpc_address = Some(address.into());
-        self
-    }
-
-    /// Listens there, too: one server may have any number of listeners, each with what it serves.
-    #[must_use]
-    pub fn listen(mut self, listener: impl Into<Listener>) -> Self {
-        self.listeners.push(listener.into());
-        self
-    }
-
-    /// Serves on `address`, which is `host:port`, `unix:/path` or a [`Listener`], until SIGTERM or Ctrl-C, then drains:
+    /// Serves on `address`, which is `host:port`, `unix:/path` or a [`Listener`], unless [`Config::address`] or
+    /// [`Config::listeners`] says where else, until SIGTERM or Ctrl-C, then drains:
     /// stops accepting, lets calls in flight end within the drain timeout, runs the stop hooks, and returns. `Ok` means
     /// that nothing was cut off and nothing failed: a `main` that returns the result exits with 0 then, and with 1
     /// otherwise. A second signal [ends the process](BoundServer::serve) at once.
@@ -307,8 +299,7 @@ impl ServerBuilder {
         self.bind(address).await?.serve().await
     }
 
-    /// The same on the listeners that were added with [`listen`](Self::listen) or are in [`Config::listeners`], and no
-    /// other.
+    /// The same on the listeners that were added with [`listen`](Self::listen) or are in [`Config`].
     ///
     /// # Errors
     ///
@@ -331,14 +322,11 @@ impl ServerBuilder {
     ///
     /// Outside a tokio runtime.
     pub async fn bind(mut self, address: impl Into<Listener>) -> Result<BoundServer, Error> {
-        let address = address.into();
-        let main = if self.grpc_address.is_some() { address.http_only() } else { address };
-        self.listeners.insert(0, main);
+        self.address = Some(address.into());
         self.bind_all().await
     }
 
-    /// Listens on the listeners that were added with [`listen`](Self::listen) or are in [`Config::listeners`], and no other,
-    /// without accepting yet.
+    /// Listens on the listeners that were added with [`listen`](Self::listen) or are in [`Config`], without accepting yet.
     ///
     /// # Errors
     ///
@@ -349,11 +337,9 @@ impl ServerBuilder {
     /// Outside a tokio runtime.
     pub async fn bind_all(mut self) -> Result<BoundServer, Error> {
         let core = self.core()?;
-        let admin = self.admin_router(&core)?;
         #[cfg(feature = "config")]
-        if self.config.print_config {
-            eprint!("{}", self.config.effective());
-        }
+        self.print_if_wanted();
+        let admin = self.admin_router(&core)?;
         let grpc =
             GrpcEdge::new(core.dispatcher.clone(), self.config.grpc(), self.config.grpc_json(&core.schema));
         let web = self.web(&grpc)?;
@@ -362,11 +348,8 @@ impl ServerBuilder {
         let is_bare = self.http_layers.is_empty() && !self.router.has_routes() && self.config.cors.is_none();
         let http = if is_bare { Http::Edge(http) } else { Http::Router(self.layered(http)?) };
         let front = Front::all(grpc, web, http);
-        for configured in &self.config.listeners {
-            self.listeners.push(configured.listener()?);
-        }
         let mut listening = Vec::new();
-        for listener in self.listeners.drain(..).chain(self.grpc_address.take().map(Listener::grpc_only)) {
+        for listener in self.places()? {
             listening.push(Listening::open(listener, &front, self.for_tonic).await?);
         }
         if listening.is_empty() {
@@ -390,7 +373,7 @@ impl ServerBuilder {
     fn telemetry_of(&mut self, scheduler: &Scheduler) -> Telemetry {
         #[cfg(feature = "otlp")]
         self.begin_otlp();
-        if cfg!(feature = "prometheus") && self.admin.is_some() {
+        if cfg!(feature = "prometheus") && self.admin.is_some() && self.config.metrics {
             self.metrics.get_or_insert_default();
         }
         if let Some(metrics) = &self.metrics {
@@ -502,17 +485,15 @@ impl ServerBuilder {
     }
 
     fn core(&mut self) -> Result<Core, Error> {
-        if let Some(health) = &self.health {
+        self.settle()?;
+        if let Some(health) = self.health.as_ref().filter(|_| self.serves_health) {
             self.services.iter().for_each(|service| health.knows(service.name));
             self.services.push(Registration::new(health.service()));
         }
         self.add_reflection()?;
-        // Of a lane that is set up twice, the later holds: the builder's.
-        self.config.scheduler.lanes.append(&mut self.lanes);
         let scheduler = Scheduler::new(self.config.scheduler.clone(), tokio::runtime::Handle::current());
         let mut said = MethodConfigs::default();
-        let in_config = self.config.methods.iter().map(|(name, config)| (name.clone(), config.clone()));
-        in_config.chain(self.methods.drain(..)).for_each(|(name, config)| said.add(&name, config));
+        self.config.methods.iter().for_each(|(name, config)| said.add(name, config.clone()));
         let lanes = self.config.scheduler.lanes.clone();
         let configured = self.config.tenant_metadata.as_deref().map(tenant::by_metadata).transpose()?;
         let settings = Settings { methods: said, lanes, tenant_key: self.tenant_key.take().or(configured) };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ambidex_schema::{DecodeOptions, EncodeOptions, Schema};
 
-use super::{Cors, ListenerConfig, lifetime};
+use super::{AdminConfig, Cors, ListenerConfig, lifetime};
 use crate::call::{Pace, ReplyCoding};
 use crate::handler::MethodConfig;
 use crate::scheduler::SchedulerConfig;
@@ -52,10 +52,35 @@ pub(super) const HTTP1_BUFFER_MIN_BYTES: usize = 8192;
 )]
 #[non_exhaustive]
 pub struct Config {
-    /// Where the server listens, beside what the program says; alone for [`serve_all`].
+    /// Where the server listens, `host:port` or `unix:/path`, in place of the address that the program gives to
+    /// [`serve`] or [`bind`]. What is served there, and with which TLS, stays as the program says.
     ///
-    /// [`serve_all`]: crate::server::ServerBuilder::serve_all
+    /// [`serve`]: crate::server::ServerBuilder::serve
+    /// [`bind`]: crate::server::ServerBuilder::bind
+    pub address: Option<String>,
+    /// Where it listens for gRPC alone, in place of what the program says with [`grpc_address`]; the other address then
+    /// serves HTTP alone.
+    ///
+    /// [`grpc_address`]: crate::server::ServerBuilder::grpc_address
+    pub grpc_address: Option<String>,
+    /// All of the places where the server listens, each with what it serves. Where there are any, none that the program
+    /// names is listened at.
     pub listeners: Vec<ListenerConfig>,
+    /// Where the admin pages are, and whether there are any.
+    pub admin: AdminConfig,
+    /// Whether gRPC's health service answers; not set, it does where the program has given it a [`Health`].
+    ///
+    /// [`Health`]: crate::server::Health
+    pub health: Option<bool>,
+    /// Whether reflection answers; not set, it does where the program says so with [`reflection`].
+    ///
+    /// [`reflection`]: crate::server::ServerBuilder::reflection
+    pub reflection: Option<bool>,
+    /// Whether calls, messages and connections are counted where the program says so with [`metrics`], and with the feature
+    /// `prometheus` for an admin page.
+    ///
+    /// [`metrics`]: crate::server::ServerBuilder::metrics
+    pub metrics: bool,
     /// Connections open at once, over all listeners; the next one waits to be accepted, which the log says. Those without a
     /// call make room for it.
     pub connections_max: usize,
@@ -172,7 +197,7 @@ pub struct Config {
     /// Pages of which other origins may call over HTTP and open WebSockets. Pages of the server's own origin always
     /// may.
     pub cors: Option<Cors>,
-    /// How methods run, over what their code says: by full name, `bookshop.v1.Bookshop/PlaceOrder`, or all of a
+    /// How methods run, over what their code and the program say: by full name, `bookshop.v1.Bookshop/PlaceOrder`, or all of a
     /// service by its own, `bookshop.v1.Bookshop`. A name that no service has is an error at start-up.
     pub methods: BTreeMap<String, MethodConfig>,
     /// The metadata key, which over HTTP is the header, whose values say on whose behalf a call is made: one who floods
@@ -199,8 +224,15 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            // Only who runs it knows where.
+            // The program says, and who runs it may know better.
+            address: None,
+            grpc_address: None,
             listeners: Vec::new(),
+            admin: AdminConfig::default(),
+            health: None,
+            reflection: None,
+            // It costs a few additions a call, and only who wants the figures asks for it.
+            metrics: true,
             // A connection that idles costs some ten kilobytes; this many fit any machine worth serving from.
             connections_max: 10_000,
             // hyper's own bound; enough for one busy client, and small enough that one is not all.

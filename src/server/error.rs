@@ -49,6 +49,11 @@ pub enum Error {
     /// A router has no address of its own for the admin pages.
     #[error("a router listens nowhere, and so not at {0} for the admin pages: use `Admin::below`")]
     AdminAddress(String),
+    /// The admin pages cannot be at two places.
+    #[error(
+        "the admin pages have an address of their own or are below a path: keep one of `admin.address` and `admin.path`"
+    )]
+    AdminPlaces,
     /// HTTP rules from elsewhere that cannot be read.
     #[error(transparent)]
     HttpRules(#[from] RulesError),
@@ -66,6 +71,12 @@ pub enum Error {
     /// Nobody said where to listen.
     #[error("there is nothing to listen on: give the server an address, or a listener with `listen`")]
     NoListener,
+    /// An address was to be moved that nothing listens at.
+    #[error(
+        "`listeners` takes the place of every address that the program names, so that `address` and `grpc_address` have \
+         nothing to move: keep one or the other"
+    )]
+    NothingToMove,
     /// TLS cannot be spoken as configured.
     #[cfg(feature = "tls")]
     #[error("tls: {0}")]

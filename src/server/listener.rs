@@ -95,6 +95,11 @@ impl Listener {
         self
     }
 
+    /// The same at another address.
+    pub(super) fn moved(self, address: impl Into<String>) -> Self {
+        Self { place: Place::Named(address.into()), ..self }
+    }
+
     /// How an error names it.
     pub(super) fn name(&self) -> String {
         let addressed = |address: std::io::Result<SocketAddr>| {
@@ -107,6 +112,19 @@ impl Listener {
             #[cfg(unix)]
             Place::Unix(_) => "a Unix socket".to_owned(),
         }
+    }
+}
+
+/// Its name, and what it serves.
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())?;
+        match self.serves {
+            Serves::All => {}
+            Serves::Grpc => f.write_str(" for gRPC alone")?,
+            Serves::Http => f.write_str(" for HTTP alone")?,
+        }
+        if self.tls.is_some() { f.write_str(" with TLS") } else { Ok(()) }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything is put together here once, at start-up; nothing below knows of configuration, ports or signals.
 
 mod admin;
+mod admin_config;
 mod alarm;
 mod at_once;
 mod bound;
@@ -35,6 +36,7 @@ mod reflection;
 mod scheduler_json;
 #[cfg(feature = "config")]
 mod settings;
+mod settled;
 mod shutdown;
 mod socket;
 mod streams;
@@ -54,6 +56,7 @@ pub use crate::call::ReplyCoding;
 pub use crate::grpc::{CallExtensions, TonicService};
 pub use crate::handler::MethodConfig;
 pub use admin::Admin;
+pub use admin_config::AdminConfig;
 pub use bound::BoundServer;
 pub use builder::{Server, ServerBuilder};
 pub use config::Config;

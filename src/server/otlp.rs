@@ -24,7 +24,9 @@ impl ServerBuilder {
     /// Turns on what is exported.
     pub(super) fn begin_otlp(&mut self) {
         let Some(otlp) = self.otlp.take() else { return };
-        otlp.export(self.metrics.get_or_insert_default());
+        if self.config.metrics {
+            otlp.export(self.metrics.get_or_insert_default());
+        }
         otlp.listen();
         self.config.call_spans = true;
         let timeout = self.config.stop_hook_timeout().mul_f64(SHARE_OF_HOOK);
