@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use ambidex::interceptor::RateLimit;
 use ambidex::tonic_types::StatusExt;
+use ambidex::tonic_types::pb::RetryInfo;
 use ambidex::{Code, Request};
 use http::{Method, StatusCode};
+use prost::Message;
 use serde_json::json;
 
 use crate::support::every_kind::every_kind;
-use crate::support::parity_v1::EchoRequest;
-use crate::support::running::{parity_builder, start};
+use crate::support::grpc_web;
+use crate::support::parity_v1::{CountRequest, EchoRequest};
+use crate::support::running::{edge_builder, parity_builder, start};
 use crate::support::wires::{ALL, Case, Wire};
 
 const SERVICE: &str = "parity.v1.Parity";
@@ -28,8 +31,11 @@ async fn every_wire_and_kind_is_limited_alike() {
             let refused = server.call(wire, &case).await.end.expect_err(friend);
             assert_eq!(refused.code, Code::ResourceExhausted, "{friend}");
             assert_eq!(refused.message, "too many calls; try again later", "{friend}");
-            let details: Vec<_> = refused.details.iter().map(|(name, _)| name.as_str()).collect();
-            assert_eq!(details, ["google.rpc.RetryInfo"], "{friend}");
+            let [(detail, bytes)] = &refused.details[..] else { panic!("{friend}: {refused:?}") };
+            assert_eq!(detail, "google.rpc.RetryInfo", "{friend}");
+            let wait = RetryInfo::decode(&bytes[..]).unwrap().retry_delay.expect("a delay").seconds;
+            // Whatever the machine was doing between the two calls.
+            assert!((1..=60).contains(&wait), "{friend}: {wait}");
         }
     }
 }
@@ -44,14 +50,49 @@ async fn a_refusal_says_when_to_come_again_in_each_protocols_words() {
     assert!(wait > Duration::from_secs(30) && wait <= Duration::from_secs(60), "{wait:?}");
     let pushback = status.metadata().get("grpc-retry-pushback-ms").expect("push-back").to_str().unwrap();
     assert_eq!(pushback, wait.as_millis().to_string());
-    for path in ["/v1/echo", "/parity.v1.Parity/Echo"] {
-        let answer = server.http.post(path, "{}").await;
-        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{path}");
-        let seconds: u64 = answer.header("retry-after").parse().unwrap();
-        assert!((30..=60).contains(&seconds), "{path} {seconds}");
+    // A stream of replies is refused in its head, or over gRPC in its trailers.
+    let status = client.count(CountRequest { to: 1, ..CountRequest::default() }).await.unwrap_err();
+    assert!(pushback_of(status.metadata().as_ref()) > 30_000);
+    for text in [false, true] {
+        for path in ["/parity.v1.Parity/Echo", "/parity.v1.Parity/Count"] {
+            let web = grpc_web::call(&server.http, path, &[], None, &[Vec::new()], text).await;
+            assert_eq!(web.status.code(), Code::ResourceExhausted, "{path}");
+            let told = if web.trailers.is_empty() { &web.head.headers } else { &web.trailers };
+            assert!(pushback_of(told) > 30_000, "{path} {text}");
+        }
     }
+    // Over HTTP it is 429 with `retry-after`, whichever form the reply would have had.
+    let forms: [(Method, &str, Headers<'_>); 7] = [
+        (Method::POST, "/v1/echo", &[]),
+        (Method::GET, "/v1/describe", &[]),
+        (Method::GET, "/v1/count?to=1", &[("accept", "application/x-ndjson")]),
+        (Method::GET, "/v1/count?to=1", &[("accept", "text/event-stream")]),
+        (Method::GET, "/v1/count?to=1", &[("accept", "application/json")]),
+        (Method::POST, "/parity.v1.Parity/Echo", &[("content-type", "application/json")]),
+        (Method::POST, "/parity.v1.Parity/Echo", &[("content-type", "application/proto")]),
+    ];
+    for (method, path, headers) in forms {
+        let answer = server.http.send(method, path, headers, "").await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{path} {headers:?}");
+        let seconds: u64 = answer.header("retry-after").parse().unwrap();
+        assert!((30..=60).contains(&seconds), "{path} {headers:?} {seconds}");
+    }
+    let seeing = start(edge_builder().interceptor(RateLimit::per_minute(1))).await;
+    let see = "/edge.v1.Edge/See?connect=v1&encoding=json&message=%7B%7D";
+    assert_eq!(seeing.http.get(see).await.status, StatusCode::OK);
+    let answer = seeing.http.get(see).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!((1..=60).contains(&answer.header("retry-after").parse().unwrap()));
+    assert_eq!(answer.json()["details"][0]["type"], "google.rpc.RetryInfo");
     let answer = server.http.post("/v1/echo", "no json, and not read").await.json();
     assert_eq!(answer["error"]["details"][0]["@type"], "type.googleapis.com/google.rpc.RetryInfo");
+}
+
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
+/// When gRPC's clients are told to come again.
+fn pushback_of(headers: &http::HeaderMap) -> u64 {
+    headers["grpc-retry-pushback-ms"].to_str().unwrap().parse().unwrap()
 }
 
 #[tokio::test]
