@@ -1,4 +1,5 @@
-//! Clients that call without a pause, and count: over gRPC, each kind of method, and over HTTP/1.1 with keep-alive.
+//! Clients that call without a pause, and count: over gRPC, each kind of method, and over HTTP/1.1 with keep-alive, replies
+//! of one message and streams as NDJSON.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,12 +17,25 @@ use tokio::task::JoinSet;
 
 use crate::parity_v1::{CountRequest, EchoRequest, ParityClient, Plan, SumRequest};
 
-/// What a client speaks.
+/// What a client speaks, and whether it is answered with a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Speech {
     Grpc,
+    GrpcStream,
     Http,
+    HttpStream,
 }
+
+impl Speech {
+    pub const ALL: [Self; 4] = [Self::Grpc, Self::GrpcStream, Self::Http, Self::HttpStream];
+
+    pub fn streams(self) -> bool {
+        matches!(self, Self::GrpcStream | Self::HttpStream)
+    }
+}
+
+/// So many messages a stream of replies has.
+const MESSAGES: i32 = 5;
 
 /// Clients at work.
 pub struct Load {
@@ -48,7 +62,12 @@ impl Tally {
         self.answered.values().sum()
     }
 
-    /// Whether this server has answered calls of both kinds.
+    /// The answers to calls that were made like this.
+    pub fn answers_to(&self, speech: Speech) -> u64 {
+        self.answered.iter().filter(|((known, _), _)| *known == speech).map(|(_, count)| count).sum()
+    }
+
+    /// Whether this server has answered calls over gRPC and over HTTP.
     pub fn knows(&self, server: &str) -> bool {
         [Speech::Grpc, Speech::Http]
             .iter()
@@ -134,13 +153,15 @@ async fn over_grpc(
 ) {
     let client =
         ParityClient::connect(format!("http://{address}")).await.expect("the address is listened on");
-    // Who counts calls of one kind, in a server that goes away, makes only those.
-    let kinds = if after == AfterFailure::End { 2 } else { 6 };
+    // Who counts calls, in a server that goes away, makes only those whose request is one message.
+    let kinds = if after == AfterFailure::End { 4 } else { 6 };
     let mut call = number;
     while !shared.is_over() {
         call += 1;
-        let ended = one_over_grpc(&client, call % kinds, sleep_ms).await;
-        let answered = shared.count(Speech::Grpc, ended);
+        let kind = call % kinds;
+        let speech = if [2, 3, 5].contains(&kind) { Speech::GrpcStream } else { Speech::Grpc };
+        let ended = one_over_grpc(&client, kind, sleep_ms).await;
+        let answered = shared.count(speech, ended);
         if !answered && after == AfterFailure::End {
             return;
         }
@@ -158,7 +179,7 @@ async fn one_over_grpc(client: &ParityClient, kind: usize, sleep_ms: i32) -> Res
         let plan = Some(Plan { sleep_ms, ..Plan::default() });
         tokio_stream::iter([SumRequest { number: 1, plan }, SumRequest { number: 2, plan: None }])
     };
-    let count = CountRequest { to: 3, pause_ms: sleep_ms, plan: None };
+    let count = CountRequest { to: MESSAGES, pause_ms: sleep_ms, plan: None };
     let failed = |status: ambidex::Status| format!("kind {kind}: {status}");
     let (server, right) = match kind {
         0 | 1 => {
@@ -176,7 +197,7 @@ async fn one_over_grpc(client: &ParityClient, kind: usize, sleep_ms: i32) -> Res
             while let Some(reply) = replies.message().await.map_err(failed)? {
                 sum += reply.number;
             }
-            (server, sum == 6)
+            (server, sum == (1..=MESSAGES).sum::<i32>())
         }
         4 => {
             let response = client.sum(numbers()).await.map_err(failed)?;
@@ -206,9 +227,14 @@ async fn over_http(
     let mut call = number;
     while !shared.is_over() {
         call += 1;
-        let path = if call.is_multiple_of(2) { "/v1/echo" } else { "/v1/blocking/echo" };
-        let ended = one_over_http(address, &mut kept, path, sleep_ms).await;
-        let answered = shared.count(Speech::Http, ended);
+        let (speech, path) = match call % 4 {
+            0 => (Speech::Http, "/v1/echo"),
+            1 => (Speech::Http, "/v1/blocking/echo"),
+            2 => (Speech::HttpStream, "/v1/count"),
+            _ => (Speech::HttpStream, "/v1/blocking/count"),
+        };
+        let ended = one_over_http(address, &mut kept, speech, path, sleep_ms).await;
+        let answered = shared.count(speech, ended);
         if !answered && after == AfterFailure::End {
             return;
         }
@@ -219,6 +245,7 @@ async fn over_http(
 async fn one_over_http(
     address: SocketAddr,
     kept: &mut Option<SendRequest<Full<Bytes>>>,
+    speech: Speech,
     path: &str,
     sleep_ms: i32,
 ) -> Result<String, String> {
@@ -229,19 +256,42 @@ async fn one_over_http(
     if sender.ready().await.is_err() {
         sender = connect(address).await?;
     }
-    let body = json!({"text": "hello", "plan": {"sleepMs": sleep_ms}}).to_string();
-    let request = http::Request::post(path).header("host", "a").header("content-type", "application/json");
-    let request = request.body(Full::from(body)).expect("a request");
-    let response = sender.send_request(request).await.map_err(|error| format!("{path}: {error}"))?;
+    let response = sender.send_request(request(speech, path, sleep_ms)).await;
+    let response = response.map_err(|error| format!("{path}: {error}"))?;
     let server = response.headers().get("x-served-by").and_then(|name| name.to_str().ok());
     let (server, status) = (server.unwrap_or("nobody").to_owned(), response.status());
     let body = response.collect().await.map_err(|error| format!("{path}: {error}"))?.to_bytes();
-    let text = serde_json::from_slice::<Value>(&body).map(|reply| reply["text"] == "hello");
-    if status != 200 || !text.unwrap_or(false) {
+    let is_right = if speech.streams() { is_whole(&body) } else { says_hello(&body) };
+    if status != 200 || !is_right {
         return Err(format!("{path}: {status}: {}", String::from_utf8_lossy(&body)));
     }
     *kept = Some(sender);
     Ok(server)
+}
+
+fn request(speech: Speech, path: &str, sleep_ms: i32) -> http::Request<Full<Bytes>> {
+    if speech.streams() {
+        let uri = format!("{path}?to={MESSAGES}&pauseMs={sleep_ms}");
+        let request = http::Request::get(uri).header("host", "a").header("accept", "application/x-ndjson");
+        return request.body(Full::default()).expect("a request");
+    }
+    let body = json!({"text": "hello", "plan": {"sleepMs": sleep_ms}}).to_string();
+    let request = http::Request::post(path).header("host", "a").header("content-type", "application/json");
+    request.body(Full::from(body)).expect("a request")
+}
+
+fn says_hello(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|reply| reply["text"] == "hello")
+}
+
+/// Every message of a stream, and the record that says it ended well.
+fn is_whole(body: &[u8]) -> bool {
+    let lines = body.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let lines: Result<Vec<Value>, _> = lines.map(serde_json::from_slice).collect();
+    let Ok(lines) = lines else { return false };
+    let Some((end, messages)) = lines.split_last() else { return false };
+    let numbers: Vec<_> = messages.iter().map(|line| line["result"]["number"].as_i64()).collect();
+    end["status"]["code"] == 0 && numbers == (1..=i64::from(MESSAGES)).map(Some).collect::<Vec<_>>()
 }
 
 async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>, String> {

@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::haproxy::Haproxy;
-use crate::load::{AfterFailure, Load};
+use crate::load::{AfterFailure, Load, Speech, Tally};
 use crate::nginx::Nginx;
 use crate::parity_v1::{EchoRequest, ParityClient, Plan};
 use crate::server_process::{PATIENCE, ServerProcess, Settings, own_address};
@@ -124,19 +124,32 @@ async fn nobody_notices_a_rolling_restart_behind_nginx() {
     servers.restart_under(load, || balancer.log()).await;
 }
 
+/// Replies of one message and streams of them, from async and blocking handlers, over gRPC and HTTP/1.1.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_call_that_was_begun_is_answered() {
+async fn every_call_that_was_begun_is_answered_and_no_stream_is_cut() {
     for round in 0..3 {
         let server = ServerProcess::start(&settings_of("alone", 83));
         let load = Load::begin(server.address, 8, 30, AfterFailure::End);
-        until("there are calls", || load.tally().answers() > 100 && load.tally().knows("alone")).await;
+        let has_all = |tally: Tally| Speech::ALL.iter().all(|&speech| tally.answers_to(speech) > 20);
+        until("there are calls of each kind", || has_all(load.tally())).await;
+        let before = load.tally();
         server.terminate();
         let ended = tokio::task::spawn_blocking(|| server.ended()).await.expect("it ends");
         let tally = load.ended().await;
-        println!("{} calls begun, {} answers arrived, then {:?}", ended.begun, tally.answers(), tally.failed);
+        let counts = Speech::ALL.map(|speech| (speech, tally.answers_to(speech)));
+        println!(
+            "{} calls begun, {} answers arrived ({counts:?}), then {:?}",
+            ended.begun,
+            tally.answers(),
+            tally.failed
+        );
         assert_eq!(ended.exit_code, Some(0), "round {round}: {ended:?}");
         assert_eq!(ended.answered, ended.begun, "round {round}: the server answers what it has begun");
         assert_eq!(tally.answers(), ended.begun, "round {round}: and its clients have every answer");
+        for speech in Speech::ALL.into_iter().filter(|speech| speech.streams()) {
+            let after = tally.answers_to(speech) - before.answers_to(speech);
+            assert!(after > 0, "round {round}: there were streams under way: {speech:?}");
+        }
     }
 }
 

@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ambidex::Server;
-use ambidex::call::Call;
+use ambidex::call::{Body, Call};
 use ambidex::interceptor::{self, Next};
 use ambidex::server::{Admin, Config, Health};
+use tokio_stream::StreamExt;
 
 use crate::parity_service::ParityService;
 use crate::parity_v1::ParityServer;
@@ -40,7 +41,7 @@ pub struct ServerProcess {
 pub struct Ended {
     /// `None` where a signal killed it.
     pub exit_code: Option<i32>,
-    /// Echo calls whose handlers began, and those that had their answer.
+    /// Calls of `Echo`, `Count` and their like whose handlers began, and those that had their answer: of a stream, all of it.
     pub begun: u64,
     pub answered: u64,
     pub stderr: String,
@@ -134,16 +135,30 @@ fn serves() {
     let mut config = Config::default();
     config.drain_quiet_ms = quiet.parse().expect("milliseconds");
     config.drain_timeout_ms = drain.parse().expect("milliseconds");
+    // A machine that has more to do than this test may keep a stream silent for a while.
+    config.drain_silence_ms = 10_000;
     let counts = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
     let counted = Arc::clone(&counts);
     let count = interceptor::from_fn(move |call: Call, next: Next| {
         let (counts, name) = (Arc::clone(&counted), name.clone());
         async move {
-            let is_echo = call.context().method().full_name().starts_with("parity.v1.Parity/Echo");
-            counts[0].fetch_add(is_echo.into(), Ordering::SeqCst);
+            let method = call.context().method().method();
+            let is_counted = method.starts_with("Echo") || method.starts_with("Count");
+            counts[0].fetch_add(is_counted.into(), Ordering::SeqCst);
             let mut reply = next.run(call).await?;
             reply.metadata.insert("x-served-by", name.parse().expect("a name is a header's value"));
-            counts[1].fetch_add(is_echo.into(), Ordering::SeqCst);
+            match reply.body {
+                Body::Stream(messages) if is_counted => {
+                    // Comes to it when the messages have come to their end, and only then.
+                    let mut end = Some(counts);
+                    let end = std::iter::from_fn(move || {
+                        end.take().map(|counts| counts[1].fetch_add(1, Ordering::SeqCst));
+                        None
+                    });
+                    reply.body = Body::stream(messages.chain(tokio_stream::iter(end)));
+                }
+                _ => drop(counts[1].fetch_add(is_counted.into(), Ordering::SeqCst)),
+            }
             Ok(reply)
         }
     });
