@@ -20,6 +20,10 @@ pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that the system keeps for a socket until they are accepted: what tokio asks for where it opens one.
 pub(super) const BACKLOG: u32 = 1024;
 
+/// How long those have to send a call who connected in the very moment when the server stopped listening: most have sent it
+/// with that, and who has not is asked to call somebody else.
+pub(super) const LATECOMERS: Duration = Duration::from_millis(500);
+
 /// How often it is said, at the most, that there is no place for another connection.
 pub(super) const FULL_NOTICE: Duration = Duration::from_secs(10);
 

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::config::{ACCEPT_PAUSE, FULL_NOTICE, HTTP1_BUFFER_MIN_BYTES};
+use super::config::{ACCEPT_PAUSE, FULL_NOTICE, HTTP1_BUFFER_MIN_BYTES, LATECOMERS};
 use super::front::Front;
 use super::glance::Glancing;
 use super::lifetime::Living;
@@ -73,6 +73,7 @@ pub(super) struct Entrance {
 /// told to finish.
 pub(super) async fn accept(entrance: Entrance, shared: Shared) -> JoinSet<()> {
     let Entrance { socket, serves, tls, front, for_tonic } = entrance;
+    let inside = Inside { serves, tls, front, for_tonic };
     let mut open = JoinSet::new();
     let mut door = Door { places: Arc::clone(&shared.places), next: None, noticed: None };
     let mut stop = shared.stop.clone();
@@ -84,40 +85,68 @@ pub(super) async fn accept(entrance: Entrance, shared: Shared) -> JoinSet<()> {
             accepted = door.accept(&socket) => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
-        let (front, tls, shared) = (front.clone(), tls.clone(), shared.clone());
+        open.spawn(inside.clone().receive(stream, peer, place, shared.clone()));
+    }
+    // Whom the system has let in may have sent a call already, and would be cut off with it. They are told to finish like
+    // everybody else, but when they have had the time to begin.
+    let late = door.next.take().into_iter().chain(socket.close());
+    let (tell, told) = watch::channel(false);
+    let begin = LATECOMERS.min(shared.config.drain_timeout() / 2);
+    let shared = Shared { stop: told, ..shared };
+    for (stream, peer) in late {
+        let Ok(place) = Arc::clone(&shared.places.free).try_acquire_owned() else { break };
+        open.spawn(inside.clone().receive(stream, peer, place, shared.clone()));
+    }
+    tokio::spawn(async move {
+        tokio::time::sleep(begin).await;
+        tell.send_replace(true);
+    });
+    open
+}
+
+/// What is behind a socket.
+#[derive(Clone)]
+struct Inside {
+    serves: Serves,
+    tls: Option<Tls>,
+    front: Front,
+    for_tonic: bool,
+}
+
+impl Inside {
+    /// Serves whoever has come in until they leave.
+    async fn receive(self, stream: Stream, peer: Peer, place: OwnedSemaphorePermit, shared: Shared) {
+        let Self { serves, tls, front, for_tonic } = self;
         // Dropped together, and with the WebSocket that the connection may become.
         let place: Place = Arc::new((place, shared.counted.accepted()));
-        open.spawn(async move {
-            let (stream, mut peer) = match &tls {
-                None => (stream, peer),
-                Some(tls) => {
-                    let from = peer.clone();
-                    let mut stop = shared.stop.clone();
-                    let timeout = shared.config.tls_handshake_timeout();
-                    // Boxed: a connection is longer than its beginning, and should not be as large.
-                    let shaken = tokio::select! {
-                        shaken = Box::pin(tls.accept(stream, peer, serves, timeout)) => shaken,
-                        () = stopped(&mut stop) => return,
-                    };
-                    match shaken {
-                        Ok(shaken) => shaken,
-                        Err(error) => {
-                            if let Some(why) = cut::of_handshake(&error) {
-                                shared.counted.has_to_end(why);
-                            }
-                            tracing::debug!(?from, %error, "a TLS handshake failed");
-                            return;
+        let (stream, mut peer) = match &tls {
+            None => (stream, peer),
+            Some(tls) => {
+                let from = peer.clone();
+                let mut stop = shared.stop.clone();
+                let timeout = shared.config.tls_handshake_timeout();
+                // Boxed: a connection is longer than its beginning, and should not be as large.
+                let shaken = tokio::select! {
+                    shaken = Box::pin(tls.accept(stream, peer, serves, timeout)) => shaken,
+                    () = stopped(&mut stop) => return,
+                };
+                match shaken {
+                    Ok(shaken) => shaken,
+                    Err(error) => {
+                        if let Some(why) = cut::of_handshake(&error) {
+                            shared.counted.has_to_end(why);
                         }
+                        tracing::debug!(?from, %error, "a TLS handshake failed");
+                        return;
                     }
                 }
-            };
-            if for_tonic {
-                peer.connection = Connection::new(connect_info::of(&stream));
             }
-            serve(stream, peer, front, shared, place).await;
-        });
+        };
+        if for_tonic {
+            peer.connection = Connection::new(connect_info::of(&stream));
+        }
+        serve(stream, peer, front, shared, place).await;
     }
-    open
 }
 
 /// A connection's place among those of the server, for as long as anybody holds it.

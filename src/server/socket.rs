@@ -69,11 +69,7 @@ impl Socket {
         match self {
             Self::Tcp(socket) => {
                 let (stream, address) = socket.accept().await?;
-                // Replies are written whole; waiting to fill a packet only delays them.
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%address, %error, "cannot set TCP_NODELAY");
-                }
-                Ok((Stream::Tcp(stream), Peer::socket(address)))
+                Ok(connected(stream, address))
             }
             #[cfg(unix)]
             Self::Unix(socket) => {
@@ -82,6 +78,52 @@ impl Socket {
             }
         }
     }
+
+    /// Stops listening, and returns whom the system has let in by then: to close the socket would be to reset them.
+    pub(super) fn close(self) -> Vec<(Stream, Peer)> {
+        match self {
+            Self::Tcp(socket) => {
+                // Asked directly: the runtime learns of a connection a moment later.
+                let Ok(socket) = socket.into_std() else { return Vec::new() };
+                let streams = left(|| socket.accept()).into_iter();
+                let streams = streams.filter_map(|(stream, address)| {
+                    stream.set_nonblocking(true).ok()?;
+                    Some(connected(TcpStream::from_std(stream).ok()?, address))
+                });
+                streams.collect()
+            }
+            #[cfg(unix)]
+            Self::Unix(socket) => {
+                let streams = socket.close().into_iter();
+                streams.map(|(stream, peer)| (Stream::Unix(stream), peer)).collect()
+            }
+        }
+    }
+}
+
+/// A connection over TCP.
+fn connected(stream: TcpStream, address: SocketAddr) -> (Stream, Peer) {
+    // Replies are written whole; waiting to fill a packet only delays them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%address, %error, "cannot set TCP_NODELAY");
+    }
+    (Stream::Tcp(stream), Peer::socket(address))
+}
+
+/// All that the system has let in and nobody has accepted yet.
+pub(super) fn left<S>(mut accept: impl FnMut() -> io::Result<S>) -> Vec<S> {
+    let mut left = Vec::new();
+    // As many as it keeps. Who floods it meanwhile should not keep the server from stopping.
+    for _ in 0..BACKLOG {
+        match accept() {
+            Ok(stream) => left.push(stream),
+            // Its client has gone again; the next one may be there still.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            // There is nobody else, or there cannot be.
+            Err(_) => break,
+        }
+    }
+    left
 }
 
 /// The path of `unix:/path`, which may have the slashes of a URI.
@@ -204,7 +246,43 @@ impl AsyncWrite for Stream {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use tokio::io::AsyncReadExt;
+
     use super::*;
+
+    /// Nobody has accepted them, and they have their call in the pipe.
+    async fn late(client: &mut impl Write, socket: Socket) {
+        client.write_all(b"a call").unwrap();
+        let mut late = socket.close();
+        let (mut stream, _) = late.pop().expect("whom the system has let in");
+        assert!(late.is_empty());
+        let mut call = [0; 6];
+        stream.read_exact(&mut call).await.unwrap();
+        assert_eq!(&call, b"a call");
+    }
+
+    #[tokio::test]
+    async fn who_has_connected_is_not_cut_off_by_the_end_of_listening() {
+        let socket = Socket::open(Listener::at("127.0.0.1:0")).await.unwrap();
+        let address = socket.address().unwrap().as_tcp().unwrap();
+        let mut client = std::net::TcpStream::connect(address).unwrap();
+        late(&mut client, socket).await;
+        std::net::TcpStream::connect(address).expect_err("nobody listens any more");
+        let none = Socket::open(Listener::at("127.0.0.1:0")).await.unwrap();
+        assert!(none.close().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn nor_is_who_has_come_to_a_unix_socket() {
+        let path = std::env::temp_dir().join(format!("ambidex-late-{}", std::process::id()));
+        let socket = Socket::open(Listener::at(format!("unix:{}", path.display()))).await.unwrap();
+        let mut client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        late(&mut client, socket).await;
+        assert!(!path.exists(), "its file went with it");
+    }
 
     #[test]
     fn a_unix_socket_is_named_by_its_path() {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::config::BACKLOG;
+use super::socket::left;
 use crate::call::Peer;
 
 /// How often a folder that others have locked is asked for: they have it for less than a millisecond.
@@ -64,10 +65,26 @@ impl UnixSocket {
     /// The next connection. One of nobody knows whom is an error: handlers may decide by who it is.
     pub(super) async fn accept(&self) -> io::Result<(UnixStream, Peer)> {
         let (stream, _) = self.listener.accept().await?;
-        let who = stream.peer_cred()?;
-        let peer = Peer::unix(who.pid(), who.uid(), who.gid());
-        Ok((stream, peer))
+        known(stream)
     }
+
+    /// Stops listening, and returns whom the system has let in by then.
+    pub(super) fn close(self) -> Vec<(UnixStream, Peer)> {
+        let Ok(listener) = self.listener.into_std() else { return Vec::new() };
+        let streams = left(|| listener.accept()).into_iter();
+        let streams = streams.filter_map(|(stream, _)| {
+            stream.set_nonblocking(true).ok()?;
+            known(UnixStream::from_std(stream).ok()?).ok()
+        });
+        streams.collect()
+    }
+}
+
+/// A connection, and who is at its other end.
+fn known(stream: UnixStream) -> io::Result<(UnixStream, Peer)> {
+    let who = stream.peer_cred()?;
+    let peer = Peer::unix(who.pid(), who.uid(), who.gid());
+    Ok((stream, peer))
 }
 
 /// The folder of a socket, while nobody else sets one up there.
