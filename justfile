@@ -31,6 +31,10 @@ foreign:
 versus *args:
     cargo run --profile production -p ambidex-versus --bin versus -- {{args}}
 
+# What it costs a server to tell of its calls: CPU per request and requests per second, as ratios to telling nothing.
+versus-telemetry *args:
+    cargo run --profile production -p ambidex-versus --features telemetry --bin versus -- telemetry {{args}}
+
 # More calls of a blocking method than can be served, against raw tonic with spawn_blocking.
 overload:
     cargo run --profile production -p ambidex-versus --bin versus -- overload

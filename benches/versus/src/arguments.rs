@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::Error;
+use crate::cases::{CASES, Case, TELEMETRY_CASES};
 use crate::servers::Server;
 
 pub(crate) const USAGE: &str = "\
@@ -15,14 +16,18 @@ versus [--rounds N] [--seconds S] [--only TEXT] [--note TEXT] [--output FILE]
         --only TEXT     only the cases that have TEXT in their title
         --note TEXT     a sentence for the report, such as what else the machine did
 
+versus telemetry [--rounds N] [--seconds S] [--only TEXT] [--note TEXT] [--output FILE]
+    Compares Ambidex with itself: what it costs to tell of its calls. Wants the feature `telemetry`.
+
 versus overload
     Calls a blocking method more often than it can be served, and prints what becomes of the calls.
 
-versus serve tonic|axum|ambidex [THREADS]
+versus serve tonic|axum|ambidex|telemetry-off|telemetry-metrics|… [THREADS]
     Serves on a free port, which it prints, until its standard input ends; blocking code on so many threads.";
 
 /// What to do.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(crate) enum Command {
     Compare(Plan),
     Overload,
@@ -31,8 +36,10 @@ pub(crate) enum Command {
 }
 
 /// How to compare.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(crate) struct Plan {
+    pub(crate) subject: Subject,
     pub(crate) rounds: usize,
     /// About how long one run takes. Shorter than any contestant keeps an idle thread, which
     /// [`cpu`](crate::cpu) relies on.
@@ -42,16 +49,36 @@ pub(crate) struct Plan {
     pub(crate) output: Option<PathBuf>,
 }
 
+/// What is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// Ambidex and others.
+    Servers,
+    /// Ambidex and what it tells.
+    Telemetry,
+}
+
+impl Subject {
+    pub(crate) const fn cases(self) -> &'static [Case] {
+        match self {
+            Self::Servers => CASES,
+            Self::Telemetry => TELEMETRY_CASES,
+        }
+    }
+}
+
 const ROUNDS_MAX: usize = 100;
 const RUN_MAX_S: f64 = 5.0;
 
 impl Command {
     /// Reads the arguments after the program's name.
     pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, Error> {
-        let mut plan = Plan { rounds: 7, run_s: 1.0, only: None, note: None, output: None };
+        let subject = Subject::Servers;
+        let mut plan = Plan { subject, rounds: 7, run_s: 1.0, only: None, note: None, output: None };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} takes a value\n\n{USAGE}"));
             match argument.as_str() {
+                "telemetry" => plan.subject = Subject::Telemetry,
                 "overload" => return Ok(Self::Overload),
                 "serve" => {
                     let server = server(&value()?)?;
@@ -72,7 +99,7 @@ impl Command {
 }
 
 fn server(name: &str) -> Result<Server, Error> {
-    let found = Server::ALL.into_iter().find(|server| server.name() == name);
+    let found = Server::every().find(|server| server.name() == name);
     found.ok_or_else(|| format!("{name} is no server\n\n{USAGE}").into())
 }
 
@@ -87,6 +114,7 @@ mod tests {
     #[test]
     fn a_plan_is_read() {
         let plan = Plan {
+            subject: Subject::Servers,
             rounds: 3,
             run_s: 0.5,
             only: Some("gRPC".to_owned()),
@@ -102,6 +130,8 @@ mod tests {
         for line in ["--round 3", "--rounds", "--rounds few", "serve", "serve apache"] {
             assert!(parse(line).is_err(), "{line}");
         }
+        let Ok(Command::Compare(plan)) = parse("telemetry --rounds 3") else { panic!("a plan") };
+        assert_eq!((plan.subject, plan.rounds), (Subject::Telemetry, 3));
         assert_eq!(parse("serve tonic").expect("a command"), Command::Serve(Server::Tonic, None));
         assert_eq!(parse("serve ambidex 8").expect("a command"), Command::Serve(Server::Ambidex, Some(8)));
     }

@@ -7,6 +7,7 @@ use crate::Error;
 use crate::json;
 use crate::messages::{self, HelloResponse, Order};
 use crate::servers::Server;
+use crate::telemetry::Mode;
 
 /// Contestants that are driven in the same way, one after the other in each round.
 #[derive(Debug, Clone, Copy)]
@@ -121,6 +122,43 @@ pub(crate) const CASES: &[Case] = &[
         ratios: &[(1, 0)],
     },
 ];
+
+/// Ambidex beside itself: what it costs to tell of its calls.
+pub(crate) const TELEMETRY_CASES: &[Case] = &[
+    Case {
+        title: "gRPC Hello, 64 in flight",
+        in_flight: 64,
+        contestants: &telling(Wire::Grpc, HELLO, Work::Hello),
+        ratios: TO_OFF,
+    },
+    Case {
+        title: "REST GET with path variables and a query, 64 in flight",
+        in_flight: 64,
+        contestants: &telling(Wire::Json, GET_ITEM, Work::GetItem),
+        ratios: TO_OFF,
+    },
+];
+
+const TO_OFF: &[(usize, usize)] = &[(1, 0), (2, 0), (3, 0), (4, 0), (5, 0)];
+
+const fn telling(wire: Wire, path: &'static str, work: Work) -> [Contestant; 6] {
+    const fn one(
+        name: &'static str,
+        mode: Mode,
+        (wire, path, work): (Wire, &'static str, Work),
+    ) -> Contestant {
+        Contestant { name, server: Server::Telling(mode), wire, path, work }
+    }
+    let call = (wire, path, work);
+    [
+        one("off", Mode::Off, call),
+        one("metrics", Mode::Metrics, call),
+        one("spans, in a registry", Mode::Spans, call),
+        one("spans, to OpenTelemetry", Mode::Tracer, call),
+        one("access log, as text", Mode::AccessLog, call),
+        one("all of it", Mode::All, call),
+    ]
+}
 
 const GET_ITEM: &str = "/v1/customers/c-4711/orders/815?quantity=3&region=eu+central";
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::arguments::Plan;
-use crate::cases::{CASES, Case};
+use crate::cases::Case;
 use crate::child::Running;
 use crate::cpu::{MachineTimes, OtherWork, ThreadTimes};
 use crate::load::{Driver, Run};
@@ -42,14 +42,18 @@ const SETTLE: Duration = Duration::from_millis(20);
 ///
 /// When h2load is missing, a server does not start, or any answer is wrong.
 pub(crate) fn compare(plan: &Plan) -> Result<Measured, Error> {
-    let mut bench = Bench { driver: Driver::find()?, servers: Running::start()?, spent: Duration::ZERO };
+    let driver = Driver::find()?;
     let wanted = |case: &&Case| plan.only.as_ref().is_none_or(|only| case.title.contains(only));
-    let mut prepared = Vec::new();
-    for case in CASES.iter().filter(wanted) {
-        prepared.push(bench.prepare(case, plan.run_s)?);
-    }
-    if prepared.is_empty() {
+    let cases: Vec<_> = plan.subject.cases().iter().filter(wanted).collect();
+    if cases.is_empty() {
         return Err("no case has that in its title".into());
+    }
+    let servers = cases.iter().flat_map(|case| case.contestants).map(|contestant| contestant.server);
+    let servers = Running::start(servers.collect())?;
+    let mut bench = Bench { driver, servers, spent: Duration::ZERO };
+    let mut prepared = Vec::new();
+    for case in cases {
+        prepared.push(bench.prepare(case, plan.run_s)?);
     }
 
     let machine = MachineTimes::now()?;

@@ -18,6 +18,7 @@ mod report;
 mod sample;
 mod servers;
 mod talk;
+mod telemetry;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::arguments::Plan;
+use crate::arguments::{Plan, Subject};
 use crate::compare::{Measured, MeasuredCase};
 use crate::sample::{Sample, Spread};
 
@@ -28,7 +28,11 @@ impl Report<'_> {
         let Self { plan, measured } = self;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (rounds, run_s) = (plan.rounds, plan.run_s);
-        writeln!(f, "# Ambidex beside raw tonic and hand-written axum\n")?;
+        let title = match plan.subject {
+            Subject::Servers => "Ambidex beside raw tonic and hand-written axum",
+            Subject::Telemetry => "What telemetry costs",
+        };
+        writeln!(f, "# {title}\n")?;
         writeln!(
             f,
             "Written by `versus`; what is compared and how is in [its README](../benches/versus/README.md)."

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 use crate::Error;
+use crate::telemetry::Mode;
 
 /// Who serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,10 +18,15 @@ pub(crate) enum Server {
     Tonic,
     Axum,
     Ambidex,
+    /// The same, told what to tell of its calls.
+    Telling(Mode),
 }
 
 impl Server {
-    pub(crate) const ALL: [Self; 3] = [Self::Tonic, Self::Axum, Self::Ambidex];
+    /// Every server there is.
+    pub(crate) fn every() -> impl Iterator<Item = Self> {
+        [Self::Tonic, Self::Axum, Self::Ambidex].into_iter().chain(Mode::ALL.map(Self::Telling))
+    }
 
     /// The name on the command line.
     pub(crate) const fn name(self) -> &'static str {
@@ -28,6 +34,7 @@ impl Server {
             Self::Tonic => "tonic",
             Self::Axum => "axum",
             Self::Ambidex => "ambidex",
+            Self::Telling(mode) => mode.name(),
         }
     }
 
@@ -50,7 +57,11 @@ impl Server {
             match self {
                 Self::Tonic => raw_tonic::serve().await,
                 Self::Axum => hand_written_axum::serve().await,
-                Self::Ambidex => with_ambidex::serve(threads).await,
+                Self::Ambidex => with_ambidex::serve(threads, Mode::Off).await,
+                Self::Telling(mode) => {
+                    mode.listen()?;
+                    with_ambidex::serve(threads, mode).await
+                }
             }
         })
     }

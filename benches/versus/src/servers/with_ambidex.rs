@@ -5,15 +5,17 @@ use tokio_stream::StreamExt as _;
 
 use crate::Error;
 use crate::messages::*;
+use crate::telemetry::Mode;
 
-pub(super) async fn serve(threads: Option<usize>) -> Result<(), Error> {
+pub(super) async fn serve(threads: Option<usize>, mode: Mode) -> Result<(), Error> {
     let service = VersusServer::new(Handlers);
     let mut config = ambidex::server::Config::default();
     if let Some(threads) = threads {
         config.scheduler.threads_max = threads;
         config.scheduler.threads_hard_max = threads;
     }
-    let server = ambidex::Server::builder().config(config).service(service).bind(super::LOOPBACK).await?;
+    let builder = mode.configure(ambidex::Server::builder(), config);
+    let server = builder.service(service).bind(super::LOOPBACK).await?;
     super::announce(server.address())?;
     server.serve().await?;
     Ok(())
