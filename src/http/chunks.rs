@@ -85,36 +85,55 @@ pub(super) struct Chunks {
     coding: Option<Coding>,
     /// Made when the first byte is there: an empty body is packed in no coding.
     decoder: Option<Decoder>,
-    limit_bytes: usize,
+    /// What has come and is not unpacked yet.
+    packed: Bytes,
+    /// The most that is unpacked at once.
+    chunk_max_bytes: usize,
 }
 
+/// What deflate makes of one byte at most. Brotli and zstd can make more of one, but of bombs alone.
+const UNPACKED_BYTES_MAX: usize = 1032;
+
+/// zstd gives out its blocks of 128 KiB as a whole; one may end and another begin in the same few bytes.
+const CHUNK_MIN_BYTES: usize = 2 * 128 * 1024;
+
 impl Chunks {
-    /// A chunk unpacks to at most `limit_bytes`.
+    /// Of messages of at most `limit_bytes`. How many there are is the stream's own business, and so it must not matter how
+    /// many of them came together: a body that is packed is unpacked in steps.
     pub(super) fn new(body: Body, coding: Option<Coding>, limit_bytes: usize) -> Self {
-        Self { body: Some(body), coding, decoder: None, limit_bytes }
+        let chunk_max_bytes = limit_bytes.max(CHUNK_MIN_BYTES);
+        Self { body: Some(body), coding, decoder: None, packed: Bytes::new(), chunk_max_bytes }
     }
 
     /// Reads no more.
     pub(super) fn give_up(&mut self) {
         self.body = None;
         self.decoder = None;
+        self.packed = Bytes::new();
     }
 
     /// The next bytes; none of them when the body has ended.
     pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
         loop {
-            let Some(body) = &mut self.body else { return Poll::Ready(None) };
-            let frame = std::task::ready!(Pin::new(body).poll_frame(cx));
-            let chunk = match frame {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => self.unpack(data),
-                    Err(_) => continue,
-                },
-                Some(Err(error)) => Err(broken(&error)),
-                None => {
-                    self.body = None;
-                    self.decoder.take().map_or(Ok(Bytes::new()), Decoder::finish).map_err(refusal)
+            let chunk = if self.packed.is_empty() {
+                let Some(body) = &mut self.body else { return Poll::Ready(None) };
+                match std::task::ready!(Pin::new(body).poll_frame(cx)) {
+                    Some(Ok(frame)) => match (frame.into_data(), self.coding) {
+                        (Ok(data), None) => Ok(data),
+                        (Ok(data), Some(_)) => {
+                            self.packed = data;
+                            continue;
+                        }
+                        (Err(_), _) => continue,
+                    },
+                    Some(Err(error)) => Err(broken(&error)),
+                    None => {
+                        self.body = None;
+                        self.decoder.take().map_or(Ok(Bytes::new()), Decoder::finish).map_err(refusal)
+                    }
                 }
+            } else {
+                self.unpack()
             };
             match chunk {
                 Ok(chunk) if chunk.is_empty() => {}
@@ -127,16 +146,15 @@ impl Chunks {
         }
     }
 
-    fn unpack(&mut self, data: Bytes) -> Result<Bytes, Status> {
-        let Some(coding) = self.coding else { return Ok(data) };
-        if data.is_empty() {
-            return Ok(data);
-        }
+    /// Unpacks as much of what has come as cannot come to more than a chunk has.
+    fn unpack(&mut self) -> Result<Bytes, Status> {
+        let Some(coding) = self.coding else { return Ok(std::mem::take(&mut self.packed)) };
+        let step = (self.chunk_max_bytes / UNPACKED_BYTES_MAX).clamp(1, self.packed.len());
         let decoder = match &mut self.decoder {
             Some(decoder) => decoder,
-            none => none.insert(Decoder::new(coding, self.limit_bytes).map_err(refusal)?),
+            none => none.insert(Decoder::new(coding, self.chunk_max_bytes).map_err(refusal)?),
         };
-        decoder.push(&data).map_err(refusal)
+        decoder.push(&self.packed.split_to(step)).map_err(refusal)
     }
 }
 
