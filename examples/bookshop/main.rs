@@ -31,6 +31,8 @@ mod shop;
 mod store;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transcripts;
 mod violations;
 mod welcome;
 
