@@ -197,4 +197,8 @@ async fn unary_calls_are_packed_as_http_has_it() {
         (unknown.status, &unknown.json()["code"]),
         (StatusCode::NOT_IMPLEMENTED, &json!("unimplemented"))
     );
+    for coding in ["gzip", "br", "zstd"] {
+        let message = unknown.json()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(coding), "{message:?} does not name {coding}");
+    }
 }

@@ -57,12 +57,14 @@ fn every_trap_has_tests_that_are_there() {
         assert!(!tests.is_empty(), "trap {} has no test", row[0]);
         for test in tests {
             let (module, name) = test.rsplit_once("::").unwrap();
-            let file = match module.strip_prefix("schema::").or_else(|| module.strip_prefix("build::")) {
-                Some(inside) if test.starts_with("schema::") => {
-                    format!("crates/ambidex-schema/tests/behaviour/{inside}.rs")
-                }
-                Some(inside) => format!("crates/ambidex-build/tests/{inside}.rs"),
-                None => format!("tests/{module}.rs"),
+            let (room, inside) = module.split_once("::").unwrap_or(("", module));
+            let file = match room {
+                "schema" => format!("crates/ambidex-schema/tests/behaviour/{inside}.rs"),
+                "build" => format!("crates/ambidex-build/tests/{inside}.rs"),
+                "foreign" => format!("tests/foreign/{inside}.rs"),
+                // The tests that a file of the library has of itself.
+                "unit" => format!("src/{}.rs", inside.replace("::", "/")),
+                _ => format!("tests/{module}.rs"),
             };
             let source = read(&file);
             assert!(source.contains(&format!("fn {name}()")), "trap {}: {file} has no {name}", row[0]);

@@ -169,6 +169,14 @@ async fn a_deadline_holds_over_the_whole_stream() {
 /// A stream that is being read, and its first part.
 async fn begun(server: &Running, form: &str, method: &str, request: Value) -> Box<dyn std::any::Any> {
     let path = format!("/parity.v1.Parity/{method}");
+    if form == RAW {
+        // They have a REST route alone, and one handler.
+        let (pieces, key) = (&request["to"], request["plan"]["noteDrop"].as_str().unwrap_or_default());
+        let path = format!("/v1/raw:stream?pieces={pieces}&repeat=1000&plan.note_drop={key}");
+        let mut body = server.http.begin(Method::GET, &path, &[], Body::empty()).await.into_body();
+        body.frame().await.unwrap().unwrap();
+        return Box::new(body);
+    }
     if form == "websocket" {
         let mut socket = open(server, &path, &[]).await.expect("open");
         socket.send(request).await;
@@ -184,13 +192,17 @@ async fn begun(server: &Running, form: &str, method: &str, request: Value) -> Bo
     Box::new(body)
 }
 
-const FORMS: [&str; 5] = [
+const FORMS: [&str; 6] = [
     "application/x-ndjson",
     "application/json",
     "text/event-stream",
     "application/connect+json",
     "websocket",
+    RAW,
 ];
+
+/// The bytes of a stream of `google.api.HttpBody`, which have no place for a status.
+const RAW: &str = "raw";
 
 #[tokio::test]
 async fn a_reader_who_leaves_ends_the_handlers_stream_in_every_form() {
@@ -225,13 +237,15 @@ async fn a_slow_reader_holds_no_thread_in_any_form() {
     for form in FORMS {
         readers.push(begun(&server, form, "CountBlocking", json!({"to": 2_000_000_000})).await);
     }
-    // Until the buffers of the connections are full, and then no more.
+    // Until the buffers of the connections are full, some megabytes each, and then no more.
     let ran = || {
         let snapshot = server.scheduler.snapshot();
-        (snapshot.running, snapshot.lane("parity.v1.Parity/CountBlocking").expect("a lane").completed)
+        let completed = ["CountBlocking", "RawStream"]
+            .map(|method| snapshot.lane(&format!("parity.v1.Parity/{method}")).expect("a lane").completed);
+        (snapshot.running, completed)
     };
     let mut before = ran();
-    for _ in 0..150 {
+    for _ in 0..600 {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let now = ran();
         if now == before && now.0 == 0 {
@@ -249,7 +263,7 @@ async fn a_deadline_holds_over_the_whole_stream_in_every_form() {
     for method in ["Count", "CountBlocking"] {
         let path = format!("/parity.v1.Parity/{method}");
         let request = json!({"to": 2_000_000_000, "pauseMs": 20}).to_string().into_bytes();
-        for form in FORMS.into_iter().filter(|form| *form != "websocket") {
+        for form in FORMS.into_iter().filter(|form| !["websocket", RAW].contains(form)) {
             let connect = form == "application/connect+json";
             let content_type = if connect { form } else { "application/json" };
             let headers = [("content-type", content_type), ("accept", form), timeout];
@@ -267,6 +281,69 @@ async fn a_deadline_holds_over_the_whole_stream_in_every_form() {
         }
         assert_eq!((&record["status"]["code"], socket.closed().await.0), (&json!(4), 4004));
     }
+}
+
+/// Bytes have no place for a status: a client learns of a late error by an end that is none.
+#[tokio::test]
+async fn a_raw_stream_that_fails_is_cut_off() {
+    let server = parity().await;
+    for http in [server.http.clone(), server.http.http2()] {
+        for (query, headers) in [
+            ("pieces=2&plan.fail_code=5&pause_ms=50", &[][..]),
+            ("pieces=2&plan.panic=true&pause_ms=50", &[]),
+            ("pieces=2000000000&pause_ms=20", &[("connect-timeout-ms", "300")]),
+        ] {
+            let path = format!("/v1/raw:stream?{query}");
+            let answer = http.begin(Method::GET, &path, headers, Body::empty()).await;
+            assert_eq!(answer.status(), StatusCode::OK);
+            assert_eq!(answer.headers()["content-type"], "text/csv");
+            let (mut body, mut read) = (answer.into_body(), Vec::new());
+            let cut = loop {
+                match body.frame().await {
+                    Some(Ok(frame)) => read.extend_from_slice(&frame.into_data().unwrap()),
+                    Some(Err(_)) => break true,
+                    None => break false,
+                }
+            };
+            // What came just before may be lost with the end.
+            assert!(cut && read.starts_with(b"one,"), "{query}: {}", String::from_utf8_lossy(&read));
+        }
+        // An early one is an answer of its own.
+        let answer = http.get("/v1/raw:stream?pieces=0&plan.fail_code=5").await;
+        assert_eq!(
+            (answer.status, &answer.json()["error"]["status"]),
+            (StatusCode::NOT_FOUND, &json!("NOT_FOUND"))
+        );
+        let whole = http.get("/v1/raw:stream").await;
+        assert_eq!(whole.text(), "one,two,three");
+    }
+}
+
+/// The head does not wait for ever: then the stream has begun, and its error is in its last record.
+#[tokio::test]
+async fn an_error_that_comes_late_although_it_is_the_first_is_the_last_record() {
+    let hasty = parity_with(|config| config.first_message_wait_ms = 20).await;
+    let patient = parity_with(|config| config.first_message_wait_ms = 60_000).await;
+    for path in ["/v1/count", "/v1/blocking/count"] {
+        let path = format!("{path}?plan.sleep_ms=400&plan.fail_code=5&plan.fail_message=none");
+        for (accept, expected) in [
+            ("application/x-ndjson", r#"{"status":{"code":5,"message":"none"}}"#),
+            ("application/json", r#"[{"status":{"code":5,"message":"none"}}]"#),
+            ("text/event-stream", "event: status\ndata: {\"code\":5,\"message\":\"none\"}"),
+        ] {
+            let answer = hasty.http.send(Method::GET, &path, &[("accept", accept)], "").await;
+            assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, accept));
+            assert_eq!(answer.text().trim_end(), expected, "{path}");
+            let answer = patient.http.send(Method::GET, &path, &[("accept", accept)], "").await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path} {accept}");
+        }
+    }
+    let plan = Plan { sleep_ms: 400, fail_code: 5, ..Plan::default() };
+    let request = CountRequest { plan: Some(plan), ..CountRequest::default() };
+    let mut begun = hasty.grpc().await.count(request.clone()).await.expect("it has begun").into_inner();
+    assert_eq!(begun.message().await.unwrap_err().code(), Code::NotFound);
+    let refused = patient.grpc().await.count(request).await;
+    assert_eq!(refused.map(drop).unwrap_err().code(), Code::NotFound);
 }
 
 #[tokio::test]

@@ -245,6 +245,7 @@ async fn spans_of_failures() {
         let server = start(chatty(blocking, |config| config.call_spans = true)).await;
         for (text, code, http, is_error) in [
             ("fail 5", "NOT_FOUND", "404", false),
+            ("fail 1", "CANCELLED", "499", false),
             ("fail 14", "UNAVAILABLE", "503", true),
             ("panic", "INTERNAL", "500", true),
         ] {
@@ -268,6 +269,19 @@ async fn spans_of_failures() {
     let spans = closed(&captured, seen + 2).await;
     let codes = [seen, seen + 1].map(|at| spans[at].field("rpc.response.status_code").to_owned());
     assert_eq!(codes, ["DEADLINE_EXCEEDED", "CANCELLED"]);
+    // Who has left was sent no status, and so none is told of.
+    for (path, count) in [("/v1/shout/wait", 3), ("/parity.v1.ByHand/Shout", 4)] {
+        let headers = [("content-type", "application/json")];
+        let (method, body) = match path.starts_with("/v1") {
+            true => (Method::GET, ""),
+            false => (Method::POST, r#"{"text": "wait"}"#),
+        };
+        let leaver = server.http.send(method, path, &headers, body);
+        assert!(tokio::time::timeout(Duration::from_millis(200), leaver).await.is_err());
+        let spans = closed(&captured, seen + count).await;
+        let names = ["rpc.response.status_code", "http.response.status_code"];
+        assert_eq!(names.map(|name| spans[seen + count - 1].field(name)), ["CANCELLED", ""], "{path}");
+    }
 }
 
 #[test]

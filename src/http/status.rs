@@ -106,7 +106,8 @@ pub(super) fn is_not_modified(status: StatusCode) -> bool {
     status == StatusCode::NOT_MODIFIED
 }
 
-/// The client closed its connection before it had an answer. Nobody reads it; access logs show it.
+/// The client closed its connection before it had an answer. It reads nothing any more; who reads this is the client of a
+/// handler that hands on the CANCELLED of a call of its own.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// The HTTP status an error is answered with.

@@ -295,14 +295,26 @@ impl Parity for ParityService {
         }))
     }
 
-    fn raw_stream(&self, _: RawRequest) -> Result<impl Iterator<Item = Result<HttpBody, Status>>, Status> {
-        let pieces = ["one,", "two,", "three"];
-        Ok(pieces.into_iter().map(|piece| {
+    fn raw_stream(
+        &self,
+        request: RawRequest,
+    ) -> Result<impl Iterator<Item = Result<HttpBody, Status>>, Status> {
+        const TEXTS: [&str; 3] = ["one,", "two,", "three"];
+        let plan = request.plan.unwrap_or_default();
+        let gone = NoteDrop(self.clone(), plan.note_drop.clone());
+        let end =
+            std::iter::once_with(move || self.follow_blocking(&plan)).filter_map(|end| end.err().map(Err));
+        let pieces = TEXTS.into_iter().cycle().take(request.pieces.unwrap_or(3).max(0) as usize);
+        let pieces = pieces.map(move |text| {
+            std::thread::sleep(Duration::from_millis(request.pause_ms as u64));
             Ok(HttpBody {
                 content_type: "text/csv".to_owned(),
-                data: piece.as_bytes().to_vec().into(),
+                data: text.repeat(request.repeat.max(1) as usize).into(),
                 extensions: Vec::new(),
             })
+        });
+        Ok(pieces.chain(end).inspect(move |_| {
+            let _held = &gone;
         }))
     }
 
