@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ambidex::server::{Admin, Config, Health};
-use ambidex::telemetry::Build;
+use ambidex::telemetry::{Build, Metrics};
 use ambidex::{Error, Server};
 use http::{Method, StatusCode};
 
@@ -199,6 +199,13 @@ async fn the_build_has_the_name_it_was_given() {
     assert_eq!((&given["name"], &given["version"]), (&"book\"shop".into(), &"1.2.3".into()));
     assert_eq!(given["ambidex"], own["ambidex"]);
     assert_eq!(own["revision"], serde_json::Value::Null, "nobody said it");
+    // Pages that nobody named say what the metrics know.
+    let metrics = Metrics::new();
+    metrics.built_as(Build::of("shop", "7"));
+    let server = start(parity_builder().metrics(metrics.clone()).admin(Admin::below("/admin"))).await;
+    let known = server.http.get("/admin/buildinfo").await.json();
+    assert_eq!((&known["name"], &known["version"]), (&"shop".into(), &"7".into()));
+    assert_eq!(metrics.snapshot().build.name, "shop");
 }
 
 #[tokio::test]

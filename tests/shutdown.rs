@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use ambidex::scheduler::{Job, LaneConfig};
+use ambidex::scheduler::{self, Job, LaneConfig};
 use ambidex::{Code, Error, lifespan};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::parity_v1::{CountRequest, EchoRequest, Plan};
 use crate::support::running::{Running, parity, parity_builder, parity_with, start};
@@ -76,7 +78,14 @@ fn stuck() -> EchoRequest {
 impl Running {
     /// Waits until so many jobs are on threads.
     async fn until_running(&self, jobs: usize) {
-        while self.scheduler.snapshot().running != jobs {
+        self.until("so many jobs are on threads", |now| now.running == jobs).await;
+    }
+
+    /// Waits until the scheduler is as it should be.
+    async fn until(&self, what: &str, is: impl Fn(&scheduler::Snapshot) -> bool) {
+        let patience = Instant::now() + Duration::from_secs(30);
+        while !is(&self.scheduler.snapshot()) {
+            assert!(Instant::now() < patience, "{what}: {:?}", self.scheduler.snapshot());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -102,9 +111,7 @@ async fn what_runs_for_a_client_who_has_left_is_said() {
         });
         server.until_running(1).await;
         call.abort();
-        while server.scheduler.snapshot().orphaned == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        server.until("nobody waits for it", |now| now.orphaned > 0).await;
         let error = server.stopped_with_error().await;
         assert!(
             matches!(error, Error::DrainTimeout { connections: 0, left_running: 1, shed: 0, .. }),
@@ -118,10 +125,12 @@ async fn what_runs_for_a_client_who_has_left_is_said() {
 async fn what_runs_past_its_deadline_is_said() {
     let server = parity_with(|config| config.drain_timeout_ms = 200).await;
     let mut request = ambidex::Request::new(stuck());
-    request.set_timeout(Duration::from_millis(200));
-    let late = server.grpc().await.echo_blocking(request).await.unwrap_err();
-    assert_eq!(late.code(), Code::DeadlineExceeded);
+    // Enough to begin in.
+    request.set_timeout(Duration::from_secs(3));
+    let client = server.grpc().await;
+    let call = tokio::spawn(async move { client.echo_blocking(request).await });
     server.until_running(1).await;
+    assert_eq!(call.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
     let error = server.stopped_with_error().await;
     assert!(matches!(error, Error::DrainTimeout { connections: 0, left_running: 1, shed: 0, .. }), "{error}");
 }
@@ -136,17 +145,13 @@ async fn detached_work_is_said() {
         tokio::spawn(async move { scheduler.run_blocking_job(job, || std::thread::sleep(STUCK)).await });
     }
     server.until_running(1).await;
-    while server.scheduler.snapshot().queued != 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    server.until("two are in line", |now| now.queued == 2).await;
     let error = server.stopped_with_error().await;
     assert!(matches!(error, Error::DrainTimeout { connections: 0, left_running: 1, shed: 2, .. }), "{error}");
 
     let server = parity_with(|config| config.drain_timeout_ms = 200).await;
     tokio::spawn(server.scheduler.run_future(Job::new("waits"), std::future::pending::<()>()));
-    while server.scheduler.snapshot().open == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    server.until("it has begun", |now| now.open > 0).await;
     server.until_running(0).await;
     let error = server.stopped_with_error().await;
     assert_eq!(error.to_string(), "1 blocking job still waited when the time to drain was over");
@@ -182,11 +187,10 @@ async fn a_start_hook_that_is_stuck_when_the_server_is_told_to_stop_is_said() {
 async fn a_stuck_thread_does_not_hold_a_server() {
     let server = parity_with(|config| config.drain_timeout_ms = 200).await;
     let http = server.http.clone();
-    tokio::spawn(async move { http.post("/v1/blocking/echo", r#"{"plan": {"sleepMs": 5000}}"#).await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let began = Instant::now();
-    assert!(server.stopped().await.is_err());
-    assert!(began.elapsed() < Duration::from_secs(3), "the thread sleeps for longer");
+    tokio::spawn(async move { http.post("/v1/blocking/echo", r#"{"plan": {"sleepMs": 120000}}"#).await });
+    server.until_running(1).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(60), server.stopped()).await;
+    assert!(stopped.expect("the thread sleeps for longer").is_err());
 }
 
 #[tokio::test]
@@ -229,7 +233,8 @@ async fn a_silent_stream_ends_with_unavailable() {
 #[tokio::test]
 async fn a_stream_of_events_drains_like_others() {
     let server = parity_with(|config| {
-        config.drain_silence_ms = 400;
+        // Far longer than the busy one pauses, and far shorter than the silent ones do.
+        config.drain_silence_ms = 2_000;
         config.stream_keep_alive_ms = 20;
     })
     .await;
@@ -242,7 +247,7 @@ async fn a_stream_of_events_drains_like_others() {
         })
     };
     let silent = events("/v1/count?to=2&pause_ms=3600000");
-    let silent_blocking = events("/v1/blocking/count?to=1&pause_ms=2500");
+    let silent_blocking = events("/v1/blocking/count?to=1&pause_ms=12000");
     let busy = events("/v1/count?to=20&pause_ms=60");
     // The heads of the silent ones are out, and comments that they are still there.
     tokio::time::sleep(Duration::from_millis(600)).await;
@@ -269,10 +274,28 @@ async fn a_stream_of_events_drains_like_others() {
 
 #[tokio::test]
 async fn a_stream_that_has_something_to_say_is_let_finish() {
-    let server = parity_with(|config| config.drain_silence_ms = 400).await;
+    let server = parity_with(|config| config.drain_silence_ms = 2_000).await;
     let http = server.http.clone();
     let counting = tokio::spawn(async move { http.get("/v1/blocking/count?to=10&pause_ms=60").await });
     tokio::time::sleep(Duration::from_millis(150)).await;
     server.stopped().await.expect("nothing was cut off");
     assert_eq!(counting.await.unwrap().lines().len(), 11);
+}
+
+/// The last place is given back at the stop, and then it is theirs.
+#[tokio::test]
+async fn whoever_waits_for_a_place_when_the_server_stops_is_served() {
+    async fn ask(address: std::net::SocketAddr) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.expect("the system lets it in");
+        stream.write_all(b"GET /v1/count?to=1 HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("written");
+        stream
+    }
+    let server = parity_with(|config| config.connections_max = 1).await;
+    let mut idle = ask(server.address).await;
+    assert!(idle.read(&mut [0; 1024]).await.expect("an answer") > 0);
+    let mut waiting = ask(server.address).await;
+    server.stopped().await.expect("nothing was cut off");
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).await.expect("an answer, and the end");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
 }

@@ -132,13 +132,16 @@ async fn a_timeout_is_a_deadline_that_has_passed() {
 /// Blocking code goes on when the layer has dropped what it waited for, and would never know.
 #[tokio::test]
 async fn code_that_runs_on_learns_that_a_layers_timeout_has_passed() {
-    let timeout = TimeoutLayer::new(Duration::from_millis(1_000));
+    // Enough to begin in.
+    let timeout = TimeoutLayer::new(Duration::from_secs(4));
     let server = start(parity_builder().interceptor_for("parity.v1.Parity/EchoBlocking", timeout)).await;
     let client = server.in_process();
     let plan = Plan { await_cancel: "told".to_owned(), ..Plan::default() };
     let request = EchoRequest { plan: Some(plan), ..EchoRequest::default() };
     assert_eq!(client.echo_blocking(request).await.unwrap_err().code(), Code::DeadlineExceeded);
+    let patience = std::time::Instant::now() + Duration::from_secs(30);
     loop {
+        assert!(std::time::Instant::now() < patience, "it learns nothing");
         let seen = client.observe(ObserveRequest { key: "told".to_owned() }).await.unwrap().into_inner();
         if !seen.reason.is_empty() {
             assert_eq!(seen.reason, "DeadlineExceeded");

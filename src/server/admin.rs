@@ -52,7 +52,8 @@ use crate::telemetry::{Build, Connections, Metrics, Refusals};
 #[derive(Debug, Clone)]
 pub struct Admin {
     pub(super) place: Place,
-    build: Build,
+    /// Nothing where the program's metrics may know.
+    build: Option<Build>,
     #[cfg(feature = "prometheus")]
     own_metrics: Arc<Registry>,
 }
@@ -90,7 +91,7 @@ impl Admin {
     pub(super) fn new(place: Place) -> Self {
         Self {
             place,
-            build: Build::default(),
+            build: None,
             #[cfg(feature = "prometheus")]
             own_metrics: Arc::default(),
         }
@@ -104,14 +105,15 @@ impl Admin {
     /// What `/buildinfo` says the program is, in place of Ambidex itself.
     #[must_use]
     pub fn build_info(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
-        (self.build.name, self.build.version) = (name.into(), version.into());
+        let build = self.build.get_or_insert_default();
+        (build.name, build.version) = (name.into(), version.into());
         self
     }
 
     /// The same, and more of it: the revision of the sources, say.
     #[must_use]
     pub fn build(mut self, build: Build) -> Self {
-        self.build = build;
+        self.build = Some(build);
         self
     }
 
@@ -130,7 +132,9 @@ impl Admin {
     /// When no path can be below the one that they want, or a route of the application is in the way.
     pub(super) fn place(self, facts: Facts, main: &mut Router) -> Result<Option<(String, Router)>, Error> {
         let place = self.place.clone();
-        facts.metrics.built_as(self.build.clone());
+        if let Some(build) = &self.build {
+            facts.metrics.built_as(build.clone());
+        }
         let pages = self.router(facts);
         match place {
             Place::Address(address) => Ok(Some((address, pages))),
@@ -146,12 +150,13 @@ impl Admin {
     }
 
     fn router(self, facts: Facts) -> Router {
+        let build = facts.metrics.snapshot().build;
         #[cfg(feature = "prometheus")]
         let metrics = metrics_page::router(facts.metrics, self.own_metrics);
         #[cfg(not(feature = "prometheus"))]
         let metrics = Router::new();
         let Facts { readiness, health, scheduler, .. } = facts;
-        let build = json(|json| push_build(&self.build, json));
+        let build = json(|json| push_build(&build, json));
         metrics
             .route("/livez", get(|| async { answer(Code::Ok, TEXT, "alive\n") }))
             .route("/readyz", get(|| async move { ready(&readiness, health.as_ref()) }))

@@ -94,8 +94,14 @@ pub(super) async fn accept(entrance: Entrance, shared: Shared) -> JoinSet<()> {
     let begin = LATECOMERS.min(shared.config.drain_timeout() / 2);
     let shared = Shared { stop: told, ..shared };
     for (stream, peer) in late {
-        let Ok(place) = Arc::clone(&shared.places.free).try_acquire_owned() else { break };
-        open.spawn(inside.clone().receive(stream, peer, place, shared.clone()));
+        let (inside, shared) = (inside.clone(), shared.clone());
+        open.spawn(async move {
+            // Where all places are taken, some are given up now that everybody is told to finish.
+            let place = Arc::clone(&shared.places.free).acquire_owned();
+            if let Ok(Ok(place)) = tokio::time::timeout(begin, place).await {
+                inside.receive(stream, peer, place, shared).await;
+            }
+        });
     }
     tokio::spawn(async move {
         tokio::time::sleep(begin).await;

@@ -1,6 +1,7 @@
 //! The signals that end a server: the first politely, the second at once.
 
 use std::convert::Infallible;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -9,8 +10,12 @@ use super::Error;
 /// What shells say of a process that a signal ended: this, and the signal's number.
 const EXIT_CODE_OF_SIGNALS: i32 = 128;
 
-/// The first future resolves at SIGTERM or Ctrl-C, while the second is polled; at the next of them the second ends the
-/// process. Listening begins with the call, before either is polled, so that no signal is missed between the two.
+/// What comes so soon after the first signal is the same wish: a terminal tells a whole group of processes, and one of them
+/// may pass it on.
+const SAME_WISH: Duration = Duration::from_millis(500);
+
+/// The first future resolves at SIGTERM or Ctrl-C, while the second is polled; at the next of them, half a second later or
+/// more, the second ends the process. Listening begins with the call, before either is polled, so that no signal is missed between the two.
 pub(super) fn signals() -> Result<(impl Future<Output = ()>, impl Future<Output = Infallible>), Error> {
     let mut signals = Signals::listen().map_err(Error::Signals)?;
     let (tell, told) = oneshot::channel();
@@ -21,7 +26,13 @@ pub(super) fn signals() -> Result<(impl Future<Output = ()>, impl Future<Output 
     let second = async move {
         signals.next().await;
         let _ = tell.send(());
-        let number = signals.next().await;
+        let told = Instant::now();
+        let number = loop {
+            let number = signals.next().await;
+            if told.elapsed() >= SAME_WISH {
+                break number;
+            }
+        };
         tracing::warn!("a second signal: the process ends with what is under way");
         std::process::exit(EXIT_CODE_OF_SIGNALS + number)
     };

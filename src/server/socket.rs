@@ -19,6 +19,8 @@ use crate::call::{self, Peer};
 /// A socket that listens.
 pub(super) enum Socket {
     Tcp(TcpListener),
+    /// One that somebody passed on, and whose queue is theirs, too.
+    PassedOn(TcpListener),
     #[cfg(unix)]
     Unix(UnixSocket),
 }
@@ -47,9 +49,9 @@ impl Socket {
             },
             Place::Tcp(socket) => {
                 socket.set_nonblocking(true)?;
-                TcpListener::from_std(socket).map(Self::Tcp)
+                TcpListener::from_std(socket).map(Self::PassedOn)
             }
-            Place::TokioTcp(socket) => Ok(Self::Tcp(socket)),
+            Place::TokioTcp(socket) => Ok(Self::PassedOn(socket)),
             #[cfg(unix)]
             Place::Unix(socket) => UnixSocket::passed_on(socket).map(Self::Unix),
         }
@@ -58,7 +60,7 @@ impl Socket {
     /// Where it listens.
     pub(super) fn address(&self) -> io::Result<Address> {
         match self {
-            Self::Tcp(socket) => socket.local_addr().map(Address::Tcp),
+            Self::Tcp(socket) | Self::PassedOn(socket) => socket.local_addr().map(Address::Tcp),
             #[cfg(unix)]
             Self::Unix(socket) => Ok(Address::Unix(socket.path())),
         }
@@ -67,7 +69,7 @@ impl Socket {
     /// The next connection.
     pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
         match self {
-            Self::Tcp(socket) => {
+            Self::Tcp(socket) | Self::PassedOn(socket) => {
                 let (stream, address) = socket.accept().await?;
                 Ok(connected(stream, address))
             }
@@ -79,7 +81,8 @@ impl Socket {
         }
     }
 
-    /// Stops listening, and returns whom the system has let in by then: to close the socket would be to reset them.
+    /// Stops listening, and returns whom the system has let in by then: to close the socket would be to reset them. Who waits
+    /// at a socket that was passed on waits for whoever listens there next.
     pub(super) fn close(self) -> Vec<(Stream, Peer)> {
         match self {
             Self::Tcp(socket) => {
@@ -92,6 +95,7 @@ impl Socket {
                 });
                 streams.collect()
             }
+            Self::PassedOn(_) => Vec::new(),
             #[cfg(unix)]
             Self::Unix(socket) => {
                 let streams = socket.close().into_iter();

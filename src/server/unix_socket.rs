@@ -68,8 +68,12 @@ impl UnixSocket {
         known(stream)
     }
 
-    /// Stops listening, and returns whom the system has let in by then.
+    /// Stops listening, and returns whom the system has let in by then; nobody at a socket that was passed on, whose queue is
+    /// not ours alone.
     pub(super) fn close(self) -> Vec<(UnixStream, Peer)> {
+        if self.file.is_none() {
+            return Vec::new();
+        }
         let Ok(listener) = self.listener.into_std() else { return Vec::new() };
         let streams = left(|| listener.accept()).into_iter();
         let streams = streams.filter_map(|(stream, _)| {

@@ -189,8 +189,10 @@ async fn a_second_signal_ends_the_process_at_once() {
         let plan = Plan { sleep_ms: 3_600_000, ..Plan::default() };
         let request = EchoRequest { plan: Some(plan), ..EchoRequest::default() };
         let call = tokio::spawn(async move { client.echo_blocking(request).await });
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
         server.terminate();
+        // Sooner it would be the same wish.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
         until("nobody listens any more", || std::net::TcpStream::connect(server.address).is_err()).await;
         server.signal(second);
         let ended = tokio::task::spawn_blocking(|| server.killed());
