@@ -26,7 +26,9 @@ async fn a_client_that_has_the_answer_is_told_so() {
         {
             let again = get(&[known]).await;
             assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0), "{known:?}");
-            assert_eq!((again.header("etag"), again.header("content-type")), ("\"v1\"", ""), "{known:?}");
+            // Who went by the time may know the strong tag or, of a compressed answer, the weak one.
+            let tag = if known.0 == "if-modified-since" { "W/\"v1\"" } else { "\"v1\"" };
+            assert_eq!((again.header("etag"), again.header("content-type")), (tag, ""), "{known:?}");
         }
         for other in [("if-none-match", "\"v2\""), ("if-modified-since", "Sun, 06 Nov 1994 08:49:36 GMT")] {
             assert_eq!(get(&[other]).await.status, StatusCode::OK, "{other:?}");

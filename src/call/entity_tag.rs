@@ -44,6 +44,11 @@ impl EntityTag {
         Self { is_weak: true, ..Self::strong(opaque) }
     }
 
+    /// The weak tag of the same version.
+    pub(super) fn weakened(&self) -> Self {
+        Self { is_weak: true, opaque: self.opaque.clone() }
+    }
+
     /// Whether it is a weak one.
     pub fn is_weak(&self) -> bool {
         self.is_weak

@@ -39,13 +39,17 @@ impl From<SystemTime> for Validators {
     }
 }
 
+/// When the year 10000 begins, after 1970.
+const DATES_END_SECONDS: u64 = 253_402_300_800;
+
 impl Validators {
     /// When it was changed last. HTTP counts in seconds: of several changes within one it tells only the first. A time
-    /// before 1970 is passed over.
+    /// before 1970, or after the year 9999, which a date of HTTP cannot say, is passed over.
     #[must_use]
     pub fn modified_at(self, time: SystemTime) -> Self {
         let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).ok();
-        let seconds = since_epoch.map(|since| Duration::from_secs(since.as_secs()));
+        let seconds = since_epoch.map(|since| since.as_secs()).filter(|seconds| *seconds < DATES_END_SECONDS);
+        let seconds = seconds.map(Duration::from_secs);
         Self { modified: seconds.map(|seconds| SystemTime::UNIX_EPOCH + seconds), ..self }
     }
 }
@@ -121,8 +125,12 @@ impl Preconditions {
             None => self.is_unmodified(now).then_some(None),
         };
         Ok(match known.filter(|_| self.is_read) {
-            // By the name that the client and the caches before it know it by: weak, if it was compressed.
-            Some(known) => say(HttpResponse::not_modified(), known.or(now.tag.as_ref()), now.modified),
+            // By the name that the client and the caches before it know it by: weak, if it was compressed. Who went by the time
+            // may know either, and a weak one stands for both.
+            Some(known) => {
+                let own = now.tag.as_ref().map(EntityTag::weakened);
+                say(HttpResponse::not_modified(), known.or(own.as_ref()), now.modified)
+            }
             None => say(HttpResponse::ok(), now.tag.as_ref(), now.modified),
         })
     }
@@ -205,6 +213,17 @@ mod tests {
         Validators::from(EntityTag::strong("a")).modified_at(then)
     }
 
+    #[test]
+    fn a_time_that_no_date_can_say_is_passed_over() {
+        let last = SystemTime::UNIX_EPOCH + Duration::from_secs(DATES_END_SECONDS - 1);
+        let own = asked(&[]).answer(&last.into()).expect("nothing is expected");
+        let said: Vec<_> = own.headers().collect();
+        let date = HeaderValue::from_static("Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(said, [(&header::LAST_MODIFIED, &date)]);
+        let own = asked(&[]).answer(&(last + Duration::from_secs(1)).into()).expect("nothing is expected");
+        assert_eq!(own.headers().count(), 0);
+    }
+
     /// The status of the answer to a read.
     fn answer(headers: &[(&'static str, &str)]) -> u16 {
         let own = asked(headers).answer(&now());
@@ -253,7 +272,7 @@ mod tests {
         assert!(known.is_not_modified());
         assert_eq!(says(known), ["W/\"a\"", THEN], "as the client knows it");
         let by_time = asked(&[("if-modified-since", THEN)]).answer(&now()).expect("an answer");
-        assert_eq!(says(by_time), ["\"a\"", THEN]);
+        assert_eq!(says(by_time), ["W/\"a\"", THEN], "as it is known with and without compression");
         let nothing = asked(&[("if-none-match", "\"a\"")]).answer(&Validators::default());
         assert!(!nothing.expect("an answer").is_not_modified(), "without a version nothing is old");
     }

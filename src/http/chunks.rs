@@ -91,7 +91,8 @@ pub(super) struct Chunks {
     chunk_max_bytes: usize,
 }
 
-/// What deflate makes of one byte at most. Brotli and zstd can make more of one, but of bombs alone.
+/// What deflate makes of one byte at most. Brotli and zstd can make more of one: of bombs, and of text that says the same over
+/// and over.
 const UNPACKED_BYTES_MAX: usize = 1032;
 
 /// zstd gives out its blocks of 128 KiB as a whole; one may end and another begin in the same few bytes.

@@ -106,7 +106,7 @@ pub(super) fn messages(
         }),
         RequestSpelling::Raw if endpoint.route.spec.kind().client_streams() => {
             let chunks = Chunks::new(body, coding, limit_bytes);
-            Body::stream(RawChunks { chunks, endpoint, target, edge, first: true })
+            Body::stream(RawChunks { chunks, endpoint, target, edge, first: true, rest: Bytes::new() })
         }
         RequestSpelling::Raw => Body::stream(Once {
             making: Some(async move {
@@ -185,6 +185,8 @@ struct RawChunks {
     target: Target,
     edge: Arc<Shared>,
     first: bool,
+    /// What of a chunk is more than a message may be.
+    rest: Bytes,
 }
 
 impl Stream for RawChunks {
@@ -192,14 +194,21 @@ impl Stream for RawChunks {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let chunk = std::task::ready!(this.chunks.poll_chunk(cx));
-        let data = match chunk {
-            Some(Ok(data)) => data,
-            Some(Err(status)) => return Poll::Ready(Some(Err(status))),
-            // An empty body is a message too: it has a type and a path.
-            None if this.first => Bytes::new(),
-            None => return Poll::Ready(None),
-        };
+        let mut data = std::mem::take(&mut this.rest);
+        if data.is_empty() {
+            data = match std::task::ready!(this.chunks.poll_chunk(cx)) {
+                Some(Ok(data)) => data,
+                Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+                // An empty body is a message too: it has a type and a path.
+                None if this.first => Bytes::new(),
+                None => return Poll::Ready(None),
+            };
+        }
+        // Where one chunk ends and the next begins says nothing.
+        let limit_bytes = this.endpoint.body_max_bytes(&this.edge.config).max(1);
+        if data.len() > limit_bytes {
+            this.rest = data.split_off(limit_bytes);
+        }
         if !std::mem::replace(&mut this.first, false) {
             this.target.content_type = None;
         }

@@ -67,6 +67,10 @@ impl Check for Bearer {
         };
         let token = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
             .map_err(|error| unauthenticated(what_is_wrong(&error), Some("invalid_token")))?;
+        // Services are called so, and prove it by their certificates.
+        if token.claims.sub.starts_with("spiffe://") {
+            return Err(unauthenticated("the token is not valid", Some("invalid_token")));
+        }
         let scopes = token.claims.scope.split_ascii_whitespace().map(str::to_owned).collect();
         call.extensions.insert(Principal::user(token.claims.sub, scopes));
         // Nobody below needs it, so nobody can log it or pass it on.

@@ -148,6 +148,11 @@ async fn without_a_good_token_nobody_is_let_in() {
         ("wrong issuer", Some(notes.token(&claims_but("iss", json!("https://eve.example")))), invalid),
         ("without an issuer", Some(notes.token(&claims_but("iss", Value::Null))), invalid),
         ("without a subject", Some(notes.token(&claims_but("sub", Value::Null))), invalid),
+        (
+            "a service's name",
+            Some(notes.token(&claims_but("sub", json!("spiffe://notes.example/backup")))),
+            invalid,
+        ),
     ];
     for (name, authorization, message) in cases {
         let challenge = match message {
