@@ -64,6 +64,14 @@ impl StreamForm {
     }
 }
 
+/// Whether a client asks for nothing but what one gets that says nothing: JSON, unpacked.
+pub(super) fn is_usual(heads: &Heads<'_>) -> bool {
+    heads.content_type.is_none_or(|value| value == JSON)
+        && heads.content_encoding.is_none()
+        && heads.accept.iter().all(|value| value == "*/*")
+        && heads.connect_protocol_version.is_none_or(|version| version == "1")
+}
+
 /// The media type of a header value, without its parameters.
 fn media_type(value: &str) -> &str {
     value.split(';').next().unwrap_or_default().trim()

@@ -28,9 +28,33 @@ pub(super) struct Endpoint {
     pub(super) seen: Arc<HttpRoute>,
     pub(super) request: RequestForm,
     pub(super) reply: ReplyForm,
+    /// What is agreed on with a client that asks for nothing in particular, as most do not.
+    usual: Option<Spelling>,
 }
 
 impl Endpoint {
+    /// An RPC route is one for GET or for POST, as `method` says; to a REST route it is all the same.
+    pub(super) fn new(
+        route: Arc<Route>,
+        protocol: Protocol,
+        method: &Method,
+        seen: HttpRoute,
+        (request, reply): (RequestForm, ReplyForm),
+        config: &HttpConfig,
+    ) -> Self {
+        let mut endpoint = Self { route, protocol, seen: Arc::new(seen), request, reply, usual: None };
+        // Without a query there is no message in one.
+        if !endpoint.is_query(method) {
+            endpoint.usual = endpoint.spelling(method, &Heads::default(), None, config).ok();
+        }
+        endpoint
+    }
+
+    /// Whether a request with this method has its message in the query: Connect's GET.
+    fn is_query(&self, method: &Method) -> bool {
+        self.protocol == Protocol::Rpc && matches!(*method, Method::GET | Method::HEAD)
+    }
+
     /// The largest body, and the largest message of a streamed one.
     pub(super) fn body_max_bytes(&self, config: &HttpConfig) -> usize {
         self.route.request_max_bytes.unwrap_or(config.body_max_bytes)
@@ -129,9 +153,32 @@ impl Endpoint {
         config: &HttpConfig,
     ) -> Result<Spelling, Status> {
         // On an RPC route the query is Connect's.
+        let query_of_rest = query.filter(|_| self.protocol == Protocol::Rest);
+        let asks = query_of_rest.is_some_and(|query| System::may_be_in(query, config.response_masks));
+        match &self.usual {
+            Some(usual) if !asks && content::is_usual(heads) => {
+                debug_assert!({
+                    let spelled = self.spelling(method, heads, query, config);
+                    spelled.is_ok_and(|spelled| format!("{spelled:?}") == format!("{usual:?}"))
+                });
+                Ok(usual.clone())
+            }
+            _ => self.spelling(method, heads, query, config),
+        }
+    }
+
+    /// The same for whatever a client asks for.
+    #[inline(never)]
+    fn spelling(
+        &self,
+        method: &Method,
+        heads: &Heads<'_>,
+        query: Option<&str>,
+        config: &HttpConfig,
+    ) -> Result<Spelling, Status> {
         let is_rest = self.protocol == Protocol::Rest;
         let system = System::of_query(query.filter(|_| is_rest), config.response_masks)?;
-        let is_query = self.protocol == Protocol::Rpc && matches!(*method, Method::GET | Method::HEAD);
+        let is_query = self.is_query(method);
         if self.protocol == Protocol::Rpc && !is_query {
             protocol_version(heads, config.connect_require_header)?;
         }

@@ -124,7 +124,7 @@ impl Exchange {
     }
 
     /// The answer to a request that failed, in the protocol of its endpoint and as its client reads it.
-    #[inline(never)]
+    #[cold]
     pub(super) fn failed(&self, status: Status, edge: &Shared) -> Response<AnswerBody> {
         let response = match self.errors {
             ErrorForm::Rest(form) => {
@@ -159,7 +159,7 @@ impl Exchange {
         let encoding = match spelling.reply {
             ReplySpelling::One(encoding) => Some(encoding),
             ReplySpelling::Raw if !self.endpoint.route.spec.kind().server_streams() => None,
-            _ => return Err(Box::new(Unanswered { exchange: self, reply })),
+            _ => return Err(self.unanswered(reply)),
         };
         let Reply { metadata, body, trailers, extensions } = reply;
         match body {
@@ -167,17 +167,26 @@ impl Exchange {
                 let rest = reply::Rest { metadata, trailers, extensions };
                 match reply::one(&self.endpoint, encoding, &spelling.view, message, rest) {
                     Ok(response) => Ok(self.finished(response, edge)),
-                    Err(status) => {
-                        call.refuse(&status);
-                        Ok(self.failed(status, edge))
-                    }
+                    Err(status) => Ok(self.refused(status, call, edge)),
                 }
             }
             body => {
                 let reply = Reply { metadata, body, trailers, extensions };
-                Err(Box::new(Unanswered { exchange: self, reply }))
+                Err(self.unanswered(reply))
             }
         }
+    }
+
+    #[inline(never)]
+    fn unanswered(self, reply: Reply) -> Box<Unanswered> {
+        Box::new(Unanswered { exchange: self, reply })
+    }
+
+    /// The answer to a call whose reply cannot be sent.
+    #[cold]
+    fn refused(&self, status: Status, call: &mut Dispatched, edge: &Shared) -> Response<AnswerBody> {
+        call.refuse(&status);
+        self.failed(status, edge)
     }
 
     fn responded(

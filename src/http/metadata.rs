@@ -7,10 +7,15 @@ use tonic::metadata::MetadataMap;
 use crate::call::{self, HttpResponse};
 
 /// Adds initial metadata to the headers of a response.
+#[inline]
 pub(super) fn push(metadata: MetadataMap, headers: &mut HeaderMap) {
-    if metadata.is_empty() {
-        return;
+    if !metadata.is_empty() {
+        push_all(metadata, headers);
     }
+}
+
+#[inline(never)]
+fn push_all(metadata: MetadataMap, headers: &mut HeaderMap) {
     let metadata = call::outgoing_metadata(metadata);
     for (name, value) in &metadata {
         headers.append(name.clone(), value.clone());
@@ -18,6 +23,7 @@ pub(super) fn push(metadata: MetadataMap, headers: &mut HeaderMap) {
 }
 
 /// Adds the headers a handler chose for HTTP alone. What an answer has one of, such as its type, is replaced.
+#[inline(never)]
 pub(super) fn push_own(own: &HttpResponse, headers: &mut HeaderMap) {
     for (name, value) in own.headers() {
         if *name == header::CONTENT_TYPE {
@@ -29,6 +35,7 @@ pub(super) fn push_own(own: &HttpResponse, headers: &mut HeaderMap) {
 }
 
 /// Adds trailing metadata to the headers of a response of one message.
+#[inline(never)]
 pub(super) fn push_trailers(metadata: MetadataMap, headers: &mut HeaderMap) {
     if metadata.is_empty() {
         return;

@@ -173,6 +173,11 @@ enum Begun {
     WebSocket(Box<(Request<Body>, Peer)>),
 }
 
+#[cold]
+fn asked_for_websocket(request: &mut Request<Body>, peer: Peer) -> Begun {
+    Begun::WebSocket(Box::new((std::mem::take(request), peer)))
+}
+
 /// The answer to who asks what there is.
 fn allows(methods: &str) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::empty());
@@ -222,26 +227,37 @@ impl Shared {
     #[cold]
     fn answer_for_nobody(
         &self,
-        found: Found<'_, '_>,
+        found: Found<'_>,
         request: &Request<Body>,
         heads: &Heads<'_>,
-    ) -> Response<AnswerBody> {
+        peer: &Peer,
+    ) -> Begun {
         let (method, uri) = (request.method(), request.uri());
-        let status = match found {
-            Found::OtherMethods(allowed) if method == Method::OPTIONS => return allows(&allowed),
+        let answer = match found {
+            Found::OtherMethods(allowed) if method == Method::OPTIONS => allows(&allowed),
             // Of the server itself (RFC 9110, section 9.3.7).
             Found::Nothing if method == Method::OPTIONS && uri.path() == "*" => {
-                return allows(&self.routes.methods());
+                allows(&self.routes.methods())
             }
-            Found::OtherMethods(allowed) => status::method_not_allowed(method, &allowed),
-            Found::BadPath => Status::invalid_argument(
-                "the path has an escape that is no `%` and two hex digits, or is not UTF-8",
-            ),
-            Found::Nothing | Found::Endpoint { .. } => {
-                Status::not_found(format!("there is nothing at {}", uri.path()))
+            Found::OtherMethods(allowed) => {
+                self.refuse(status::method_not_allowed(method, &allowed), heads, uri)
+            }
+            Found::BadPath => {
+                let message = "the path has an escape that is no `%` and two hex digits, or is not UTF-8";
+                self.refuse(Status::invalid_argument(message), heads, uri)
+            }
+            Found::Nothing | Found::Endpoint(_) => {
+                self.refuse(Status::not_found(format!("there is nothing at {}", uri.path())), heads, uri)
             }
         };
-        self.refuse(status, heads, uri)
+        let answer = if method == Method::HEAD { without_body(answer) } else { answer };
+        Begun::Answered(self.noted(request, peer, answer))
+    }
+
+    /// The answer to a request for a call that does not begin.
+    #[cold]
+    fn not_begun(&self, status: Status, exchange: &Exchange, request: &Request<Body>, peer: &Peer) -> Begun {
+        Begun::Answered(self.noted(request, peer, exchange.failed(status, self)))
     }
 
     /// Finds out what a request is, and if it is a call, begins it.
@@ -258,30 +274,25 @@ impl Shared {
         }
         let heads = Heads::of(request.headers());
         if heads.ask_for_websocket(request.method()) {
-            return Begun::WebSocket(Box::new((std::mem::take(request), peer)));
+            return asked_for_websocket(request, peer);
         }
         let is_head = *request.method() == Method::HEAD;
-        let (endpoint, captures) = match self.routes.find(request.method(), request.uri().path()) {
-            Found::Endpoint { endpoint, captures } => (endpoint, captures),
-            other => {
-                let answer = self.answer_for_nobody(other, request, &heads);
-                let answer = if is_head { without_body(answer) } else { answer };
-                return Begun::Answered(self.noted(request, &peer, answer));
-            }
+        let mut captures = ambidex_schema::Captures::default();
+        let endpoint = match self.routes.find(request.method(), request.uri().path(), &mut captures) {
+            Found::Endpoint(endpoint) => endpoint,
+            other => return self.answer_for_nobody(other, request, &heads, &peer),
         };
         let mut exchange = Exchange::new(endpoint, &heads, is_head, &self.config);
         let agreed = match self.agree(endpoint, request, &heads, &peer) {
             Ok(agreed) => exchange.agreed.insert(agreed),
             Err(status) => {
                 let exchange = exchange.disagreed(request.uri().query(), &self.config);
-                return Begun::Answered(self.noted(request, &peer, exchange.failed(status, self)));
+                return self.not_begun(status, &exchange, request, &peer);
             }
         };
         let timeout = match timeout(&heads) {
             Ok(timeout) => timeout,
-            Err(status) => {
-                return Begun::Answered(self.noted(request, &peer, exchange.failed(status, self)));
-            }
+            Err(status) => return self.not_begun(status, &exchange, request, &peer),
         };
         let told = endpoint
             .route
@@ -369,7 +380,16 @@ fn peer(extensions: &http::Extensions) -> Peer {
 
 /// How long the caller waits: `connect-timeout-ms`, `grpc-timeout` as proxies send it, or `x-server-timeout`, which
 /// is Google's for REST.
+#[inline]
 fn timeout(heads: &Heads<'_>) -> Result<Option<Duration>, Status> {
+    match (heads.connect_timeout, heads.grpc_timeout, heads.server_timeout) {
+        (None, None, None) => Ok(None),
+        _ => stated_timeout(heads),
+    }
+}
+
+#[inline(never)]
+fn stated_timeout(heads: &Heads<'_>) -> Result<Option<Duration>, Status> {
     let parsed = if let Some(value) = heads.connect_timeout {
         parse_connect(value.as_bytes())
     } else if let Some(value) = heads.grpc_timeout {

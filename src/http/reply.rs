@@ -68,8 +68,15 @@ fn spelled(
 }
 
 /// Says what the handler chose to say over HTTP alone. A Connect client takes no status but 200 for success.
+#[inline]
 pub(super) fn say_own(response: &mut Response<AnswerBody>, extensions: &Extensions, endpoint: &Endpoint) {
-    let Some(own) = extensions.get::<HttpResponse>() else { return };
+    if let Some(own) = extensions.get::<HttpResponse>() {
+        say(own, response, endpoint);
+    }
+}
+
+#[inline(never)]
+fn say(own: &HttpResponse, response: &mut Response<AnswerBody>, endpoint: &Endpoint) {
     metadata::push_own(own, response.headers_mut());
     // Only with a handler's words can an answer be one that caches keep.
     response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
@@ -83,6 +90,7 @@ pub(super) fn say_own(response: &mut Response<AnswerBody>, extensions: &Extensio
 }
 
 /// The wire bytes of a reply message, or of the field that `response_body` names, as far as they are to be seen.
+#[inline(never)]
 pub(super) fn proto(form: &ReplyForm, message: Bytes, view: &View) -> Result<Bytes, Status> {
     let message = match &view.mask {
         Some(mask) => mask.apply(&message).map_err(unspeakable)?.into(),
@@ -101,8 +109,13 @@ pub(super) fn push_json(
     view: &View,
     json: &mut Vec<u8>,
 ) -> Result<(), Status> {
-    let shown = view.mask.as_ref().map(|mask| mask.apply(message)).transpose().map_err(unspeakable)?;
-    let message = shown.as_deref().unwrap_or(message);
+    match &view.mask {
+        None => push_all_json(form, message, view, json),
+        Some(mask) => push_all_json(form, &mask.apply(message).map_err(unspeakable)?, view, json),
+    }
+}
+
+fn push_all_json(form: &ReplyForm, message: &[u8], view: &View, json: &mut Vec<u8>) -> Result<(), Status> {
     let pushed = match &form.field {
         None => form.message.wire_to_json(message, &view.json, json),
         Some(field) => form.message.wire_to_json_field(field, message, &view.json, json),
@@ -110,6 +123,7 @@ pub(super) fn push_json(
     pushed.map_err(unspeakable)
 }
 
+#[cold]
 fn unspeakable(error: WireError) -> Status {
     let mut status = Status::internal("the reply cannot be spelled as it was asked for");
     status.set_source(std::sync::Arc::new(error));
@@ -118,6 +132,7 @@ fn unspeakable(error: WireError) -> Status {
 
 /// The type and bytes of the `google.api.HttpBody` that a reply message is, or that the field holds which
 /// `response_body` names.
+#[inline(never)]
 pub(super) fn raw_body(form: &ReplyForm, message: Bytes) -> Result<(HeaderValue, Bytes), Status> {
     let message = match &form.field {
         None => message,

@@ -91,11 +91,9 @@ impl Lengths {
 }
 
 /// What there is at a path.
-pub(super) enum Found<'r, 'p> {
-    Endpoint {
-        endpoint: &'r Arc<Endpoint>,
-        captures: Captures<'p>,
-    },
+pub(super) enum Found<'r> {
+    /// What the variables of its template captured is where it was asked for.
+    Endpoint(&'r Arc<Endpoint>),
     /// Nothing for this method, but for those named.
     OtherMethods(String),
     /// The path has a malformed escape.
@@ -194,49 +192,54 @@ impl Routes {
     /// The endpoint of a WebSocket: the RPC route of any method, or a REST route whatever its method, since a
     /// WebSocket is always opened with GET. Where several methods have routes at a path it is the one that streams;
     /// else nobody could say which is meant.
-    pub(super) fn find_websocket<'p>(&self, path: &'p str) -> Found<'_, 'p> {
+    pub(super) fn find_websocket<'p>(&self, path: &'p str, captures: &mut Captures<'p>) -> Found<'_> {
         let mut here = self.exact.get(path).into_iter().flatten();
         // Whatever templates take its path as well.
         if let Some((_, endpoint)) = here.find(|(_, endpoint)| endpoint.protocol == Protocol::Rpc) {
-            return Found::Endpoint { endpoint, captures: Captures::default() };
+            return Found::Endpoint(endpoint);
         }
         // The method of no rule: what there is for others is told then.
         let nobodys = Method::from_bytes(b"-").expect("a token is a method");
-        let allowed = match self.find(&nobodys, path) {
+        let allowed = match self.find(&nobodys, path, captures) {
             Found::OtherMethods(allowed) => allowed,
-            Found::Endpoint { endpoint, captures } => return Found::Endpoint { endpoint, captures },
             other => return other,
         };
         // Of several ways to one RPC the one of a PUT has a body.
         let names = ["PUT"].into_iter().chain(allowed.split(", "));
         let names = names.filter_map(|name| Method::from_bytes(name.as_bytes()).ok());
-        let found = names.filter(|name| *name != Method::HEAD).map(|name| self.find(&name, path));
-        let mut candidates: Vec<_> = found.filter(|found| matches!(found, Found::Endpoint { .. })).collect();
-        let spec = |found: &Found<'_, '_>| match found {
-            Found::Endpoint { endpoint, .. } => Some(endpoint.route.spec),
-            _ => None,
+        let found = names.filter(|name| *name != Method::HEAD).filter_map(|name| {
+            let mut captures = Captures::default();
+            match self.find(&name, path, &mut captures) {
+                Found::Endpoint(endpoint) => Some((endpoint, captures)),
+                _ => None,
+            }
+        });
+        let mut candidates: Vec<_> = found.collect();
+        let streams = |endpoint: &Endpoint| {
+            let kind = endpoint.route.spec.kind();
+            kind.client_streams() || kind.server_streams()
         };
-        let streams = |found: &Found<'_, '_>| {
-            spec(found).is_some_and(|spec| spec.kind().client_streams() || spec.kind().server_streams())
-        };
-        if candidates.iter().any(streams) {
-            candidates.retain(streams);
+        if candidates.iter().any(|(endpoint, _)| streams(endpoint)) {
+            candidates.retain(|(endpoint, _)| streams(endpoint));
         }
-        let first = candidates.first().and_then(spec);
-        if candidates.iter().any(|candidate| spec(candidate) != first) {
+        let mut candidates = candidates.into_iter();
+        let Some((first, of_first)) = candidates.next() else { return Found::Nothing };
+        if candidates.any(|(other, _)| other.route.spec != first.route.spec) {
             return Found::OtherMethods(allowed);
         }
-        candidates.into_iter().next().unwrap_or(Found::Nothing)
+        *captures = of_first;
+        Found::Endpoint(first)
     }
 
-    pub(super) fn find<'p>(&self, method: &Method, path: &'p str) -> Found<'_, 'p> {
+    /// What there is at a path for a method.
+    pub(super) fn find<'p>(&self, method: &Method, path: &'p str, captures: &mut Captures<'p>) -> Found<'_> {
         let exact = if self.lengths.have(path.len()) { self.exact.get(path) } else { None };
         let known = exact.and_then(|endpoints| endpoints.iter().find(|(known, _)| known == method));
         if let Some((_, endpoint)) = known {
-            return Found::Endpoint { endpoint, captures: Captures::default() };
+            return Found::Endpoint(endpoint);
         }
-        match self.rest.find(method.as_str(), path) {
-            Match::Found(found) => Found::Endpoint { endpoint: found.value, captures: found.captures },
+        match self.rest.find(method.as_str(), path, captures) {
+            Match::Found { value, .. } => Found::Endpoint(value),
             Match::MethodNotAllowed { allow } => Found::OtherMethods(allowed(allow, exact)),
             Match::BadEscape => Found::BadPath,
             Match::NotFound if exact.is_some() => Found::OtherMethods(allowed(Vec::new(), exact)),
@@ -294,17 +297,11 @@ impl Described {
 
 /// The RPC route of a method: the whole message is the body, each way, or of a GET in the query.
 fn rpc(route: &Arc<Route>, method: &Described, http_method: Method, config: &HttpConfig) -> Endpoint {
-    Endpoint {
-        route: Arc::clone(route),
-        protocol: Protocol::Rpc,
-        seen: Arc::new(HttpRoute {
-            method: http_method.to_string(),
-            template: route.spec.path().to_owned(),
-            binding: 0,
-        }),
-        request: RequestForm { message: method.input.clone(), binding: None, raw_body: false, mask: None },
-        reply: method.reply(None, false, config),
-    }
+    let seen =
+        HttpRoute { method: http_method.to_string(), template: route.spec.path().to_owned(), binding: 0 };
+    let request = RequestForm { message: method.input.clone(), binding: None, raw_body: false, mask: None };
+    let forms = (request, method.reply(None, false, config));
+    Endpoint::new(Arc::clone(route), Protocol::Rpc, &http_method, seen, forms, config)
 }
 
 /// A REST route, as its rule has it.
@@ -332,13 +329,9 @@ fn rest(route: &Arc<Route>, method: &Described, binding: HttpBinding, config: &H
         template: binding.template.to_string(),
         binding: binding.index,
     };
-    Endpoint {
-        route: Arc::clone(route),
-        protocol: Protocol::Rest,
-        seen: Arc::new(seen),
-        reply: method.reply(binding.response_body.clone(), raw_reply, config),
-        request: RequestForm { message, binding: Some(binding), raw_body: raw_request, mask },
-    }
+    let reply = method.reply(binding.response_body.clone(), raw_reply, config);
+    let request = RequestForm { message, binding: Some(binding), raw_body: raw_request, mask };
+    Endpoint::new(Arc::clone(route), Protocol::Rest, &Method::GET, seen, (request, reply), config)
 }
 
 /// The request's mask, if it has exactly one to speak of.

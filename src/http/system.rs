@@ -36,13 +36,16 @@ pub(super) enum Alt {
 pub(super) const FIELDS: &str = "fields";
 
 impl System {
+    /// Whether a query may have any of them, at a glance.
+    pub(super) fn may_be_in(query: &str, masks: bool) -> bool {
+        memchr::memchr2(b'$', b'%', query.as_bytes()).is_some() || (masks && query.contains(FIELDS))
+    }
+
     /// Reads the parameters there are; with `masks`, those of a response mask too.
     pub(super) fn of_query(query: Option<&str>, masks: bool) -> Result<Self, Status> {
         let mut system = Self::default();
         let Some(query) = query else { return Ok(system) };
-        let has_dollar = || memchr::memchr2(b'$', b'%', query.as_bytes()).is_some();
-        let has_any = has_dollar() || (masks && query.contains(FIELDS));
-        if !has_any {
+        if !Self::may_be_in(query, masks) {
             return Ok(system);
         }
         query.split('&').try_for_each(|pair| system.read(pair, masks))?;

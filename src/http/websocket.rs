@@ -118,10 +118,9 @@ pub(super) fn is_named(upgrade: &HeaderValue) -> bool {
 pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Peer) -> Response<AnswerBody> {
     let (mut parts, _) = request.into_parts();
     let refuse = |status: Status, parts: &Parts| edge.refuse(status, &Heads::of(&parts.headers), &parts.uri);
-    let (endpoint, captures) = match edge.routes.find_websocket(parts.uri.path()) {
-        Found::Endpoint { endpoint, captures } => {
-            (Arc::clone(endpoint), Captures::of(&captures, parts.uri.path()))
-        }
+    let mut captured = ambidex_schema::Captures::default();
+    let endpoint = match edge.routes.find_websocket(parts.uri.path(), &mut captured) {
+        Found::Endpoint(endpoint) => Arc::clone(endpoint),
         Found::BadPath => {
             return refuse(Status::invalid_argument("the path has a malformed escape"), &parts);
         }
@@ -133,6 +132,8 @@ pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Pe
             return refuse(Status::not_found(format!("there is nothing at {}", parts.uri.path())), &parts);
         }
     };
+    let captures = Captures::of(&captured, parts.uri.path());
+    drop(captured);
     let heads = Heads::of(&parts.headers);
     let refused = |status| {
         let exchange = Exchange::new(&endpoint, &heads, false, &edge.config);

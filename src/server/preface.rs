@@ -55,12 +55,12 @@ impl Timely {
         Self { stream, version, frames_per_second, all_sent: true }
     }
 
-    fn wrote(&mut self, wrote: &Poll<io::Result<usize>>, all: usize) {
+    fn wrote(&mut self, wrote: &Poll<io::Result<usize>>, all: impl FnOnce() -> usize) {
         let Version::Http2(frames) = &mut self.version else { return };
         if let Poll::Ready(Ok(bytes)) = wrote {
             frames.sent(*bytes);
         }
-        self.all_sent = matches!(wrote, Poll::Ready(Ok(bytes)) if *bytes == all);
+        self.all_sent = matches!(wrote, Poll::Ready(Ok(bytes)) if *bytes == all());
     }
 
     /// Says why, if there is room for it, and makes the error that ends the connection.
@@ -160,7 +160,7 @@ impl AsyncRead for Timely {
 impl AsyncWrite for Timely {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.wrote(&wrote, buf.len());
+        self.wrote(&wrote, || buf.len());
         wrote
     }
 
@@ -170,7 +170,7 @@ impl AsyncWrite for Timely {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.wrote(&wrote, bufs.iter().map(|buf| buf.len()).sum());
+        self.wrote(&wrote, || bufs.iter().map(|buf| buf.len()).sum());
         wrote
     }
 

@@ -100,7 +100,8 @@ pin_project! {
     pub(super) struct Pieces<B> {
         #[pin]
         body: B,
-        waiting: Option<Data>,
+        // What is left of a large frame. Boxed: an answer is moved several times before its body is asked for anything.
+        waiting: Option<Box<Data>>,
         // Over HTTP/1.1: what says that its end is that of the answer.
         answering: Option<Answering>,
     }
@@ -124,7 +125,7 @@ impl<B: Body<Data = Data>> Body for Pieces<B> {
         let mut data = match this.waiting.take() {
             Some(waiting) => {
                 let _ = noted(Poll::Ready(()));
-                waiting
+                *waiting
             }
             None => match std::task::ready!(noted(this.body.poll_frame(cx))) {
                 Some(Ok(frame)) => match frame.into_data() {
@@ -138,7 +139,7 @@ impl<B: Body<Data = Data>> Body for Pieces<B> {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         let piece = data.take_piece(PIECE_BYTES);
-        *this.waiting = Some(data).filter(Buf::has_remaining);
+        *this.waiting = data.has_remaining().then(|| Box::new(data));
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -147,7 +148,7 @@ impl<B: Body<Data = Data>> Body for Pieces<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let waiting = self.waiting.as_ref().map_or(0, Buf::remaining) as u64;
+        let waiting = self.waiting.as_deref().map_or(0, Buf::remaining) as u64;
         let behind = self.body.size_hint();
         let mut hint = SizeHint::new();
         hint.set_lower(behind.lower() + waiting);

@@ -11,8 +11,9 @@ use crate::field_path::{BindError, BindErrorKind, FieldPath, FieldPathError};
 use crate::http_verb::HttpVerb;
 use crate::message_type::{FieldHandle, MessageType};
 use crate::path_template::{PathTemplate, TemplateError};
-use crate::query::{QueryOptions, bind_query};
+use crate::query::{Contradiction, QueryOptions, bind_query};
 use crate::schema::Schema;
+use crate::steps::Steps;
 
 /// Number of the extension `google.api.http` of `google.protobuf.MethodOptions`.
 const HTTP_EXTENSION: u32 = 72_295_728;
@@ -223,6 +224,7 @@ impl RuleReader<'_> {
             "*" => BodyBinding::Whole,
             name => BodyBinding::Field(self.top_level(index, "body", &self.request, name)?),
         };
+        self.check_contradictions(index, &path_fields, &body)?;
         let response_body = match text(rule, RULE_RESPONSE_BODY).as_str() {
             "" => None,
             name => Some(self.top_level(index, "response_body", &self.response, name)?),
@@ -285,6 +287,34 @@ impl RuleReader<'_> {
             fields.push(path);
         }
         Ok(fields)
+    }
+
+    /// Checks that each of the fields that a binding always sets can be seen by the handler.
+    fn check_contradictions(
+        &self,
+        index: usize,
+        path_fields: &[FieldPath],
+        body: &BodyBinding,
+    ) -> Result<(), HttpRuleError> {
+        let by_path = path_fields.iter().map(|path| (path.to_string(), path.steps().clone()));
+        let mut known: Vec<(String, Steps)> = Vec::new();
+        if let BodyBinding::Field(field) = body {
+            known.push((field.name().to_owned(), Steps::of(field)));
+        }
+        for (name, path) in by_path {
+            for (other, steps) in &known {
+                match Contradiction::between(self.request.tables(), &path, steps) {
+                    Some(Contradiction::Oneof(oneof)) => {
+                        let (variable, other) = (name, other.clone());
+                        return Err(self.error(index, HttpRuleProblem::Oneof { variable, other, oneof }));
+                    }
+                    // The template's parser has no variable twice, and a body may be what a path sets too.
+                    Some(Contradiction::Twice) | None => {}
+                }
+            }
+            known.push((name, path));
+        }
+        Ok(())
     }
 
     fn top_level(
@@ -373,6 +403,18 @@ pub enum HttpRuleProblem {
         variable: String,
         /// What the field is.
         what: &'static str,
+    },
+    /// A variable and another, or the body, are members of one oneof: only one of them would ever be set.
+    #[error(
+        "binds `{variable}`, but `{other}` too, and both are members of the oneof `{oneof}`; bind one of them"
+    )]
+    Oneof {
+        /// The variable.
+        variable: String,
+        /// The other variable, or the field that is the body.
+        other: String,
+        /// The oneof.
+        oneof: String,
     },
     /// `body` or `response_body` names no field of the message itself.
     #[error(

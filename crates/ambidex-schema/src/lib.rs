@@ -63,6 +63,6 @@ pub use path_template::{PathTemplate, Segment, TemplateError, Variable};
 pub use prost_reflect::MethodDescriptor;
 pub use query::{QueryOptions, bind_query};
 pub use response_mask::{ResponseMask, ResponseMaskError};
-pub use route_table::{Captures, Found, Match, RouteConflict, RouteTable};
+pub use route_table::{Captures, Match, RouteConflict, RouteTable};
 pub use schema::{Schema, SchemaBuilder, SchemaError};
 pub use wire::{WireError, WireErrorKind};

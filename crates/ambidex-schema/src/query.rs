@@ -125,8 +125,8 @@ fn bind_parameters(
     out: &mut Vec<u8>,
 ) -> Result<(), BindError> {
     let tables: &Tables = message.tables();
-    let mut set = SetFields { tables, by_path: options.bound_by_path, by_query: SmallVec::new() };
-    set.check_paths()?;
+    let mut plain = PlainFields::new(options);
+    let mut others = None;
     let (mut name_room, mut value_room) = (Room::new(), Room::new());
     let mut parameters = Parameters { rest: raw_query };
     let mut left = options.max_parameters;
@@ -135,7 +135,7 @@ fn bind_parameters(
             return Err(too_many(options));
         }
         left -= 1;
-        let may_be_path = name.has_dot || name.coding != Coding::None;
+        let (has_dot, is_coded) = (name.has_dot, name.coding != Coding::None);
         let name = name.decoded(name.text, &mut name_room)?;
         // Wrong escapes are wrong whatever the parameter is. A `+` cannot be wrong, and is left for later.
         let has_plus = value.coding == Coding::Plus;
@@ -143,22 +143,98 @@ fn bind_parameters(
         if name.starts_with('$') {
             continue;
         }
-        match field_of(message, name, may_be_path, options) {
-            Ok(steps) => {
-                // Checked before the oneof and the duplicate: that it can never be bound is the better news.
-                let field = steps.first.table(tables);
-                let put = match has_plus {
-                    true => put_with_plus(tables, field, &steps.behind, value, out),
-                    false => put_path(tables, field, &steps.behind, value, out),
-                };
-                put.map_err(|refusal| BindError::of(name, refusal))?;
-                set.add(name, steps, field)?;
+        // A name with dots is a path.
+        let is_path = has_dot || is_coded && name.contains('.');
+        if !is_path
+            && let Some(index) = message.table().field_by_any_name(name.as_bytes())
+            && plain.may_set(index, &message.table().fields[index])
+        {
+            let field = &message.table().fields[index];
+            let put = if has_plus { put_with_plus } else { put_path };
+            put(tables, field, &[], value, out).map_err(|refusal| BindError::of(name, refusal))?;
+            if !plain.set(index) {
+                return Err(Contradiction::Twice.named(name));
             }
-            Err(_) if options.ignore_unknown || options.system.contains(&name) => {}
-            Err(reason) => return Err(BindError::of(name, (BindErrorKind::Unknown, reason.to_string()))),
+            continue;
         }
+        let others = others.get_or_insert_with(|| SetFields::new(tables, options.bound_by_path));
+        bind_other(message, Decoded { name, value, has_plus }, options, others, out)?;
     }
     Ok(())
+}
+
+/// Fields that nothing but another value of theirs can contradict: singular, with no message and no oneof, set by neither
+/// path nor body. Most parameters are such a field.
+struct PlainFields {
+    /// A bit for each of the first fields of the message that path or body have something to do with.
+    taken: u64,
+    /// The same for those that the query has set.
+    set: u64,
+}
+
+impl PlainFields {
+    #[inline]
+    fn new(options: &QueryOptions<'_>) -> Self {
+        let of_body = match options.body {
+            BodyBinding::None => 0,
+            BodyBinding::Whole => u64::MAX,
+            BodyBinding::Field(field) => Self::bit(field.index()),
+        };
+        let of_path = options.bound_by_path.iter().map(|path| Self::bit(path.steps().first.index()));
+        Self { taken: of_path.fold(of_body, |taken, bit| taken | bit), set: 0 }
+    }
+
+    /// None for a field behind those that there are bits for.
+    #[inline]
+    fn bit(field: usize) -> u64 {
+        if field < 64 { 1 << field } else { 0 }
+    }
+
+    #[inline]
+    fn may_set(&self, index: usize, field: &FieldTable) -> bool {
+        Self::bit(index) & !self.taken != 0
+            && field.oneof.is_none()
+            && field.is_singular()
+            && field.kind.message_index().is_none()
+    }
+
+    /// Notes that a field is set; not twice.
+    #[inline]
+    fn set(&mut self, index: usize) -> bool {
+        let before = self.set;
+        self.set |= Self::bit(index);
+        before != self.set
+    }
+}
+
+/// A parameter, but for a `+` in its value.
+struct Decoded<'a> {
+    name: &'a str,
+    value: &'a str,
+    has_plus: bool,
+}
+
+/// Appends the field of any other parameter.
+#[inline(never)]
+fn bind_other(
+    message: &MessageType,
+    Decoded { name, value, has_plus }: Decoded<'_>,
+    options: &QueryOptions<'_>,
+    set: &mut SetFields<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), BindError> {
+    match field_of(message, name, options) {
+        Ok(steps) => {
+            // Checked before the oneof and the duplicate: that it can never be bound is the better news.
+            let field = steps.first.table(set.tables);
+            let put = if has_plus { put_with_plus } else { put_path };
+            put(set.tables, field, &steps.behind, value, out)
+                .map_err(|refusal| BindError::of(name, refusal))?;
+            set.add(name, steps, field)
+        }
+        Err(_) if options.ignore_unknown || options.system.contains(&name) => Ok(()),
+        Err(reason) => Err(BindError::of(name, (BindErrorKind::Unknown, reason.to_string()))),
+    }
 }
 
 #[cold]
@@ -188,22 +264,11 @@ fn put_with_plus(
 }
 
 /// The field a parameter sets, or why there is none that it may set.
-#[inline]
-fn field_of<'o>(
-    message: &MessageType,
-    name: &str,
-    may_be_path: bool,
-    options: &QueryOptions<'o>,
-) -> Result<Steps, NoField<'o>> {
+fn field_of<'o>(message: &MessageType, name: &str, options: &QueryOptions<'o>) -> Result<Steps, NoField<'o>> {
     if let BodyBinding::Whole = options.body {
         return Err(NoField::InBody);
     }
-    // A name with dots is a path, and no name. That of an extension is neither.
-    let known = if may_be_path { None } else { Steps::of_name(message, name) };
-    let steps = match known {
-        Some(steps) => steps,
-        None => message.steps(name).map_err(NoField::of)?,
-    };
+    let steps = message.steps(name).map_err(NoField::of)?;
     if let BodyBinding::Field(body) = options.body
         && steps.first == Step::of(body)
     {
@@ -336,17 +401,10 @@ struct SetFields<'t> {
     by_query: SmallVec<[Steps; 4]>,
 }
 
-impl SetFields<'_> {
+impl<'t> SetFields<'t> {
     /// What the path sets counts from the start.
-    #[inline]
-    fn check_paths(&self) -> Result<(), BindError> {
-        for index in 1..self.by_path.len() {
-            let path = &self.by_path[index];
-            let known = self.by_path[..index].iter().map(FieldPath::steps);
-            self.check(path.steps(), path.steps().first.table(self.tables), known)
-                .map_err(|error| error.named(&path.to_string()))?;
-        }
-        Ok(())
+    fn new(tables: &'t Tables, by_path: &'t [FieldPath]) -> Self {
+        Self { tables, by_path, by_query: SmallVec::new() }
     }
 
     #[inline]
@@ -379,33 +437,35 @@ impl SetFields<'_> {
 
     #[inline(never)]
     fn compare(&self, path: &Steps, known: &Steps) -> Result<(), Contradiction> {
-        let common = path.iter().zip(known.iter()).take_while(|(step, known)| step == known).count();
-        match (path.iter().nth(common), known.iter().nth(common)) {
-            // Both are fields of one message.
-            (Some(step), Some(known)) => match step.table(self.tables).oneof {
-                Some(oneof) if known.table(self.tables).oneof == Some(oneof) => {
-                    let name = &step.message(self.tables).oneof_names[usize::from(oneof)];
-                    Err(Contradiction::Oneof(name.to_string()))
-                }
-                _ => Ok(()),
-            },
-            (None, None) => match path.leaf().table(self.tables).shape {
-                Shape::List { .. } => Ok(()),
-                _ => Err(Contradiction::Twice),
-            },
-            _ => Ok(()),
-        }
+        Contradiction::between(self.tables, path, known).map_or(Ok(()), Err)
     }
 }
 
 /// What two paths cannot both set.
-enum Contradiction {
+pub(crate) enum Contradiction {
     Twice,
     /// Two members of the oneof of this name.
     Oneof(String),
 }
 
 impl Contradiction {
+    pub(crate) fn between(tables: &Tables, path: &Steps, known: &Steps) -> Option<Self> {
+        let common = path.iter().zip(known.iter()).take_while(|(step, known)| step == known).count();
+        match (path.iter().nth(common), known.iter().nth(common)) {
+            // Both are fields of one message.
+            (Some(step), Some(known)) => {
+                let oneof = step.table(tables).oneof?;
+                let name = &step.message(tables).oneof_names[usize::from(oneof)];
+                (known.table(tables).oneof == Some(oneof)).then(|| Self::Oneof(name.to_string()))
+            }
+            (None, None) => {
+                let is_list = matches!(path.leaf().table(tables).shape, Shape::List { .. });
+                (!is_list).then_some(Self::Twice)
+            }
+            _ => None,
+        }
+    }
+
     #[cold]
     fn named(self, name: &str) -> BindError {
         let message = match self {

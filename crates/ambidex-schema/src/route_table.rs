@@ -18,19 +18,20 @@ use crate::percent::{self, BadEscape};
 /// Routes by verb and path template.
 ///
 /// ```
-/// use ambidex_schema::{HttpVerb, Match, RouteTable};
+/// use ambidex_schema::{Captures, HttpVerb, Match, RouteTable};
 ///
 /// let mut table = RouteTable::new();
 /// table.insert(&HttpVerb::Get, &"/v1/{name=shelves/*}".parse()?, "get a shelf")?;
 /// table.insert(&HttpVerb::Delete, &"/v1/{name=shelves/*}".parse()?, "delete it")?;
 ///
-/// let Match::Found(found) = table.find("GET", "/v1/shelves/1") else { panic!("there is such a route") };
-/// assert_eq!(*found.value, "get a shelf");
-/// assert_eq!(found.captures, ["shelves/1"]);
+/// let mut captures = Captures::default();
+/// let found = table.find("GET", "/v1/shelves/1", &mut captures);
+/// assert_eq!(found, Match::Found { value: &"get a shelf", head_as_get: false });
+/// assert_eq!(captures, ["shelves/1"]);
 ///
-/// let Match::MethodNotAllowed { allow } = table.find("POST", "/v1/shelves/1") else { panic!("no POST") };
-/// assert_eq!(allow, ["DELETE", "GET", "HEAD"]);
-/// assert!(matches!(table.find("GET", "/v1/books"), Match::NotFound));
+/// let found = table.find("POST", "/v1/shelves/1", &mut captures);
+/// assert_eq!(found, Match::MethodNotAllowed { allow: vec!["DELETE".into(), "GET".into(), "HEAD".into()] });
+/// assert_eq!(table.find("GET", "/v1/books", &mut captures), Match::NotFound);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -91,9 +92,14 @@ struct Leaf {
 
 /// What [`RouteTable::find`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Match<'t, 'p, T> {
+pub enum Match<'t, T> {
     /// A route takes this method and path.
-    Found(Found<'t, 'p, T>),
+    Found {
+        /// What was inserted with the route.
+        value: &'t T,
+        /// A HEAD request is served by a route for GET: the body is to be left out.
+        head_as_get: bool,
+    },
     /// Routes take the path, but with other methods: an HTTP 405.
     MethodNotAllowed {
         /// The methods that would do, sorted: the `Allow` header.
@@ -105,19 +111,8 @@ pub enum Match<'t, 'p, T> {
     BadEscape,
 }
 
-/// The route of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found<'t, 'p, T> {
-    /// What was inserted with the route.
-    pub value: &'t T,
-    /// The decoded values of the template's variables, in the order of
-    /// [`PathTemplate::variables`].
-    pub captures: Captures<'p>,
-    /// A HEAD request is served by a route for GET: the body is to be left out.
-    pub head_as_get: bool,
-}
-
-/// The decoded values of a template's variables, borrowed from the path where nothing in them was escaped.
+/// The decoded values of a template's variables, in the order of [`PathTemplate::variables`]; borrowed from the path where
+/// nothing in them was escaped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Captures<'p>(SmallVec<[Cow<'p, str>; 4]>);
 
@@ -253,49 +248,61 @@ impl<T> RouteTable<T> {
         (node, false)
     }
 
-    /// Finds the route of a request from its method and its path, escapes and all, without the query.
+    /// Finds the route of a request from its method and its path, escapes and all, without the query. What the variables
+    /// of its template captured is put into `captures`, over whatever was there; where no route is found, that says nothing.
     ///
     /// A template verb is recognised only where a route has it; otherwise `:x` at the end of a path belongs
     /// to the value. HEAD is served by a route for GET where there is none for HEAD.
-    pub fn find<'t, 'p>(&'t self, method: &str, raw_path: &'p str) -> Match<'t, 'p, T> {
+    pub fn find<'t, 'p>(
+        &'t self,
+        method: &str,
+        raw_path: &'p str,
+        captures: &mut Captures<'p>,
+    ) -> Match<'t, T> {
+        captures.0.clear();
         if is_plain(raw_path.as_bytes()) {
-            return self.walk(method, raw_path, false, |search| search.found());
+            return self.walk(method, raw_path, false, |search| search.found(captures));
         }
-        self.find_marked(method, raw_path)
+        self.find_marked(method, raw_path, captures)
     }
 
     /// As [`find`](Self::find), for a path that has an escape or a colon.
     #[inline(never)]
-    fn find_marked<'t, 'p>(&'t self, method: &str, raw_path: &'p str) -> Match<'t, 'p, T> {
+    fn find_marked<'t, 'p>(
+        &'t self,
+        method: &str,
+        raw_path: &'p str,
+        captures: &mut Captures<'p>,
+    ) -> Match<'t, T> {
         let Ok(has_escapes) = percent::check(raw_path) else { return Match::BadEscape };
-        let strict = self.find_strict(method, raw_path, has_escapes);
+        let strict = self.find_strict(method, raw_path, has_escapes, captures);
         if !self.split_escaped_slashes || !matches!(strict, Match::NotFound) {
             return strict;
         }
         let Some(path) = percent::unescape_slashes(raw_path) else { return strict };
-        match self.find_strict(method, &path, true) {
-            Match::Found(found) => Match::Found(Found {
-                value: found.value,
-                captures: found.captures.iter().map(|capture| capture.to_string().into()).collect(),
-                head_as_get: found.head_as_get,
-            }),
-            Match::MethodNotAllowed { allow } => Match::MethodNotAllowed { allow },
-            Match::NotFound => Match::NotFound,
-            Match::BadEscape => Match::BadEscape,
-        }
+        let mut of_other = Captures::default();
+        let found = self.find_strict(method, &path, true, &mut of_other);
+        captures.0.extend(of_other.0.into_iter().map(|capture| Cow::Owned(capture.into_owned())));
+        found
     }
 
-    fn find_strict<'t, 'p>(&'t self, method: &str, path: &'p str, has_escapes: bool) -> Match<'t, 'p, T> {
+    fn find_strict<'t, 'p>(
+        &'t self,
+        method: &str,
+        path: &'p str,
+        has_escapes: bool,
+        captures: &mut Captures<'p>,
+    ) -> Match<'t, T> {
         self.walk(method, path, has_escapes, |search| {
             // Recognising the verb first lets `/v1/{name=**}` and `/v1/{name=**}:read` live side by side.
             if let Some((before, verb)) = self.split_verb(path) {
                 (search.path, search.verb) = (before, Some(verb));
-                if let Some(found) = search.found() {
+                if let Some(found) = search.found(captures) {
                     return Some(found);
                 }
                 (search.path, search.verb) = (path, None);
             }
-            search.found()
+            search.found(captures)
         })
     }
 
@@ -305,8 +312,8 @@ impl<T> RouteTable<T> {
         method: &str,
         path: &'p str,
         has_escapes: bool,
-        find: impl FnOnce(&mut Search<'t, '_, 'p, T>) -> Option<Match<'t, 'p, T>>,
-    ) -> Match<'t, 'p, T> {
+        find: impl FnOnce(&mut Search<'t, '_, 'p, T>) -> Option<Match<'t, T>>,
+    ) -> Match<'t, T> {
         if !path.starts_with('/') {
             return Match::NotFound;
         }
@@ -381,11 +388,11 @@ type Choice = (usize, bool);
 impl<'t, 'p, T> Search<'t, '_, 'p, T> {
     /// What the path leads to; None where no route takes it with verb and method.
     #[inline(always)]
-    fn found(&mut self) -> Option<Match<'t, 'p, T>> {
+    fn found(&mut self, captures: &mut Captures<'p>) -> Option<Match<'t, T>> {
         // The root has no segments; any other path has one behind each slash.
         let start = if self.path.len() == 1 { 2 } else { 1 };
         let route = self.descend(0, 0, start)?;
-        Some(self.captured(route))
+        Some(self.captured(route, captures))
     }
 
     /// The route below a node for what is left of the path: the segments from `start` on, behind `depth` others.
@@ -464,9 +471,8 @@ impl<'t, 'p, T> Search<'t, '_, 'p, T> {
 
     /// Decodes what the variables of a route captured.
     #[inline(always)]
-    fn captured(&self, (route, head_as_get): Choice) -> Match<'t, 'p, T> {
+    fn captured(&self, (route, head_as_get): Choice, captures: &mut Captures<'p>) -> Match<'t, T> {
         let Route { spans, value, .. } = &self.table.routes[route];
-        let mut captures = Captures::default();
         for span in spans {
             let start = span.first.checked_sub(1).map_or(1, |before| self.ends[before] + 1);
             let end = span.last.map_or(self.path.len(), |last| self.ends[last]);
@@ -479,11 +485,11 @@ impl<'t, 'p, T> Search<'t, '_, 'p, T> {
                 Cow::Borrowed(raw)
             });
         }
-        Match::Found(Found { value, captures, head_as_get })
+        Match::Found { value, head_as_get }
     }
 
     #[cold]
-    fn without_route(&mut self) -> Match<'t, 'p, T> {
+    fn without_route(&mut self) -> Match<'t, T> {
         if self.allow.is_empty() {
             return Match::NotFound;
         }

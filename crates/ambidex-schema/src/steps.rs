@@ -26,6 +26,12 @@ impl Step {
         MessageType::new(Arc::clone(tables), self.message).field_at(self.field as usize)
     }
 
+    /// The place of the field in its message.
+    #[inline]
+    pub(crate) fn index(self) -> usize {
+        self.field as usize
+    }
+
     #[inline]
     pub(crate) fn message(self, tables: &Tables) -> &MessageTable {
         tables.message(self.message)
@@ -45,13 +51,6 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    /// Resolves a path that is one name, without dots.
-    #[inline]
-    pub(crate) fn of_name(message: &MessageType, name: &str) -> Option<Self> {
-        let field = message.table().field_by_any_name(name.as_bytes())?;
-        Some(Self { first: Step { message: message.index(), field: field as u32 }, behind: Vec::new() })
-    }
-
     /// Resolves a path in which `field` finds each name.
     pub(crate) fn resolve(
         message: &MessageType,
@@ -83,6 +82,11 @@ impl Steps {
             steps.behind.push(find(inner, name)?);
         }
         Ok(steps)
+    }
+
+    /// The path that is a field of the message itself.
+    pub(crate) fn of(field: &FieldHandle) -> Self {
+        Self { first: Step::of(field), behind: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use ambidex_schema::{HttpVerb, Match, PathTemplate, RouteTable};
+use ambidex_schema::{Captures, HttpVerb, Match, PathTemplate, RouteTable};
 
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 const ROUNDS: usize = 7;
@@ -70,8 +70,9 @@ impl Table {
         let (began, mut found) = (Instant::now(), 0u32);
         while began.elapsed() < ROUND {
             for (path, number) in &self.requests {
-                match self.routes.find("GET", black_box(path)) {
-                    Match::Found(route) if route.value == number => found += 1,
+                let mut captures = Captures::default();
+                match self.routes.find("GET", black_box(path), &mut captures) {
+                    Match::Found { value, .. } if value == number => found += 1,
                     other => panic!("{path}: {other:?}"),
                 }
             }

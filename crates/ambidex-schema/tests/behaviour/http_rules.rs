@@ -1,7 +1,8 @@
 //! `google.api.http` rules, and routing with what they say.
 
 use ambidex_schema::{
-    BodyBinding, HttpBinding, HttpRuleError, HttpRuleProblem, HttpVerb, Match, PathTemplate, RouteTable,
+    BodyBinding, Captures, HttpBinding, HttpRuleError, HttpRuleProblem, HttpVerb, Match, PathTemplate,
+    RouteTable,
 };
 use ambidex_schema::{Schema, http_bindings};
 use proptest::prelude::*;
@@ -153,6 +154,34 @@ fn malformed_templates_and_repeated_variables_name_their_column() {
 }
 
 #[test]
+fn two_members_of_one_oneof_cannot_both_be_bound() {
+    let message = r#"message Try { oneof how { string a = 1; string b = 2; Inner inner = 3; } string c = 4; }
+                     message Inner { oneof which { string a = 1; string b = 2; } }"#;
+    let bound = |rule: &str| {
+        let schema = compile_text(&format!(
+            r#"syntax = "proto3";
+            import "google/api/annotations.proto";
+            {message}
+            service Tried {{ rpc Try(.Try) returns (.Try) {{ option (google.api.http) = {{ {rule} }}; }} }}"#
+        ));
+        bindings(&schema, "Tried", "Try").map_err(|error| *error.problem)
+    };
+    let contradiction = |variable: &str, other: &str, oneof: &str| {
+        let (variable, other, oneof) = (variable.to_owned(), other.to_owned(), oneof.to_owned());
+        HttpRuleProblem::Oneof { variable, other, oneof }
+    };
+    assert_eq!(bound(r#"get: "/{a}/{b}""#).unwrap_err(), contradiction("b", "a", "how"));
+    assert_eq!(bound(r#"get: "/{c}/{inner.a}/{b}""#).unwrap_err(), contradiction("b", "inner.a", "how"));
+    assert_eq!(
+        bound(r#"get: "/{inner.a}/{inner.b}""#).unwrap_err(),
+        contradiction("inner.b", "inner.a", "which")
+    );
+    assert_eq!(bound(r#"post: "/{b}" body: "inner""#).unwrap_err(), contradiction("b", "inner", "how"));
+    bound(r#"get: "/{a}/{c}""#).unwrap();
+    bound(r#"post: "/{inner.a}" body: "inner""#).unwrap();
+}
+
+#[test]
 fn errors_name_the_method_and_say_what_to_do() {
     assert_eq!(
         problem(r#"post: "/v1" body: "boook""#).to_string(),
@@ -193,9 +222,14 @@ fn table(routes: &[(&str, &str)]) -> RouteTable<usize> {
     table
 }
 
+fn find<'t, T>(table: &'t RouteTable<T>, method: &str, path: &str) -> Match<'t, T> {
+    table.find(method, path, &mut Captures::default())
+}
+
 fn found(table: &RouteTable<usize>, method: &str, path: &str) -> Option<(usize, Vec<String>)> {
-    match table.find(method, path) {
-        Match::Found(found) => Some((*found.value, found.captures.iter().map(|c| c.to_string()).collect())),
+    let mut captures = Captures::default();
+    match table.find(method, path, &mut captures) {
+        Match::Found { value, .. } => Some((*value, captures.iter().map(|c| c.to_string()).collect())),
         _ => None,
     }
 }
@@ -254,7 +288,7 @@ fn a_plus_is_a_plus_in_a_path() {
 fn a_malformed_escape_is_no_match_but_an_error() {
     let table = table(&[("GET", "/v1/{name}"), ("GET", "/**")]);
     for path in ["/v1/%zz", "/v1/%", "/v1/%2", "/elsewhere/%zz", "/v1/%ff"] {
-        assert!(matches!(table.find("GET", path), Match::BadEscape), "{path}");
+        assert!(matches!(find(&table, "GET", path), Match::BadEscape), "{path}");
     }
 }
 
@@ -350,7 +384,7 @@ fn an_escape_and_a_colon_are_noticed_wherever_they_are() {
     for before in 0..40 {
         for behind in 0..20 {
             let (before, behind) = ("a".repeat(before), "b".repeat(behind));
-            assert!(matches!(table.find("GET", &format!("/{before}%{behind}x")), Match::BadEscape));
+            assert!(matches!(find(&table, "GET", &format!("/{before}%{behind}x")), Match::BadEscape));
             let escaped = found(&table, "GET", &format!("/{before}%2C{behind}"));
             assert_eq!(escaped, Some((0, vec![format!("{before},{behind}")])));
             let with_verb = found(&table, "GET", &format!("/{before}:{behind}c:y"));
@@ -370,23 +404,23 @@ fn literals_match_decoded() {
 #[test]
 fn a_known_path_with_another_method_says_which_are_allowed() {
     let table = table(&[("GET", "/v1/{x}"), ("PATCH", "/v1/a"), ("LINK", "/v1/a"), ("POST", "/v2")]);
-    let Match::MethodNotAllowed { allow } = table.find("DELETE", "/v1/a") else { panic!("there are routes") };
+    let Match::MethodNotAllowed { allow } = find(&table, "DELETE", "/v1/a") else {
+        panic!("there are routes")
+    };
     assert_eq!(allow, ["GET", "HEAD", "LINK", "PATCH"]);
-    let Match::MethodNotAllowed { allow } = table.find("GET", "/v2") else { panic!("there are routes") };
+    let Match::MethodNotAllowed { allow } = find(&table, "GET", "/v2") else { panic!("there are routes") };
     assert_eq!(allow, ["POST"]);
-    assert!(matches!(table.find("DELETE", "/v3"), Match::NotFound));
+    assert!(matches!(find(&table, "DELETE", "/v3"), Match::NotFound));
     // Methods are case-sensitive.
-    assert!(matches!(table.find("get", "/v1/a"), Match::MethodNotAllowed { .. }));
+    assert!(matches!(find(&table, "get", "/v1/a"), Match::MethodNotAllowed { .. }));
 }
 
 #[test]
 fn head_works_wherever_get_does() {
     let mut table = table(&[("GET", "/v1/{x}")]);
-    let Match::Found(head) = table.find("HEAD", "/v1/a") else { panic!("GET serves HEAD") };
-    assert!(head.head_as_get);
+    assert_eq!(find(&table, "HEAD", "/v1/a"), Match::Found { value: &0, head_as_get: true });
     table.insert(&HttpVerb::from_custom_kind("HEAD"), &"/v1/{x}".parse().unwrap(), 1).unwrap();
-    let Match::Found(head) = table.find("HEAD", "/v1/a") else { panic!("there is a route for HEAD") };
-    assert_eq!((*head.value, head.head_as_get), (1, false));
+    assert_eq!(find(&table, "HEAD", "/v1/a"), Match::Found { value: &1, head_as_get: false });
 }
 
 #[test]
@@ -418,8 +452,12 @@ fn routes_that_no_request_can_tell_apart_conflict() {
 #[test]
 fn captures_borrow_from_the_path_where_nothing_is_escaped() {
     let table = table(&[("GET", "/v1/{name=a/**}")]);
-    let Match::Found(found) = table.find("GET", "/v1/a/b/c") else { panic!("there is a route") };
-    assert!(matches!(found.captures[0], std::borrow::Cow::Borrowed("a/b/c")));
+    let mut captures = Captures::default();
+    // What was there before is gone.
+    for _ in 0..2 {
+        table.find("GET", "/v1/a/b/c", &mut captures);
+        assert!(matches!(captures[..], [std::borrow::Cow::Borrowed("a/b/c")]));
+    }
 }
 
 proptest! {
@@ -428,9 +466,9 @@ proptest! {
         let mut table = table(&[
             ("GET", "/a/{x}"), ("POST", "/a/{x=b/*}:c"), ("GET", "/{x=**}"), ("*", "/{x}/{y=b/**}:a"), ("GET", "/"),
         ]);
-        table.find(&method, &path);
+        find(&table, &method, &path);
         table = table.with_split_escaped_slashes(true);
-        table.find(&method, &path);
+        find(&table, &method, &path);
     }
 
     /// Escaping a value, putting it into a path and matching that gives the value back.
@@ -465,8 +503,8 @@ proptest! {
             (segments.len() == wanted.len() || open && segments.len() > wanted.len())
                 && wanted.iter().zip(&segments).all(|(wanted, segment)| *wanted == "*" || wanted == segment)
         };
-        match table.find("GET", &path) {
-            Match::Found(found) => prop_assert!(matches(found.value)),
+        match find(&table, "GET", &path) {
+            Match::Found { value, .. } => prop_assert!(matches(value)),
             Match::NotFound => prop_assert!(!inserted.iter().any(|template| matches(template))),
             other => prop_assert!(false, "{other:?}"),
         }
