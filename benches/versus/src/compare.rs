@@ -1,5 +1,6 @@
 //! The measurement: every contestant of every case, in rounds, in rotated order.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::Error;
@@ -49,8 +50,8 @@ pub(crate) fn compare(plan: &Plan) -> Result<Measured, Error> {
         return Err("no case has that in its title".into());
     }
     let servers = cases.iter().flat_map(|case| case.contestants).map(|contestant| contestant.server);
-    let servers = Running::start(servers.collect())?;
-    let mut bench = Bench { driver, servers, spent: Duration::ZERO };
+    let servers: HashSet<_> = servers.collect();
+    let mut bench = Bench { driver, servers: Running::start(servers.clone())?, spent: Duration::ZERO };
     let mut prepared = Vec::new();
     for case in cases {
         prepared.push(bench.prepare(case, plan.run_s)?);
@@ -60,6 +61,8 @@ pub(crate) fn compare(plan: &Plan) -> Result<Measured, Error> {
     bench.spent = Duration::ZERO;
     for round in 0..plan.rounds {
         eprintln!("round {} of {}", round + 1, plan.rounds);
+        // Where a process has its memory decides a few parts in a hundred, and that for as long as it lives.
+        bench.servers = Running::start(servers.clone())?;
         for prepared in &mut prepared {
             let contestants = prepared.measured.samples.len();
             for place in 0..contestants {
