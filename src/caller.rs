@@ -9,9 +9,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 
 use crate::call::timeout::{GRPC_TIMEOUT, parse_grpc};
-use crate::call::{
-    Body, Call, Deadline, Head, Peer, Protocol, Reply, ServerState, encoded, go_on_with_trace,
-};
+use crate::call::{Body, Call, Deadline, Entrance, Head, Peer, Protocol, Reply, encoded, go_on_with_trace};
 use crate::handler::{ReplyFuture, Rpc, Streaming};
 
 /// Carries calls to a server.
@@ -123,8 +121,7 @@ impl<T: Transport> Caller<T> {
             protocol: self.transport.protocol(),
             peer: Peer::local(),
             deadline,
-            state: ServerState::default(),
-            http_route: None,
+            entrance: Entrance::nowhere(),
         };
         let mut call = Call::new(head, metadata, body);
         call.extensions = extensions;

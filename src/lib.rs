@@ -93,6 +93,7 @@ pub mod client {
 /// What generated code and `#[ambidex::service]` are written with. Not for use by hand.
 #[doc(hidden)]
 pub mod codegen {
+    pub use crate::call::{Share, Spread};
     pub use crate::handler::{
         Argument, AsyncReply, BlockingReply, Input, Many, Methods, One, Replies, ReplyShape, ReplyStream,
         Rpc, argument, async_reply, blocking_reply, message_argument,

@@ -42,8 +42,7 @@ impl Transport for Local {
             protocol: Protocol::Local,
             peer: Peer::local(),
             deadline: self.dispatcher.deadline(route, timeout),
-            state: self.dispatcher.state(),
-            http_route: None,
+            entrance: self.dispatcher.entrance(),
         };
         let (_, metadata, extensions, body) = call.into_parts();
         let mut call = Call::new(head, metadata, body);

@@ -19,8 +19,8 @@ use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
 
 use super::{
-    Batch, CancelReason, Cancellation, Deadline, Filled, Head, HttpRoute, MessageSource, MethodSpec, Peer,
-    Preconditions, TraceContext, incoming_metadata,
+    Batch, CancelReason, Cancellation, Deadline, Entrance, Filled, Head, HttpRoute, MessageSource,
+    MethodSpec, Peer, Preconditions, Share, TraceContext, incoming_metadata,
 };
 
 /// The wire a call came in on. Handlers may ask; nothing between the edges may.
@@ -96,8 +96,7 @@ struct Shared {
     deadline: Option<Deadline>,
     /// Made when somebody asks for it: most calls are answered before that.
     cancellation: OnceLock<Cancellation>,
-    state: ServerState,
-    http_route: Option<Arc<HttpRoute>>,
+    entrance: Share<Entrance>,
     /// Boxed, as hardly anybody asks for them.
     metadata: OnceLock<Box<MetadataMap>>,
     /// What they are made of when somebody does.
@@ -137,7 +136,7 @@ impl Context {
     /// The context of a call with this head. Where nobody reads its metadata, they are made of its headers if anybody asks
     /// after all.
     pub(crate) fn new(head: Head, headers: HeaderMap) -> Self {
-        let Head { method, protocol, peer, deadline, state, http_route } = head;
+        let Head { method, protocol, peer, deadline, entrance } = head;
         let unread = (!headers.is_empty()).then_some(Unread::Headers(headers));
         Self(Arc::new(Shared {
             method,
@@ -145,8 +144,7 @@ impl Context {
             peer,
             deadline,
             cancellation: OnceLock::new(),
-            state,
-            http_route,
+            entrance,
             metadata: OnceLock::new(),
             unread: Mutex::new(unread),
             values: OnceLock::new(),
@@ -167,7 +165,7 @@ impl Context {
 
     /// Which HTTP binding the call came in by; none over gRPC and in-process.
     pub fn http_route(&self) -> Option<&HttpRoute> {
-        self.0.http_route.as_deref()
+        self.0.entrance.http_route.as_ref()
     }
 
     /// Who called.
@@ -252,7 +250,7 @@ impl Context {
 
     /// A value the server was given at start-up, by its type.
     pub fn state<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.0.state.get()
+        self.0.entrance.state.get()
     }
 
     /// A value that an interceptor put among the call's extensions, by its type, for code that has no request at hand.

@@ -26,6 +26,7 @@ mod reply;
 mod reply_coding;
 mod request;
 mod scratch;
+mod spread;
 pub mod timeout;
 mod trace;
 
@@ -44,7 +45,8 @@ pub use preconditions::{Preconditions, Validators};
 pub use reply::{Reply, Trailers};
 pub use reply_coding::ReplyCoding;
 pub use request::Call;
-pub(crate) use request::Head;
+pub(crate) use request::{Entrance, Head};
+pub use spread::{Share, Spread};
 pub use trace::TraceContext;
 
 pub(crate) use batch::{Batch, Bounds};

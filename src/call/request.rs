@@ -1,13 +1,13 @@
 //! A call on its way in: the one shape between an edge and a handler.
 
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 use http::HeaderMap;
 use tonic::Extensions;
 use tonic::metadata::MetadataMap;
 
 use super::{
-    Body, CancelReason, Context, Deadline, HttpRoute, MethodSpec, Peer, Protocol, ServerState,
+    Body, CancelReason, Context, Deadline, HttpRoute, MethodSpec, Peer, Protocol, ServerState, Share, Spread,
     incoming_metadata,
 };
 
@@ -33,9 +33,23 @@ pub(crate) struct Head {
     pub(crate) protocol: Protocol,
     pub(crate) peer: Peer,
     pub(crate) deadline: Option<Deadline>,
+    pub(crate) entrance: Share<Entrance>,
+}
+
+/// Where calls come in: what they know of it they have in common.
+#[derive(Debug, Default)]
+pub(crate) struct Entrance {
     pub(crate) state: ServerState,
-    /// The HTTP binding it came in by.
-    pub(crate) http_route: Option<Arc<HttpRoute>>,
+    /// The HTTP binding.
+    pub(crate) http_route: Option<HttpRoute>,
+}
+
+impl Entrance {
+    /// That of a call which nobody serves.
+    pub(crate) fn nowhere() -> Share<Self> {
+        static NOWHERE: LazyLock<Spread<Entrance>> = LazyLock::new(|| Spread::new(Entrance::default()));
+        NOWHERE.share()
+    }
 }
 
 impl Call {

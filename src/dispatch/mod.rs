@@ -21,7 +21,10 @@ use std::time::Duration;
 use foldhash::fast::FixedState;
 use tonic::Status;
 
-use crate::call::{Call, Deadline, MethodSpec, RETRY_PUSHBACK_MS, ReplyCoding, ServerState};
+use crate::call::{
+    Call, Deadline, Entrance, HttpRoute, MethodSpec, RETRY_PUSHBACK_MS, ReplyCoding, ServerState, Share,
+    Spread,
+};
 use crate::handler::Method;
 use crate::scheduler::{Scheduler, Watched};
 use crate::telemetry::{End, Observer, Refusals, Telemetry};
@@ -107,7 +110,7 @@ impl Route {
 pub(crate) struct Dispatcher(Arc<Registry>);
 
 /// Methods by their paths, services by their names. Only we put any in, so how they are hashed need not be a secret.
-type Routes = HashMap<&'static str, Arc<Route>, FixedState>;
+type Routes = HashMap<&'static str, Spread<Route>, FixedState>;
 
 #[derive(Debug)]
 struct Registry {
@@ -115,7 +118,7 @@ struct Registry {
     /// Services of which nobody says what methods they have, by their names.
     mounted: Routes,
     common: Arc<Common>,
-    state: ServerState,
+    entrance: Spread<Entrance>,
     refusals: Refusals,
 }
 
@@ -160,7 +163,7 @@ impl Dispatcher {
             let grpc_compression = method.grpc_compression;
             let advice = if blocking { AROUND_BLOCKING } else { ASYNC };
             let is_direct = !interceptors.has_any(spec);
-            Arc::new(Route {
+            Spread::new(Route {
                 spec,
                 timeout,
                 request_max_bytes: message_limits.request_max_bytes,
@@ -178,16 +181,17 @@ impl Dispatcher {
         let (mounted, routes): (Vec<_>, Vec<_>) = routes.partition(|route| route.is_mounted());
         let routes = routes.into_iter().map(|route| (route.spec.path(), route)).collect();
         let mounted = mounted.into_iter().map(|route| (route.spec.service(), route)).collect();
-        Self(Arc::new(Registry { routes, mounted, common, state, refusals: telemetry.refusals() }))
+        let entrance = Spread::new(Entrance { state, http_route: None });
+        Self(Arc::new(Registry { routes, mounted, common, entrance, refusals: telemetry.refusals() }))
     }
 
     /// The method at `/package.Service/Method`.
-    pub(crate) fn route(&self, path: &str) -> Option<&Arc<Route>> {
+    pub(crate) fn route(&self, path: &str) -> Option<&Spread<Route>> {
         self.0.routes.get(path)
     }
 
     /// The method at that path over gRPC, where a whole service may have one route.
-    pub(crate) fn grpc_route(&self, path: &str) -> Option<&Arc<Route>> {
+    pub(crate) fn grpc_route(&self, path: &str) -> Option<&Spread<Route>> {
         self.route(path).or_else(|| {
             let (service, _) = path.strip_prefix('/')?.split_once('/')?;
             self.0.mounted.get(service)
@@ -195,13 +199,23 @@ impl Dispatcher {
     }
 
     /// Every method there is, in no order.
-    pub(crate) fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+    pub(crate) fn routes(&self) -> impl Iterator<Item = &Spread<Route>> {
         self.0.routes.values()
     }
 
     /// The values every call can reach.
     pub(crate) fn state(&self) -> ServerState {
-        self.0.state.clone()
+        self.0.entrance.state.clone()
+    }
+
+    /// Where calls come in by no HTTP binding.
+    pub(crate) fn entrance(&self) -> Share<Entrance> {
+        self.0.entrance.share()
+    }
+
+    /// Where calls come in by this one.
+    pub(crate) fn entrance_by(&self, http_route: HttpRoute) -> Spread<Entrance> {
+        Spread::new(Entrance { state: self.state(), http_route: Some(http_route) })
     }
 
     /// Who notes what an edge refuses before it is a call.
@@ -228,7 +242,7 @@ impl Dispatcher {
 
     /// Calls a method. The future ends at the call's deadline at the latest, and a stream it replies with
     /// does too; dropping either gives the call up.
-    pub(crate) fn call(&self, route: &Arc<Route>, mut call: Call) -> Dispatched {
+    pub(crate) fn call(&self, route: &Spread<Route>, mut call: Call) -> Dispatched {
         let mut observed = route.observer.begin(&mut call);
         let Some(under_way) = UnderWay::begin(route) else {
             let status = overloaded("the server has as many calls under way as it takes; try again later");
@@ -252,7 +266,7 @@ fn reply_too_large(length: usize, max_bytes: usize) -> Status {
 
 /// A method that never answers, and nothing around it.
 #[cfg(test)]
-fn route_for_tests(spec: &'static MethodSpec, in_flight_max: usize, scheduler: &Scheduler) -> Arc<Route> {
+fn route_for_tests(spec: &'static MethodSpec, in_flight_max: usize, scheduler: &Scheduler) -> Spread<Route> {
     let drain_silence = Duration::ZERO;
     let reply_max_bytes = 1_000;
     let limits =
@@ -269,5 +283,5 @@ fn route_for_tests(spec: &'static MethodSpec, in_flight_max: usize, scheduler: &
     let (state, telemetry) = (ServerState::default(), Telemetry::default());
     let dispatcher =
         Dispatcher::new(vec![method], &Interceptors::default(), limits, scheduler, state, &telemetry);
-    Arc::clone(dispatcher.route(spec.path()).expect("the method is registered"))
+    dispatcher.route(spec.path()).expect("the method is registered").clone()
 }

@@ -266,16 +266,15 @@ mod tests {
 
     use super::super::route_for_tests;
     use super::*;
-    use crate::call::{Body, Bounds, MethodKind, MethodSpec, Peer, Protocol, ServerState};
+    use crate::call::{Body, Bounds, Entrance, MethodKind, MethodSpec, Peer, Protocol};
     use crate::scheduler::{Scheduler, SchedulerConfig};
     use crate::telemetry::Observation;
 
     static METHOD: MethodSpec = MethodSpec::new("a.B", "C", "/a.B/C", MethodKind::ServerStreaming);
 
     fn context(deadline: Option<Deadline>) -> Context {
-        let state = ServerState::default();
-        let (protocol, peer) = (Protocol::Local, Peer::local());
-        let head = crate::call::Head { method: &METHOD, protocol, peer, deadline, state, http_route: None };
+        let (protocol, peer, entrance) = (Protocol::Local, Peer::local(), Entrance::nowhere());
+        let head = crate::call::Head { method: &METHOD, protocol, peer, deadline, entrance };
         Context::new(head, http::HeaderMap::new())
     }
 

@@ -27,7 +27,9 @@ use tonic::codegen::StdError;
 
 use crate::call::media_type::behind;
 use crate::call::timeout::parse_grpc;
-use crate::call::{self, Body, Call, Head, HttpRequest, MethodKind, Pace, Peer, Protocol, ReplyCoding};
+use crate::call::{
+    self, Body, Call, Head, HttpRequest, MethodKind, Pace, Peer, Protocol, ReplyCoding, Spread,
+};
 use crate::coding::Coding;
 use crate::dispatch::{Dispatched, Dispatcher};
 use crate::telemetry::{self, Door, Reason};
@@ -62,10 +64,10 @@ const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-en
 
 /// Serves gRPC calls. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct GrpcEdge(Arc<Shared>);
+pub(crate) struct GrpcEdge(Spread<Shared>);
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     dispatcher: Dispatcher,
     limits: Limits,
     json: Json,
@@ -79,14 +81,16 @@ pub(crate) fn is_grpc(content_type: Option<&HeaderValue>) -> bool {
 
 impl GrpcEdge {
     pub(crate) fn new(dispatcher: Dispatcher, limits: Limits, json: Json) -> Self {
-        Self(Arc::new(Shared { dispatcher, limits, json }))
+        Self(Spread::new(Shared { dispatcher, limits, json }))
     }
 
     /// Answers one request. Every error is a gRPC status; only what is not gRPC at all gets an HTTP one.
-    pub(crate) fn serve<B>(self, request: http::Request<B>, peer: Peer, protocol: Protocol) -> Serving<B> {
-        Serving::new(self, request, peer, protocol)
+    pub(crate) fn serve<B>(&self, request: http::Request<B>, peer: Peer, protocol: Protocol) -> Serving<B> {
+        Serving::new(self.0.share(), request, peer, protocol)
     }
+}
 
+impl Shared {
     /// Begins a call, of which nothing is awaited.
     fn begin<B>(
         &self,
@@ -99,7 +103,7 @@ impl GrpcEdge {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<StdError> + Send,
     {
-        let Shared { dispatcher, limits, json } = &*self.0;
+        let Self { dispatcher, limits, json } = self;
         let (mut head, body) = request.into_parts();
         let heads = Heads::of(&head.headers);
         let format = heads.format.filter(|_| head.method == http::Method::POST);
@@ -146,8 +150,7 @@ impl GrpcEdge {
             protocol,
             peer,
             deadline: dispatcher.deadline(route, timeout),
-            state: dispatcher.state(),
-            http_route: None,
+            entrance: dispatcher.entrance(),
         };
         let mut messages = Messages::new(body, coding, request_max_bytes);
         let is_unary = !route.spec.kind().client_streams();
@@ -185,7 +188,7 @@ impl GrpcEdge {
     ) -> Refused {
         let door = if protocol == Protocol::GrpcWeb { Door::GrpcWeb } else { Door::Grpc };
         let target = Some((&head.method, head.uri.path()));
-        self.0.dispatcher.refusals().note(telemetry::Refused { door, reason, target, peer });
+        self.dispatcher.refusals().note(telemetry::Refused { door, reason, target, peer });
         answer
     }
 }

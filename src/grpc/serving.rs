@@ -13,15 +13,15 @@ use tonic::codegen::StdError;
 
 use super::json::JsonMessages;
 use super::reply_body::{Framing, ReplyBody};
-use super::{Format, GrpcEdge, respond};
-use crate::call::{self, Body, Peer, Protocol, Reply};
+use super::{Format, Shared, respond};
+use crate::call::{self, Body, Peer, Protocol, Reply, Share};
 use crate::dispatch::Dispatched;
 
 /// The answer to one request.
 pub(crate) struct Serving<B>(State<B>);
 
 enum State<B> {
-    New(GrpcEdge, Request<B>, Peer, Protocol),
+    New(Share<Shared>, Request<B>, Peer, Protocol),
     Calling(Dispatched, Answer),
     /// A stream that may be waiting for its first message: the rarer ways are boxed.
     Beginning(Pin<Box<dyn Future<Output = Response<ReplyBody>> + Send>>),
@@ -37,7 +37,7 @@ pub(super) struct Answer {
 }
 
 impl<B> Serving<B> {
-    pub(super) fn new(edge: GrpcEdge, request: Request<B>, peer: Peer, protocol: Protocol) -> Self {
+    pub(super) fn new(edge: Share<Shared>, request: Request<B>, peer: Peer, protocol: Protocol) -> Self {
         Self(State::New(edge, request, peer, protocol))
     }
 }

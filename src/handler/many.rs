@@ -10,7 +10,7 @@ use tonic::{Extensions, Request, Status};
 use super::offload::{self, Offload};
 use super::replies::{Event, Events, Replies};
 use super::{Handler, Many, Rpc};
-use crate::call::{Body, Call, MessageStream, Reply, Scoped, Trailers};
+use crate::call::{Body, Call, MessageStream, Reply, Scoped, Spread, Trailers};
 
 pub(super) fn erase<R, F, Fut>(offload: Offload, function: F) -> Handler
 where
@@ -18,19 +18,19 @@ where
     F: Fn(Request<R::Input>, Replies<R::Response>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let target = Arc::new((offload, function));
+    let target = Spread::new((offload, function));
     Arc::new(move |call: Call| {
-        let target = Arc::clone(&target);
+        let target = target.share();
         Box::pin(async move {
             let job = target.0.is_blocking().then(|| target.0.job_of(&call));
             let (context, metadata, extensions, body) = call.into_parts();
             let body = offload::gather::<R::Input>(body).await?;
             let trailers = Trailers::of(context.clone());
             let scope = context.clone();
-            let function = Arc::clone(&target);
+            let function = target.clone();
             let cancellation = scope.cancellation().clone();
             let events = Events::new(cancellation, move |replies: Replies<R::Response>| async move {
-                match offload::request::<R::Input>(context, metadata, extensions, body, function.0.wanted) {
+                match offload::request::<R::Input>(&context, metadata, extensions, body, function.0.wanted) {
                     Ok(request) => (function.1)(request, replies).await,
                     Err(status) => replies.fail(status),
                 }

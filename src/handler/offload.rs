@@ -103,7 +103,7 @@ pub(super) async fn gather<I: Input>(body: Body) -> Result<Body, Status> {
 ///
 /// The call keeps the metadata and what interceptors left, for deep code; a handler that wants them has its own.
 pub(super) fn request<I: Input>(
-    call: Context,
+    call: &Context,
     metadata: MetadataMap,
     mut extensions: Extensions,
     body: Body,
@@ -113,13 +113,13 @@ pub(super) fn request<I: Input>(
         Wanted::Message => {
             call.keep_metadata(metadata);
             call.keep_values(extensions);
-            I::from_body(body, &call).map(Request::new)
+            I::from_body(body, call).map(Request::new)
         }
         Wanted::Everything => {
             call.remember_metadata(&metadata);
             call.remember_values(&extensions);
-            let input = I::from_body(body, &call)?;
-            extensions.insert(call);
+            let input = I::from_body(body, call)?;
+            extensions.insert(call.clone());
             Ok(Request::from_parts(metadata, extensions, input))
         }
     }

@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 
 use super::offload::{self, Offload, Wanted};
 use super::{Handler, Input, One, Rpc};
-use crate::call::{Body, Call, Context, Reply, Scoped, Trailers, encode};
+use crate::call::{Body, Call, Context, Reply, Scoped, Share, Spread, Trailers, encode};
 
 pub(super) fn erase<R, F, Fut>(offload: Offload, function: F) -> Handler
 where
@@ -39,12 +39,12 @@ where
     F: Fn(Request<R::Input>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Response<R::Response>, Status>> + Send + 'static,
 {
-    let function = Arc::new(function);
+    let function = Spread::new(function);
     Arc::new(move |call: Call| {
         Box::pin(OnRuntime::<R, F, Fut>::Asked {
             asked: Some(Asked { call, first: None }),
             wanted,
-            function: Arc::clone(&function),
+            function: function.share(),
             rpc: PhantomData,
         })
     })
@@ -62,7 +62,7 @@ pin_project! {
     /// is allocated for every call, and from a kilobyte on the allocator is slow.
     #[project = OnRuntimeNow]
     enum OnRuntime<R, F, Fut> {
-        Asked { asked: Option<Asked>, wanted: Wanted, function: Arc<F>, rpc: PhantomData<fn() -> R> },
+        Asked { asked: Option<Asked>, wanted: Wanted, function: Share<F>, rpc: PhantomData<fn() -> R> },
         Running { context: Context, #[pin] answer: Fut },
     }
 }
@@ -84,8 +84,7 @@ where
             }
             let asked = asked.take().ok_or_else(|| Status::internal("internal error"))?;
             let (context, metadata, extensions, body) = asked.call.into_parts();
-            let call = context.clone();
-            let request = offload::request::<R::Input>(call, metadata, extensions, body, *wanted)?;
+            let request = offload::request::<R::Input>(&context, metadata, extensions, body, *wanted)?;
             let answer = function(request);
             self.set(Self::Running { context, answer });
         }
@@ -104,10 +103,9 @@ where
     F: Fn(Request<R::Input>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Response<R::Response>, Status>> + Send + 'static,
 {
-    let target = Arc::new((offload, function));
-    let room = Arc::new(RoomForReply::default());
+    let target = Spread::new((offload, function, RoomForReply::default()));
     Arc::new(move |call: Call| {
-        let (target, room) = (Arc::clone(&target), Arc::clone(&room));
+        let target = target.share();
         Box::pin(async move {
             let job = target.0.job_of(&call);
             let (context, metadata, extensions, body) = call.into_parts();
@@ -119,21 +117,21 @@ where
             context.keep_metadata(metadata);
             let trailers = Trailers::of(context.clone());
             let scope = context.clone();
-            let function = Arc::clone(&target);
-            let reply = room.make();
+            let function = target.clone();
+            let reply = target.2.make();
             let work = async move {
                 let wanted = function.0.wanted;
                 let metadata = match wanted {
                     Wanted::Everything => context.metadata().clone(),
                     Wanted::Message => MetadataMap::new(),
                 };
-                let request = offload::request::<R::Input>(context, metadata, extensions, body, wanted)?;
+                let request = offload::request::<R::Input>(&context, metadata, extensions, body, wanted)?;
                 let (metadata, message, extensions) = (function.1)(request).await?.into_parts();
                 Ok::<_, Status>((metadata, encode(&message, reply), extensions))
             };
             let running = target.0.scheduler.run_future(job, Scoped::new(scope, work));
             let (metadata, message, extensions) = running.await??;
-            room.was_enough_for(message.len());
+            target.2.was_enough_for(message.len());
             Ok(Reply { metadata, body: Body::Message(message.into()), trailers, extensions })
         })
     })

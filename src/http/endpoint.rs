@@ -1,7 +1,5 @@
 //! A method with one way to spell it in HTTP: a REST binding, or its RPC route.
 
-use std::sync::Arc;
-
 use ambidex_schema::{BodyBinding, EncodeOptions, FieldHandle, HttpBinding, MessageType, ResponseMask};
 use http::{HeaderName, Method};
 use tonic::Status;
@@ -13,7 +11,7 @@ use super::content::{self, BodyType, Encoding, StreamForm};
 use super::heads::Heads;
 use super::status::{not_acceptable, unsupported_media_type};
 use super::system::{Alt, System};
-use crate::call::{HttpRoute, Protocol};
+use crate::call::{Entrance, Protocol, Spread};
 use crate::dispatch::Route;
 
 /// How the messages of a Connect stream are packed, each by itself.
@@ -22,10 +20,9 @@ pub(super) static CONNECT_CONTENT_ENCODING: HeaderName = HeaderName::from_static
 /// A method with one way to spell it in HTTP.
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    pub(super) route: Arc<Route>,
+    pub(super) route: Spread<Route>,
     pub(super) protocol: Protocol,
-    /// What the handler may see of it.
-    pub(super) seen: Arc<HttpRoute>,
+    pub(super) entrance: Spread<Entrance>,
     pub(super) request: RequestForm,
     pub(super) reply: ReplyForm,
     /// What is agreed on with a client that asks for nothing in particular, as most do not.
@@ -35,14 +32,14 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// An RPC route is one for GET or for POST, as `method` says; to a REST route it is all the same.
     pub(super) fn new(
-        route: Arc<Route>,
+        route: Spread<Route>,
         protocol: Protocol,
         method: &Method,
-        seen: HttpRoute,
+        entrance: Spread<Entrance>,
         (request, reply): (RequestForm, ReplyForm),
         config: &HttpConfig,
     ) -> Self {
-        let mut endpoint = Self { route, protocol, seen: Arc::new(seen), request, reply, usual: None };
+        let mut endpoint = Self { route, protocol, entrance, request, reply, usual: None };
         // Without a query there is no message in one.
         if !endpoint.is_query(method) {
             endpoint.usual = endpoint.spelling(method, &Heads::default(), None, config).ok();

@@ -19,7 +19,6 @@ use crate::dispatch::Dispatched;
 
 /// One request on its way to its answer.
 pub(super) struct Exchange {
-    endpoint: Arc<Endpoint>,
     errors: ErrorForm,
     /// How the client likes the body packed.
     packed: Option<Coding>,
@@ -97,16 +96,10 @@ impl ErrorForm {
 }
 
 impl Exchange {
-    pub(super) fn new(
-        endpoint: &Arc<Endpoint>,
-        heads: &Heads<'_>,
-        is_head: bool,
-        config: &HttpConfig,
-    ) -> Self {
+    pub(super) fn new(endpoint: &Endpoint, heads: &Heads<'_>, is_head: bool, config: &HttpConfig) -> Self {
         let packs = config.compress_replies && !heads.accept_encoding.is_empty();
         let ordered = endpoint.protocol == Protocol::Rpc;
         Self {
-            endpoint: Arc::clone(endpoint),
             errors: ErrorForm::new(endpoint, heads),
             packed: if packs { coding::accepted(heads.accept_encoding.iter(), ordered) } else { None },
             is_head,
@@ -142,6 +135,7 @@ impl Exchange {
     /// through futures of futures, each as large as all that it may ever hold.
     pub(super) fn answer(
         mut self,
+        endpoint: &Arc<Endpoint>,
         reply: Result<Reply, Status>,
         call: &mut Dispatched,
         edge: &Shared,
@@ -158,28 +152,28 @@ impl Exchange {
         };
         let encoding = match spelling.reply {
             ReplySpelling::One(encoding) => Some(encoding),
-            ReplySpelling::Raw if !self.endpoint.route.spec.kind().server_streams() => None,
-            _ => return Err(self.unanswered(reply)),
+            ReplySpelling::Raw if !endpoint.route.spec.kind().server_streams() => None,
+            _ => return Err(self.unanswered(endpoint, reply)),
         };
         let Reply { metadata, body, trailers, extensions } = reply;
         match body {
             Messages::Message(message) => {
                 let rest = reply::Rest { metadata, trailers, extensions };
-                match reply::one(&self.endpoint, encoding, &spelling.view, message, rest) {
+                match reply::one(endpoint, encoding, &spelling.view, message, rest) {
                     Ok(response) => Ok(self.finished(response, edge)),
                     Err(status) => Ok(self.refused(status, call, edge)),
                 }
             }
             body => {
                 let reply = Reply { metadata, body, trailers, extensions };
-                Err(self.unanswered(reply))
+                Err(self.unanswered(endpoint, reply))
             }
         }
     }
 
     #[inline(never)]
-    fn unanswered(self, reply: Reply) -> Box<Unanswered> {
-        Box::new(Unanswered { exchange: self, reply })
+    fn unanswered(self, endpoint: &Arc<Endpoint>, reply: Reply) -> Box<Unanswered> {
+        Box::new(Unanswered { exchange: self, endpoint: Arc::clone(endpoint), reply })
     }
 
     /// The answer to a call whose reply cannot be sent.
@@ -221,22 +215,23 @@ impl Exchange {
 /// A call whose reply is still to come, or comes in many messages.
 pub(super) struct Unanswered {
     exchange: Exchange,
+    endpoint: Arc<Endpoint>,
     reply: Reply,
 }
 
 impl Unanswered {
     pub(super) async fn answer(self, edge: &Arc<Shared>) -> Response<AnswerBody> {
-        let Self { exchange, reply } = self;
-        let response = Self::respond(&exchange, reply, edge).await;
+        let Self { exchange, endpoint, reply } = self;
+        let response = Self::respond(&exchange, &endpoint, reply, edge).await;
         exchange.responded(response, edge)
     }
 
     async fn respond(
         exchange: &Exchange,
+        endpoint: &Arc<Endpoint>,
         reply: Reply,
         edge: &Arc<Shared>,
     ) -> Result<Response<AnswerBody>, Status> {
-        let endpoint = &exchange.endpoint;
         let Some(Agreed { spelling, last_event }) = &exchange.agreed else {
             return Err(Status::internal("internal error"));
         };

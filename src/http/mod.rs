@@ -49,7 +49,7 @@ use http::{HeaderValue, Method, Request, Response, Uri, header};
 use tonic::Status;
 
 use crate::call::timeout::{parse_connect, parse_grpc, parse_server};
-use crate::call::{Body as Messages, Call, Head, HttpRequest, Pace, Peer};
+use crate::call::{Body as Messages, Call, Head, HttpRequest, Pace, Peer, Spread};
 use crate::dispatch::{Dispatched, Dispatcher};
 pub(crate) use answer_body::AnswerBody;
 use captures::Captures;
@@ -112,7 +112,7 @@ pub(crate) type ShapeError = Arc<dyn Fn(&Status, Response<Bytes>) -> Response<By
 
 /// Serves HTTP calls. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct HttpEdge(Arc<Shared>);
+pub(crate) struct HttpEdge(Spread<Shared>);
 
 struct Shared {
     dispatcher: Dispatcher,
@@ -140,7 +140,7 @@ impl HttpEdge {
     ) -> Result<Self, RouteError> {
         let routes = Routes::new(&dispatcher, &schema, rules, &config)?;
         let websockets = WebSockets::default();
-        Ok(Self(Arc::new(Shared { dispatcher, schema, config, routes, shape_error, websockets })))
+        Ok(Self(Spread::new(Shared { dispatcher, schema, config, routes, shape_error, websockets })))
     }
 
     /// The WebSockets that are open.
@@ -152,14 +152,14 @@ impl HttpEdge {
     pub(crate) fn into_router(self, router: axum::Router) -> axum::Router {
         router.fallback(move |request: Request<Body>| {
             let peer = peer(request.extensions());
-            let serving = self.clone().serve(request, peer);
+            let serving = self.serve(request, peer);
             async move { serving.await.map(Body::from) }
         })
     }
 
     /// Answers one request.
-    pub(crate) fn serve(self, request: Request<Body>, peer: Peer) -> Serving {
-        Serving::new(self.0, request, peer)
+    pub(crate) fn serve(&self, request: Request<Body>, peer: Peer) -> Serving {
+        Serving::new(self.0.share(), request, peer)
     }
 }
 
@@ -167,7 +167,7 @@ impl HttpEdge {
 enum Begun {
     Answered(Response<AnswerBody>),
     /// The call waits for something.
-    Call(Dispatched, Exchange),
+    Call(Dispatched, Exchange, Arc<Endpoint>),
     /// The call has its reply, and that has more to come.
     Unanswered(Box<Unanswered>),
     WebSocket(Box<(Request<Body>, Peer)>),
@@ -318,11 +318,11 @@ impl Shared {
         }
         let mut call = self.dispatcher.call(&endpoint.route, call);
         match Pin::new(&mut call).poll(cx) {
-            Poll::Ready(reply) => match exchange.answer(reply, &mut call, self) {
+            Poll::Ready(reply) => match exchange.answer(endpoint, reply, &mut call, self) {
                 Ok(response) => Begun::Answered(response),
                 Err(unanswered) => Begun::Unanswered(unanswered),
             },
-            Poll::Pending => Begun::Call(call, exchange),
+            Poll::Pending => Begun::Call(call, exchange, Arc::clone(endpoint)),
         }
     }
 
@@ -363,8 +363,7 @@ impl Shared {
             protocol: endpoint.protocol,
             peer,
             deadline: self.dispatcher.deadline(&endpoint.route, timeout),
-            state: self.dispatcher.state(),
-            http_route: Some(Arc::clone(&endpoint.seen)),
+            entrance: endpoint.entrance.share(),
         }
     }
 }

@@ -15,7 +15,7 @@ use prost::Message as _;
 use super::HttpConfig;
 use super::endpoint::{Endpoint, Mask, ReplyForm, RequestForm};
 use super::rules::{self, Rules};
-use crate::call::{HttpRoute, Idempotency, MethodKind, Protocol};
+use crate::call::{HttpRoute, Idempotency, MethodKind, Protocol, Spread};
 use crate::dispatch::{Dispatcher, Route};
 
 const HTTP_BODY: &str = "google.api.HttpBody";
@@ -114,7 +114,7 @@ impl Routes {
         // In the order of their paths, so that start-up says the same on every run.
         let mut methods: Vec<_> = dispatcher.routes().collect();
         methods.sort_by_key(|route| route.spec.path());
-        let selector = |route: &Arc<Route>| route.spec.full_name().replace('/', ".");
+        let selector = |route: &Spread<Route>| route.spec.full_name().replace('/', ".");
         if let Some(stray) =
             rules.selectors().find(|known| !methods.iter().any(|route| selector(route) == *known))
         {
@@ -125,7 +125,7 @@ impl Routes {
         for route in methods {
             let missing = || RouteError::NoDescriptor { method: route.spec.full_name() };
             let method = Described::find(route, schema).ok_or_else(missing)?;
-            routes.add_rpc(route, &method, config);
+            routes.add_rpc(dispatcher, route, &method, config);
             described.push((route, method));
         }
         for (route, method) in described {
@@ -140,18 +140,24 @@ impl Routes {
                 _ => bindings,
             };
             for binding in bindings {
-                routes.add_rest(route, &method, binding, config)?;
+                routes.add_rest(dispatcher, route, &method, binding, config)?;
             }
         }
         Ok(routes)
     }
 
-    fn add_rpc(&mut self, route: &Arc<Route>, method: &Described, config: &HttpConfig) {
-        let endpoint = Arc::new(rpc(route, method, Method::POST, config));
+    fn add_rpc(
+        &mut self,
+        dispatcher: &Dispatcher,
+        route: &Spread<Route>,
+        method: &Described,
+        config: &HttpConfig,
+    ) {
+        let endpoint = Arc::new(rpc(dispatcher, route, method, Method::POST, config));
         self.add_exact(route.spec.path(), Method::POST, &endpoint);
         let spec = route.spec;
         if spec.kind() == MethodKind::Unary && spec.idempotency_level() == Idempotency::NoSideEffects {
-            let endpoint = Arc::new(rpc(route, method, Method::GET, config));
+            let endpoint = Arc::new(rpc(dispatcher, route, method, Method::GET, config));
             self.add_exact(spec.path(), Method::GET, &endpoint);
             self.add_exact(spec.path(), Method::HEAD, &endpoint);
         }
@@ -159,13 +165,14 @@ impl Routes {
 
     fn add_rest(
         &mut self,
-        route: &Arc<Route>,
+        dispatcher: &Dispatcher,
+        route: &Spread<Route>,
         method: &Described,
         binding: HttpBinding,
         config: &HttpConfig,
     ) -> Result<(), RouteError> {
         let (verb, template) = (binding.verb.clone(), binding.template.clone());
-        let endpoint = Arc::new(rest(route, method, binding, config));
+        let endpoint = Arc::new(rest(dispatcher, route, method, binding, config));
         if let (Some(path), Ok(http_method)) =
             (template.literal(), Method::from_bytes(verb.as_str().as_bytes()))
         {
@@ -296,16 +303,28 @@ impl Described {
 }
 
 /// The RPC route of a method: the whole message is the body, each way, or of a GET in the query.
-fn rpc(route: &Arc<Route>, method: &Described, http_method: Method, config: &HttpConfig) -> Endpoint {
+fn rpc(
+    dispatcher: &Dispatcher,
+    route: &Spread<Route>,
+    method: &Described,
+    http_method: Method,
+    config: &HttpConfig,
+) -> Endpoint {
     let seen =
         HttpRoute { method: http_method.to_string(), template: route.spec.path().to_owned(), binding: 0 };
     let request = RequestForm { message: method.input.clone(), binding: None, raw_body: false, mask: None };
     let forms = (request, method.reply(None, false, config));
-    Endpoint::new(Arc::clone(route), Protocol::Rpc, &http_method, seen, forms, config)
+    Endpoint::new(route.clone(), Protocol::Rpc, &http_method, dispatcher.entrance_by(seen), forms, config)
 }
 
 /// A REST route, as its rule has it.
-fn rest(route: &Arc<Route>, method: &Described, binding: HttpBinding, config: &HttpConfig) -> Endpoint {
+fn rest(
+    dispatcher: &Dispatcher,
+    route: &Spread<Route>,
+    method: &Described,
+    binding: HttpBinding,
+    config: &HttpConfig,
+) -> Endpoint {
     let message = binding.request().clone();
     let body_type = match &binding.body {
         BodyBinding::None => None,
@@ -331,7 +350,14 @@ fn rest(route: &Arc<Route>, method: &Described, binding: HttpBinding, config: &H
     };
     let reply = method.reply(binding.response_body.clone(), raw_reply, config);
     let request = RequestForm { message, binding: Some(binding), raw_body: raw_request, mask };
-    Endpoint::new(Arc::clone(route), Protocol::Rest, &Method::GET, seen, (request, reply), config)
+    Endpoint::new(
+        route.clone(),
+        Protocol::Rest,
+        &Method::GET,
+        dispatcher.entrance_by(seen),
+        (request, reply),
+        config,
+    )
 }
 
 /// The request's mask, if it has exactly one to speak of.

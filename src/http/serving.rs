@@ -11,14 +11,15 @@ use axum::body::Body;
 use http::{Request, Response};
 
 use super::answer_body::AnswerBody;
+use super::endpoint::Endpoint;
 use super::exchange::{Exchange, Unanswered};
 use super::{Begun, Shared, websocket};
-use crate::call::Peer;
+use crate::call::{Peer, Share};
 use crate::dispatch::Dispatched;
 
 /// The answer to one request.
 pub(crate) struct Serving {
-    edge: Arc<Shared>,
+    edge: Share<Shared>,
     state: State,
 }
 
@@ -26,14 +27,14 @@ enum State {
     /// Nothing is begun before the first poll.
     Asked(Request<Body>, Peer),
     /// The call is under way.
-    Called(Dispatched, Exchange),
+    Called(Dispatched, Exchange, Arc<Endpoint>),
     /// What is rarer.
     Otherwise(Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>>),
     Answered,
 }
 
 impl Serving {
-    pub(super) fn new(edge: Arc<Shared>, request: Request<Body>, peer: Peer) -> Self {
+    pub(super) fn new(edge: Share<Shared>, request: Request<Body>, peer: Peer) -> Self {
         Self { edge, state: State::Asked(request, peer) }
     }
 
@@ -41,10 +42,10 @@ impl Serving {
     #[inline(never)]
     fn wait(&mut self, begun: Begun) {
         self.state = match begun {
-            Begun::Call(call, exchange) => State::Called(call, exchange),
+            Begun::Call(call, exchange, endpoint) => State::Called(call, exchange, endpoint),
             Begun::Unanswered(unanswered) => self.answering(unanswered),
             Begun::WebSocket(asked) => {
-                let edge = Arc::clone(&self.edge);
+                let edge = Arc::clone(self.edge.as_arc());
                 State::Otherwise(Box::pin(async move {
                     let (request, peer) = *asked;
                     let (method, uri) = (request.method().clone(), request.uri().clone());
@@ -58,7 +59,7 @@ impl Serving {
     }
 
     fn answering(&self, unanswered: Box<Unanswered>) -> State {
-        let edge = Arc::clone(&self.edge);
+        let edge = Arc::clone(self.edge.as_arc());
         State::Otherwise(Box::pin(async move { unanswered.answer(&edge).await }))
     }
 }
@@ -70,7 +71,7 @@ impl Future for Serving {
         let this = &mut *self;
         match &mut this.state {
             State::Asked(request, peer) => {
-                let begun = this.edge.begin(request, peer.clone(), cx);
+                let begun = this.edge.as_arc().begin(request, peer.clone(), cx);
                 if let Begun::Answered(response) = begun {
                     this.state = State::Answered;
                     return Poll::Ready(response);
@@ -82,11 +83,11 @@ impl Future for Serving {
                     _ => Poll::Pending,
                 }
             }
-            State::Called(call, _) => {
+            State::Called(call, ..) => {
                 let reply = ready!(Pin::new(call).poll(cx));
                 let called = std::mem::replace(&mut this.state, State::Answered);
-                let State::Called(mut call, exchange) = called else { return Poll::Pending };
-                match exchange.answer(reply, &mut call, &this.edge) {
+                let State::Called(mut call, exchange, endpoint) = called else { return Poll::Pending };
+                match exchange.answer(&endpoint, reply, &mut call, &this.edge) {
                     Ok(response) => Poll::Ready(response),
                     Err(unanswered) => {
                         this.state = this.answering(unanswered);

@@ -139,12 +139,12 @@ impl Front {
         };
         match (&self.grpc, &self.http) {
             (Some(grpc), http) if is_grpc || http.is_none() => {
-                let response = grpc.clone().serve(request.map(lingering), peer.clone(), Protocol::Grpc);
+                let response = grpc.serve(request.map(lingering), peer.clone(), Protocol::Grpc);
                 let into = |response: Response<_>| Ok(response.map(|body| FrontBody::Grpc { body }));
                 Box::pin(Answer { response, into, answering })
             }
             (_, Some(Http::Edge(edge))) => {
-                let response = edge.clone().serve(request.map(plain), peer.clone());
+                let response = edge.serve(request.map(plain), peer.clone());
                 let into = |response: Response<_>| Ok(response.map(|body| FrontBody::Http { body }));
                 Box::pin(Answer { response, into, answering })
             }

@@ -15,7 +15,9 @@ pub(super) fn write(service: &Service, ambidex: &TokenStream) -> TokenStream {
     let blank_line = blank_line();
     let arc = quote!(#ambidex::codegen::Arc);
     let methods = if service.methods.is_empty() { quote!(_methods) } else { quote!(methods) };
-    let registrations = service.methods.iter().map(|method| registration(service, method, &arc));
+    let spread = (!service.methods.is_empty())
+        .then(|| quote!(let spread = #ambidex::codegen::Spread::of(self.handler);));
+    let registrations = service.methods.iter().map(|method| registration(service, method));
     quote! {
         #docs
         #[derive(Debug)]
@@ -50,6 +52,7 @@ pub(super) fn write(service: &Service, ambidex: &TokenStream) -> TokenStream {
             const FILE_DESCRIPTOR_SET: &'static [u8] = self::FILE_DESCRIPTOR_SET;
             #blank_line
             fn register(self, #methods: &mut #ambidex::codegen::Methods) {
+                #spread
                 #(#registrations)*
             }
         }
@@ -58,7 +61,7 @@ pub(super) fn write(service: &Service, ambidex: &TokenStream) -> TokenStream {
 
 /// Functions are called as `T::get_book`: on a value, a method that is called `clone` or `into`
 /// would not be the handler's.
-fn registration(service: &Service, method: &Method, arc: &TokenStream) -> TokenStream {
+fn registration(service: &Service, method: &Method) -> TokenStream {
     let module = &service.rpc_module;
     let Method { function, execution_const, rpc_type, .. } = method;
     let register = method.kind.function();
@@ -71,9 +74,9 @@ fn registration(service: &Service, method: &Method, arc: &TokenStream) -> TokenS
     let blank_line = blank_line();
     quote! {
         #blank_line
-        let handler = #arc::clone(&self.handler);
+        let handler = spread.clone();
         methods.#register::<#module::#rpc_type, _, _>(T::#execution_const, move |#parameters| {
-            let handler = #arc::clone(&handler);
+            let handler = handler.share();
             async move { #call }
         });
     }

@@ -428,66 +428,68 @@ impl<T: Library> ::ambidex::Service for LibraryServer<T> {
     const FILE_DESCRIPTOR_SET: &'static [u8] = self::FILE_DESCRIPTOR_SET;
 
     fn register(self, methods: &mut ::ambidex::codegen::Methods) {
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let spread = ::ambidex::codegen::Spread::of(self.handler);
+
+        let handler = spread.clone();
         methods
             .unary::<library_rpc::GetBook, _, _>(
                 T::GET_BOOK,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::get_book(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .client_streaming::<library_rpc::ImportBooks, _, _>(
                 T::IMPORT_BOOKS,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::import_books(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .server_streaming::<library_rpc::WatchBooks, _, _>(
                 T::WATCH_BOOKS,
                 move |request, replies| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move {
                         replies.forward(T::watch_books(&handler, request).await).await
                     }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .bidi_streaming::<library_rpc::Chat, _, _>(
                 T::CHAT,
                 move |request, replies| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move {
                         replies.forward(T::chat(&handler, request).await).await
                     }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .unary::<library_rpc::DeleteBook, _, _>(
                 T::DELETE_BOOK,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::delete_book(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .unary::<library_rpc::GetCover, _, _>(
                 T::GET_COVER,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::get_cover(&handler, request).await }
                 },
             );

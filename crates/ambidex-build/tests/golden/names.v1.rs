@@ -513,126 +513,128 @@ impl<T: HttpNames> ::ambidex::Service for HttpNamesServer<T> {
     const FILE_DESCRIPTOR_SET: &'static [u8] = self::FILE_DESCRIPTOR_SET;
 
     fn register(self, methods: &mut ::ambidex::codegen::Methods) {
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let spread = ::ambidex::codegen::Spread::of(self.handler);
+
+        let handler = spread.clone();
         methods
             .unary::<http_names_rpc::Type, _, _>(
                 T::TYPE,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::r#type(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .unary::<http_names_rpc::Self_, _, _>(
                 T::SELF_,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::self_(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .server_streaming::<http_names_rpc::Self2Go, _, _>(
                 T::SELF2_GO,
                 move |request, replies| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move {
                         replies.forward(T::self2_go(&handler, request).await).await
                     }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .bidi_streaming::<http_names_rpc::Clone, _, _>(
                 T::CLONE,
                 move |request, replies| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move {
                         replies.forward(T::clone(&handler, request).await).await
                     }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .client_streaming::<http_names_rpc::Into, _, _>(
                 T::INTO,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::into(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .unary::<http_names_rpc::FromIndex, _, _>(
                 T::FROM_INDEX,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::from_index(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .unary::<http_names_rpc::New, _, _>(
                 T::NEW,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::new(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .unary::<http_names_rpc::Connect, _, _>(
                 T::CONNECT,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::connect(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .unary::<http_names_rpc::GetIsbn, _, _>(
                 T::GET_ISBN,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::get_isbn(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .unary::<http_names_rpc::T, _, _>(
                 T::T,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::t(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .unary::<http_names_rpc::Send, _, _>(
                 T::SEND,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::send(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .unary::<http_names_rpc::SnakeCase, _, _>(
                 T::SNAKE_CASE,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::snake_case(&handler, request).await }
                 },
             );
@@ -950,12 +952,14 @@ impl<T: Old> ::ambidex::Service for OldServer<T> {
     const FILE_DESCRIPTOR_SET: &'static [u8] = self::FILE_DESCRIPTOR_SET;
 
     fn register(self, methods: &mut ::ambidex::codegen::Methods) {
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let spread = ::ambidex::codegen::Spread::of(self.handler);
+
+        let handler = spread.clone();
         methods
             .unary::<old_rpc::Call, _, _>(
                 T::CALL,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::call(&handler, request).await }
                 },
             );

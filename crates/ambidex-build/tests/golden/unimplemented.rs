@@ -241,44 +241,46 @@ impl<T: Shop> ::ambidex::Service for ShopServer<T> {
     const FILE_DESCRIPTOR_SET: &'static [u8] = self::FILE_DESCRIPTOR_SET;
 
     fn register(self, methods: &mut ::ambidex::codegen::Methods) {
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let spread = ::ambidex::codegen::Spread::of(self.handler);
+
+        let handler = spread.clone();
         methods
             .unary::<shop_rpc::Buy, _, _>(
                 T::BUY,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::buy(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .client_streaming::<shop_rpc::Deliver, _, _>(
                 T::DELIVER,
                 move |request| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move { T::deliver(&handler, request).await }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .server_streaming::<shop_rpc::Watch, _, _>(
                 T::WATCH,
                 move |request, replies| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move {
                         replies.forward(T::watch(&handler, request).await).await
                     }
                 },
             );
 
-        let handler = ::ambidex::codegen::Arc::clone(&self.handler);
+        let handler = spread.clone();
         methods
             .bidi_streaming::<shop_rpc::Haggle, _, _>(
                 T::HAGGLE,
                 move |request, replies| {
-                    let handler = ::ambidex::codegen::Arc::clone(&handler);
+                    let handler = handler.share();
                     async move {
                         replies.forward(T::haggle(&handler, request).await).await
                     }
