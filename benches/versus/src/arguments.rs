@@ -11,8 +11,8 @@ Ambidex beside raw tonic and hand-written axum.
 
 versus [--rounds N] [--seconds S] [--only TEXT] [--note TEXT] [--output FILE]
     Compares. Prints the tables, and writes them to FILE too.
-        --rounds N      rounds, each of which drives every contestant once (15)
-        --seconds S     about how long one contestant is driven each time, at the most 5 (0.5)
+        --rounds N      rounds, each of which drives every contestant once (51)
+        --seconds S     about how long one contestant is driven each time, at the most 5 (0.15)
         --only TEXT     only the cases that have TEXT in their title
         --note TEXT     a sentence for the report, such as what else the machine did
 
@@ -74,7 +74,7 @@ impl Command {
     /// Reads the arguments after the program's name.
     pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, Error> {
         let subject = Subject::Servers;
-        let mut plan = Plan { subject, rounds: 15, run_s: 0.5, only: None, note: None, output: None };
+        let mut plan = Plan { subject, rounds: 51, run_s: 0.15, only: None, note: None, output: None };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} takes a value\n\n{USAGE}"));
             match argument.as_str() {
