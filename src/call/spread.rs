@@ -2,7 +2,8 @@
 //!
 //! A clone of an [`Arc`] writes to its count. Where all calls on all cores clone the same, the memory with the count goes
 //! from core to core and back: two cores at it take 60 ns for a clone and its drop, one alone 6, and each further core
-//! has to wait for all the others. So here are as many counts as there are cores, and a thread keeps to one of them.
+//! has to wait for all the others. So here are more counts than cores, up to a bound, and a thread keeps to one of them. Two
+//! threads may have got the same; then it is as with one for all.
 
 use std::cell::Cell;
 use std::fmt;
@@ -23,13 +24,13 @@ struct Counted<T> {
     _room: [usize; 13],
 }
 
-/// More cores than this have a count together.
-const COUNTS_MAX: usize = 64;
+/// So many at the most: each takes 144 bytes, and a method has about three values that are spread.
+const COUNTS_MAX: usize = 32;
 
-/// How many counts there are: a power of two.
+/// How many counts there are: a power of two. Twice as many as cores, as threads that make no calls may take some.
 static COUNTS: LazyLock<usize> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    cores.next_power_of_two().min(COUNTS_MAX)
+    (2 * cores).next_power_of_two().min(COUNTS_MAX)
 });
 
 thread_local! {
@@ -69,13 +70,6 @@ impl<T> Spread<T> {
         let counts = &self.0;
         // Their number is a power of two, and there is one.
         Share(Arc::clone(&counts[mine() & (counts.len() - 1)].0))
-    }
-}
-
-impl<T> Share<T> {
-    /// What is shared, for whoever keeps it for long.
-    pub(crate) fn as_arc(&self) -> &Arc<T> {
-        &self.0.value
     }
 }
 

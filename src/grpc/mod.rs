@@ -67,7 +67,7 @@ const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-en
 pub(crate) struct GrpcEdge(Spread<Shared>);
 
 #[derive(Debug)]
-pub(crate) struct Shared {
+struct Shared {
     dispatcher: Dispatcher,
     limits: Limits,
     json: Json,

@@ -114,9 +114,9 @@ impl Service<Request<tonic::body::Body>> for Calls {
 
     fn call(&mut self, mut request: Request<tonic::body::Body>) -> Answer {
         let peer = request.extensions_mut().remove().map_or(Peer::local(), |Caller(peer)| peer);
-        let edge = self.0.clone();
+        let answer = self.0.serve(request, peer, Protocol::GrpcWeb);
         Box::pin(async move {
-            let response = edge.serve(request, peer, Protocol::GrpcWeb).await;
+            let response = answer.await;
             Ok(response
                 .map(|body| tonic::body::Body::new(body.map_frame(|frame| frame.map_data(Data::into_bytes)))))
         })

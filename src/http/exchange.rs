@@ -2,8 +2,6 @@
 //!
 //! Kept small: it lives as long as the call. Of the headers nothing is left but what they came to.
 
-use std::sync::Arc;
-
 use http::Response;
 use tonic::Status;
 
@@ -14,7 +12,7 @@ use super::endpoint::{Endpoint, ReplySpelling, Spelling};
 use super::heads::Heads;
 use super::system::{Alt, System};
 use super::{HttpConfig, Shared, coded_body, error, reply, stream_reply, without_body};
-use crate::call::{Body as Messages, Protocol, Reply, is_sent_as_it_is};
+use crate::call::{Body as Messages, Protocol, Reply, Share, is_sent_as_it_is};
 use crate::dispatch::Dispatched;
 
 /// One request on its way to its answer.
@@ -135,7 +133,7 @@ impl Exchange {
     /// through futures of futures, each as large as all that it may ever hold.
     pub(super) fn answer(
         mut self,
-        endpoint: &Arc<Endpoint>,
+        endpoint: &Endpoint,
         reply: Result<Reply, Status>,
         call: &mut Dispatched,
         edge: &Shared,
@@ -153,7 +151,7 @@ impl Exchange {
         let encoding = match spelling.reply {
             ReplySpelling::One(encoding) => Some(encoding),
             ReplySpelling::Raw if !endpoint.route.spec.kind().server_streams() => None,
-            _ => return Err(self.unanswered(endpoint, reply)),
+            _ => return Err(self.unanswered(reply)),
         };
         let Reply { metadata, body, trailers, extensions } = reply;
         match body {
@@ -166,14 +164,14 @@ impl Exchange {
             }
             body => {
                 let reply = Reply { metadata, body, trailers, extensions };
-                Err(self.unanswered(endpoint, reply))
+                Err(self.unanswered(reply))
             }
         }
     }
 
     #[inline(never)]
-    fn unanswered(self, endpoint: &Arc<Endpoint>, reply: Reply) -> Box<Unanswered> {
-        Box::new(Unanswered { exchange: self, endpoint: Arc::clone(endpoint), reply })
+    fn unanswered(self, reply: Reply) -> Box<Unanswered> {
+        Box::new(Unanswered { exchange: self, reply })
     }
 
     /// The answer to a call whose reply cannot be sent.
@@ -215,22 +213,25 @@ impl Exchange {
 /// A call whose reply is still to come, or comes in many messages.
 pub(super) struct Unanswered {
     exchange: Exchange,
-    endpoint: Arc<Endpoint>,
     reply: Reply,
 }
 
 impl Unanswered {
-    pub(super) async fn answer(self, edge: &Arc<Shared>) -> Response<AnswerBody> {
-        let Self { exchange, endpoint, reply } = self;
-        let response = Self::respond(&exchange, &endpoint, reply, edge).await;
+    pub(super) async fn answer(
+        self,
+        endpoint: &Share<Endpoint>,
+        edge: &Share<Shared>,
+    ) -> Response<AnswerBody> {
+        let Self { exchange, reply } = self;
+        let response = Self::respond(&exchange, endpoint, reply, edge).await;
         exchange.responded(response, edge)
     }
 
     async fn respond(
         exchange: &Exchange,
-        endpoint: &Arc<Endpoint>,
+        endpoint: &Share<Endpoint>,
         reply: Reply,
-        edge: &Arc<Shared>,
+        edge: &Share<Shared>,
     ) -> Result<Response<AnswerBody>, Status> {
         let Some(Agreed { spelling, last_event }) = &exchange.agreed else {
             return Err(Status::internal("internal error"));

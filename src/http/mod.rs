@@ -49,7 +49,7 @@ use http::{HeaderValue, Method, Request, Response, Uri, header};
 use tonic::Status;
 
 use crate::call::timeout::{parse_connect, parse_grpc, parse_server};
-use crate::call::{Body as Messages, Call, Head, HttpRequest, Pace, Peer, Spread};
+use crate::call::{Body as Messages, Call, Head, HttpRequest, Pace, Peer, Share, Spread};
 use crate::dispatch::{Dispatched, Dispatcher};
 pub(crate) use answer_body::AnswerBody;
 use captures::Captures;
@@ -167,9 +167,9 @@ impl HttpEdge {
 enum Begun {
     Answered(Response<AnswerBody>),
     /// The call waits for something.
-    Call(Dispatched, Exchange, Arc<Endpoint>),
+    Call(Dispatched, Exchange, Share<Endpoint>),
     /// The call has its reply, and that has more to come.
-    Unanswered(Box<Unanswered>),
+    Unanswered(Box<Unanswered>, Share<Endpoint>),
     WebSocket(Box<(Request<Body>, Peer)>),
 }
 
@@ -264,7 +264,8 @@ impl Shared {
     ///
     /// What a call is made of is moved to its place in one step: most of what a short call costs here is copies otherwise.
     fn begin(
-        self: &Arc<Self>,
+        &self,
+        held: &Share<Self>,
         request: &mut Request<Body>,
         peer: Peer,
         cx: &mut std::task::Context<'_>,
@@ -307,7 +308,7 @@ impl Shared {
             None => {
                 let kept = Captures::of(&captures, request.uri().path());
                 drop(captures);
-                self.messages(endpoint, &agreed.spelling, kept, request)
+                self.messages(held, endpoint, &agreed.spelling, kept, request)
             }
         };
         let headers = std::mem::take(request.headers_mut());
@@ -320,17 +321,18 @@ impl Shared {
         match Pin::new(&mut call).poll(cx) {
             Poll::Ready(reply) => match exchange.answer(endpoint, reply, &mut call, self) {
                 Ok(response) => Begun::Answered(response),
-                Err(unanswered) => Begun::Unanswered(unanswered),
+                Err(unanswered) => Begun::Unanswered(unanswered, endpoint.share()),
             },
-            Poll::Pending => Begun::Call(call, exchange, Arc::clone(endpoint)),
+            Poll::Pending => Begun::Call(call, exchange, endpoint.share()),
         }
     }
 
     /// The messages of a request that are made when its handler asks for them.
     #[inline(never)]
     fn messages(
-        self: &Arc<Self>,
-        endpoint: &Arc<Endpoint>,
+        &self,
+        held: &Share<Self>,
+        endpoint: &Spread<Endpoint>,
         spelling: &Spelling,
         captures: Captures,
         request: &mut Request<Body>,
@@ -339,7 +341,7 @@ impl Shared {
         let content_type = is_raw.then(|| request.headers().get(header::CONTENT_TYPE).cloned()).flatten();
         let target = request::Target { captures, uri: std::mem::take(request.uri_mut()), content_type };
         let body = std::mem::take(request.body_mut());
-        request::messages(Arc::clone(endpoint), spelling, target, body, Arc::clone(self))
+        request::messages(endpoint.share(), spelling, target, body, held.clone())
     }
 
     /// What a request and its answer are spelled like.

@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use ambidex_schema::{BodyBinding, bind_query, mask_from_json};
@@ -27,7 +26,7 @@ use super::envelopes::Envelopes;
 use super::json_array::Elements;
 use super::lines::Lines;
 use super::{HttpConfig, Shared, connect_get, system};
-use crate::call::{self, Body};
+use crate::call::{self, Body, Share};
 
 /// What the head of a request says of its message.
 pub(super) struct Target {
@@ -77,11 +76,11 @@ fn wrong_message(status: Status) -> Body {
 
 /// The messages of a request, made as they are asked for.
 pub(super) fn messages(
-    endpoint: Arc<Endpoint>,
+    endpoint: Share<Endpoint>,
     spelling: &Spelling,
     target: Target,
     body: HttpBody,
-    edge: Arc<Shared>,
+    edge: Share<Shared>,
 ) -> Body {
     let coding = spelling.request_coding;
     let limit_bytes = endpoint.body_max_bytes(&edge.config);
@@ -161,9 +160,9 @@ fn parts(
     part: &'static str,
     encoding: Encoding,
     parts: impl Stream<Item = Result<(usize, Bytes), Status>>,
-    endpoint: Arc<Endpoint>,
+    endpoint: Share<Endpoint>,
     target: Target,
-    edge: Arc<Shared>,
+    edge: Share<Shared>,
 ) -> impl Stream<Item = Result<Bytes, Status>> {
     parts.map(move |found| {
         let (number, body) = found?;
@@ -181,9 +180,9 @@ fn parts(
 /// A message of raw bytes for each chunk of the body: the first has the type, and what query and path say.
 struct RawChunks {
     chunks: Chunks,
-    endpoint: Arc<Endpoint>,
+    endpoint: Share<Endpoint>,
     target: Target,
-    edge: Arc<Shared>,
+    edge: Share<Shared>,
     first: bool,
     /// What of a chunk is more than a message may be.
     rest: Bytes,

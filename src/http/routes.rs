@@ -2,7 +2,6 @@
 //! look-up; other REST routes by template.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use ambidex_schema::{
     BodyBinding, Captures, FieldHandle, HttpBinding, HttpRuleError, HttpVerb, Match, MessageType,
@@ -58,7 +57,7 @@ pub enum RouteError {
 }
 
 /// The endpoints at one path, by their methods.
-type AtOnePath = Vec<(Method, Arc<Endpoint>)>;
+type AtOnePath = Vec<(Method, Spread<Endpoint>)>;
 
 /// The table of all endpoints.
 pub(super) struct Routes {
@@ -67,7 +66,7 @@ pub(super) struct Routes {
     /// How long the paths of `exact` are: most paths with variables need no look-up to be told from them.
     lengths: Lengths,
     /// Every REST route, those of `exact` too: it knows what else a path allows.
-    rest: RouteTable<Arc<Endpoint>>,
+    rest: RouteTable<Spread<Endpoint>>,
     /// Every method that some route has.
     methods: BTreeSet<String>,
 }
@@ -93,7 +92,7 @@ impl Lengths {
 /// What there is at a path.
 pub(super) enum Found<'r> {
     /// What the variables of its template captured is where it was asked for.
-    Endpoint(&'r Arc<Endpoint>),
+    Endpoint(&'r Spread<Endpoint>),
     /// Nothing for this method, but for those named.
     OtherMethods(String),
     /// The path has a malformed escape.
@@ -153,11 +152,11 @@ impl Routes {
         method: &Described,
         config: &HttpConfig,
     ) {
-        let endpoint = Arc::new(rpc(dispatcher, route, method, Method::POST, config));
+        let endpoint = Spread::new(rpc(dispatcher, route, method, Method::POST, config));
         self.add_exact(route.spec.path(), Method::POST, &endpoint);
         let spec = route.spec;
         if spec.kind() == MethodKind::Unary && spec.idempotency_level() == Idempotency::NoSideEffects {
-            let endpoint = Arc::new(rpc(dispatcher, route, method, Method::GET, config));
+            let endpoint = Spread::new(rpc(dispatcher, route, method, Method::GET, config));
             self.add_exact(spec.path(), Method::GET, &endpoint);
             self.add_exact(spec.path(), Method::HEAD, &endpoint);
         }
@@ -172,7 +171,7 @@ impl Routes {
         config: &HttpConfig,
     ) -> Result<(), RouteError> {
         let (verb, template) = (binding.verb.clone(), binding.template.clone());
-        let endpoint = Arc::new(rest(dispatcher, route, method, binding, config));
+        let endpoint = Spread::new(rest(dispatcher, route, method, binding, config));
         if let (Some(path), Ok(http_method)) =
             (template.literal(), Method::from_bytes(verb.as_str().as_bytes()))
         {
@@ -259,12 +258,12 @@ impl Routes {
         self.methods.iter().map(String::as_str).chain(["OPTIONS"]).collect::<Vec<_>>().join(", ")
     }
 
-    fn add_exact(&mut self, path: &str, method: Method, endpoint: &Arc<Endpoint>) {
+    fn add_exact(&mut self, path: &str, method: Method, endpoint: &Spread<Endpoint>) {
         self.lengths.add(path.len());
         if endpoint.protocol == Protocol::Rpc {
             self.methods.insert(method.to_string());
         }
-        self.exact.entry(path.into()).or_default().push((method, Arc::clone(endpoint)));
+        self.exact.entry(path.into()).or_default().push((method, endpoint.clone()));
     }
 }
 

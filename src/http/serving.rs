@@ -4,7 +4,6 @@
 //! for a second one nor make it large. From a kilobyte on the allocator is slow.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
@@ -27,7 +26,7 @@ enum State {
     /// Nothing is begun before the first poll.
     Asked(Request<Body>, Peer),
     /// The call is under way.
-    Called(Dispatched, Exchange, Arc<Endpoint>),
+    Called(Dispatched, Exchange, Share<Endpoint>),
     /// What is rarer.
     Otherwise(Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>>),
     Answered,
@@ -43,13 +42,13 @@ impl Serving {
     fn wait(&mut self, begun: Begun) {
         self.state = match begun {
             Begun::Call(call, exchange, endpoint) => State::Called(call, exchange, endpoint),
-            Begun::Unanswered(unanswered) => self.answering(unanswered),
+            Begun::Unanswered(unanswered, endpoint) => self.answering(unanswered, endpoint),
             Begun::WebSocket(asked) => {
-                let edge = Arc::clone(self.edge.as_arc());
+                let edge = self.edge.clone();
                 State::Otherwise(Box::pin(async move {
                     let (request, peer) = *asked;
                     let (method, uri) = (request.method().clone(), request.uri().clone());
-                    let answer = websocket::open(Arc::clone(&edge), request, peer.clone()).await;
+                    let answer = websocket::open(edge.clone(), request, peer.clone()).await;
                     edge.note(&method, uri.path(), &peer, &answer);
                     answer
                 }))
@@ -58,9 +57,9 @@ impl Serving {
         };
     }
 
-    fn answering(&self, unanswered: Box<Unanswered>) -> State {
-        let edge = Arc::clone(self.edge.as_arc());
-        State::Otherwise(Box::pin(async move { unanswered.answer(&edge).await }))
+    fn answering(&self, unanswered: Box<Unanswered>, endpoint: Share<Endpoint>) -> State {
+        let edge = self.edge.clone();
+        State::Otherwise(Box::pin(async move { unanswered.answer(&endpoint, &edge).await }))
     }
 }
 
@@ -71,7 +70,7 @@ impl Future for Serving {
         let this = &mut *self;
         match &mut this.state {
             State::Asked(request, peer) => {
-                let begun = this.edge.as_arc().begin(request, peer.clone(), cx);
+                let begun = this.edge.begin(&this.edge, request, peer.clone(), cx);
                 if let Begun::Answered(response) = begun {
                     this.state = State::Answered;
                     return Poll::Ready(response);
@@ -90,7 +89,7 @@ impl Future for Serving {
                 match exchange.answer(&endpoint, reply, &mut call, &this.edge) {
                     Ok(response) => Poll::Ready(response),
                     Err(unanswered) => {
-                        this.state = this.answering(unanswered);
+                        this.state = this.answering(unanswered, endpoint);
                         self.poll(cx)
                     }
                 }

@@ -11,7 +11,6 @@
 //! HTTP status and a stream that is silent at first looks alive all the same.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -33,7 +32,8 @@ use super::json_text::push_string;
 use super::{Shared, envelopes, error, metadata, reply};
 use crate::call::prefix::{PREFIX_BYTES, read_prefix};
 use crate::call::{
-    Batch, Bounds, Filled, MessageSource as _, MessageStream, Reply, Trailers, is_metadata, is_sent_as_it_is,
+    Batch, Bounds, Filled, MessageSource as _, MessageStream, Reply, Share, Trailers, is_metadata,
+    is_sent_as_it_is,
 };
 
 /// Messages are asked for by their wire bytes. As JSON they have some four times as many.
@@ -44,12 +44,12 @@ const ALONE_MIN_BYTES: usize = 1024;
 
 /// A response of messages in `form`.
 pub(super) async fn many(
-    endpoint: &Arc<Endpoint>,
+    endpoint: &Share<Endpoint>,
     form: StreamForm,
     spelling: &Spelling,
     last_event: u64,
     reply: Reply,
-    edge: &Arc<Shared>,
+    edge: &Share<Shared>,
 ) -> Result<Response<AnswerBody>, Status> {
     let Reply { metadata, body, trailers, extensions } = reply;
     let mut messages = body.into_stream();
@@ -64,7 +64,7 @@ pub(super) async fn many(
     let coding = spelling.envelope_coding.filter(|_| !is_sent_as_it_is(&extensions));
     let is_sse = form == StreamForm::Sse;
     let records = Records {
-        writer: Writer { endpoint: Arc::clone(endpoint), form, view, coding, edge: edge.clone() },
+        writer: Writer { endpoint: endpoint.clone(), form, view, coding, edge: edge.clone() },
         last_event,
         keep_alive: is_sse.then(|| KeepAlive::new(edge.config.keep_alive)).flatten(),
         first,
@@ -108,12 +108,12 @@ pub(super) fn failed_envelopes(error: Status, encoding: Encoding, edge: &Shared)
 
 /// Writes the records of one stream.
 pub(super) struct Writer {
-    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) endpoint: Share<Endpoint>,
     pub(super) form: StreamForm,
     pub(super) view: View,
     /// How each envelope is packed.
     pub(super) coding: Option<Coding>,
-    pub(super) edge: Arc<Shared>,
+    pub(super) edge: Share<Shared>,
 }
 
 impl Writer {
@@ -403,7 +403,7 @@ impl http_body::Body for Records {
 
 /// A response of raw bytes, from a stream of `google.api.HttpBody`: the first says the type. An error on the
 /// way cuts the response off, since raw bytes have no place for a status.
-pub(super) async fn raw(endpoint: &Arc<Endpoint>, reply: Reply) -> Result<Response<AnswerBody>, Status> {
+pub(super) async fn raw(endpoint: &Share<Endpoint>, reply: Reply) -> Result<Response<AnswerBody>, Status> {
     let Reply { metadata, body, mut trailers, extensions } = reply;
     let mut messages = body.into_stream();
     let first = messages.next().await.transpose()?;
@@ -414,7 +414,7 @@ pub(super) async fn raw(endpoint: &Arc<Endpoint>, reply: Reply) -> Result<Respon
         }
         None => (HeaderValue::from_static("application/octet-stream"), Bytes::new()),
     };
-    let data = tokio_stream::once(Ok(first)).chain(RawMessages { messages, endpoint: Arc::clone(endpoint) });
+    let data = tokio_stream::once(Ok(first)).chain(RawMessages { messages, endpoint: endpoint.clone() });
     let mut response = Response::new(AnswerBody::from(Body::from_stream(data)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
@@ -426,7 +426,7 @@ pub(super) async fn raw(endpoint: &Arc<Endpoint>, reply: Reply) -> Result<Respon
 /// The bytes of each message.
 struct RawMessages {
     messages: MessageStream,
-    endpoint: Arc<Endpoint>,
+    endpoint: Share<Endpoint>,
 }
 
 impl Stream for RawMessages {

@@ -40,7 +40,9 @@ use super::request::Target;
 use super::routes::Found;
 use super::system::{Alt, System};
 use super::{HttpConfig, Shared, reply, status, stream_reply};
-use crate::call::{self, Body, Call, Deadline, Head, HttpRequest, MessageStream, Peer, Protocol, Reply};
+use crate::call::{
+    self, Body, Call, Deadline, Head, HttpRequest, MessageStream, Peer, Protocol, Reply, Share,
+};
 
 const JSON_PROTOCOL: &str = "ambidex.json";
 const PROTO_PROTOCOL: &str = "ambidex.proto";
@@ -115,12 +117,16 @@ pub(super) fn is_named(upgrade: &HeaderValue) -> bool {
 }
 
 /// Answers a request for a WebSocket; the call begins when it is open.
-pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Peer) -> Response<AnswerBody> {
+pub(super) async fn open(
+    edge: Share<Shared>,
+    request: Request<HttpBody>,
+    peer: Peer,
+) -> Response<AnswerBody> {
     let (mut parts, _) = request.into_parts();
     let refuse = |status: Status, parts: &Parts| edge.refuse(status, &Heads::of(&parts.headers), &parts.uri);
     let mut captured = ambidex_schema::Captures::default();
     let endpoint = match edge.routes.find_websocket(parts.uri.path(), &mut captured) {
-        Found::Endpoint(endpoint) => Arc::clone(endpoint),
+        Found::Endpoint(endpoint) => endpoint.share(),
         Found::BadPath => {
             return refuse(Status::invalid_argument("the path has a malformed escape"), &parts);
         }
@@ -192,7 +198,7 @@ pub(super) async fn open(edge: Arc<Shared>, request: Request<HttpBody>, peer: Pe
         target: Target { captures, uri: parts.uri, content_type: None },
         encoding,
         view,
-        edge: Arc::clone(&edge),
+        edge: edge.clone(),
         endpoint,
         head,
         told,
@@ -228,8 +234,8 @@ fn view(
 
 /// A call that is about to begin.
 struct Session {
-    edge: Arc<Shared>,
-    endpoint: Arc<Endpoint>,
+    edge: Share<Shared>,
+    endpoint: Share<Endpoint>,
     head: Head,
     told: Option<Box<HttpRequest>>,
     metadata: MetadataMap,
@@ -302,8 +308,8 @@ enum Ended {
 
 /// From frames to the messages of the request.
 struct Reader<'a> {
-    edge: &'a Arc<Shared>,
-    endpoint: &'a Arc<Endpoint>,
+    edge: &'a Share<Shared>,
+    endpoint: &'a Share<Endpoint>,
     target: Target,
     requests: Requests,
     /// Bytes that may be read ahead.
@@ -327,8 +333,8 @@ enum Requests {
 
 impl<'a> Reader<'a> {
     fn new(
-        edge: &'a Arc<Shared>,
-        endpoint: &'a Arc<Endpoint>,
+        edge: &'a Share<Shared>,
+        endpoint: &'a Share<Endpoint>,
         target: Target,
         requests: mpsc::Sender<Ahead>,
         sent: &'a AtomicUsize,
@@ -447,8 +453,8 @@ impl<'a> Reader<'a> {
 
 /// From a reply to frames.
 struct Replies<'a> {
-    edge: &'a Arc<Shared>,
-    endpoint: &'a Arc<Endpoint>,
+    edge: &'a Share<Shared>,
+    endpoint: &'a Share<Endpoint>,
     view: View,
     encoding: Encoding,
     sink: SplitSink<WebSocket, Message>,

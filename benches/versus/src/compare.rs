@@ -31,6 +31,9 @@ pub(crate) struct MeasuredCase {
 /// are warm by then, and the figures those of a server at work.
 const WARM_UP_FRACTION: usize = 8;
 
+/// Or of so many: a server that has just been started knows nothing of its methods.
+const WARM_UP_MIN: usize = 2_000;
+
 /// A bound on what one run sends, however fast the servers are.
 const REQUESTS_MAX: usize = 1_000_000;
 
@@ -128,7 +131,8 @@ impl Bench {
             reply_bytes: reply_bytes[index],
         };
         let cold = ThreadTimes::of(server.pid())?;
-        self.driver.run(Run { requests: (requests / WARM_UP_FRACTION).max(run.in_flight), ..run })?;
+        self.driver
+            .run(Run { requests: (requests / WARM_UP_FRACTION).max(WARM_UP_MIN).min(requests), ..run })?;
         std::thread::sleep(SETTLE);
         let before = ThreadTimes::of(server.pid())?;
         let requests_per_second = self.driver.run(run)?;

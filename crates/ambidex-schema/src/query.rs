@@ -18,7 +18,8 @@ use crate::tables::{FieldTable, Kind, Shape, Tables};
 pub struct QueryOptions<'a> {
     /// Skip parameters that name no field the query may set, instead of refusing them. Default: `false`.
     pub ignore_unknown: bool,
-    /// Fields that come from the path, and so not from the query. Default: none.
+    /// Fields that come from the path, and so not from the query. Whether they contradict one another is not looked at:
+    /// those of an [`HttpBinding`](crate::HttpBinding) do not. Default: none.
     pub bound_by_path: &'a [FieldPath],
     /// What comes from the body, and so not from the query. Default: nothing.
     pub body: &'a BodyBinding,
@@ -86,7 +87,7 @@ impl<'a> QueryOptions<'a> {
 /// # Errors
 ///
 /// When a parameter is unknown, cannot come from the query, is no value of its field, or is given twice for
-/// a singular field; when two set one oneof; when an escape is malformed.
+/// a singular field; when two set one oneof, or one that path or body set; when an escape is malformed.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -157,7 +158,7 @@ fn bind_parameters(
             }
             continue;
         }
-        let others = others.get_or_insert_with(|| SetFields::new(tables, options.bound_by_path));
+        let others = others.get_or_insert_with(|| SetFields::new(tables, options));
         bind_other(message, Decoded { name, value, has_plus }, options, others, out)?;
     }
     Ok(())
@@ -398,13 +399,18 @@ fn decode<'r>(text: &str, name: &str, room: &'r mut Room) -> Result<&'r str, Bin
 struct SetFields<'t> {
     tables: &'t Tables,
     by_path: &'t [FieldPath],
+    by_body: Option<Steps>,
     by_query: SmallVec<[Steps; 4]>,
 }
 
 impl<'t> SetFields<'t> {
-    /// What the path sets counts from the start.
-    fn new(tables: &'t Tables, by_path: &'t [FieldPath]) -> Self {
-        Self { tables, by_path, by_query: SmallVec::new() }
+    /// What path and body set is set from the start.
+    fn new(tables: &'t Tables, options: &QueryOptions<'t>) -> Self {
+        let by_body = match options.body {
+            BodyBinding::Field(field) => Some(Steps::of(field)),
+            BodyBinding::None | BodyBinding::Whole => None,
+        };
+        Self { tables, by_path: options.bound_by_path, by_body, by_query: SmallVec::new() }
     }
 
     #[inline]
@@ -414,7 +420,7 @@ impl<'t> SetFields<'t> {
         let is_free = matches!(leaf.shape, Shape::List { .. })
             && steps.iter().all(|step| step.table(self.tables).oneof.is_none());
         if !is_free {
-            let known = self.by_path.iter().map(FieldPath::steps).chain(&self.by_query);
+            let known = self.by_path.iter().map(FieldPath::steps).chain(&self.by_body).chain(&self.by_query);
             self.check(&steps, first, known).map_err(|error| error.named(name))?;
             self.by_query.push(steps);
         }

@@ -4,7 +4,7 @@ use ambidex_schema::{BindError, BindErrorKind, BodyBinding, FieldPathError, Mess
 use ambidex_schema::{bind_query, mask_from_json};
 use proptest::prelude::*;
 
-use crate::schemas::{compile, json, rich, wire};
+use crate::schemas::{compile, compile_text, json, rich, wire};
 
 fn bound_with(message: &MessageType, query: &str, options: &QueryOptions<'_>) -> Result<String, BindError> {
     let mut wire = Vec::new();
@@ -61,6 +61,10 @@ fn two_values_for_one_field_are_refused_in_either_spelling() {
         "an_int32=1&anInt32=2",
         "an_inner.name=a&anInner.name=b",
         "fieldMask=a&fieldMask=b",
+        // One of them escaped, and behind many other fields.
+        "%61n_int32=1&anInt32=2",
+        "far_away=a&farAway=b",
+        "aString=a+b&aString=c",
     ] {
         assert_eq!(refused(&rich, query), BindErrorKind::Duplicate, "{query}");
     }
@@ -78,6 +82,44 @@ fn two_members_of_a_oneof_are_refused() {
     }
     bound(&rich, "choice_inner.name=a&choice_inner.count=1&other_bool=true").unwrap();
     bound(&rich, "choice_int32=1&rich.choice_string=a").unwrap();
+}
+
+#[test]
+fn a_member_of_the_oneof_that_the_body_is_one_of_is_refused() {
+    let rich = rich();
+    let body = BodyBinding::Field(rich.field("choice_inner").expect("a field"));
+    let options = QueryOptions::default().with_body(&body);
+    let error = bound_with(&rich, "choice_string=a", &options).unwrap_err();
+    assert_eq!((error.kind(), error.name()), (BindErrorKind::Duplicate, "choice_string"));
+    bound_with(&rich, "other_bool=true&an_int32=1", &options).unwrap();
+}
+
+#[test]
+fn whatever_number_a_field_has_it_is_set_once_and_by_nobody_else() {
+    let fields: String = (1..=130).map(|number| format!("string f{number} = {number};")).collect();
+    let schema = compile_text(&format!(r#"syntax = "proto3"; message Many {{ {fields} }}"#));
+    let many = schema.message("Many").unwrap();
+    for number in [1, 63, 64, 65, 66, 128, 129, 130] {
+        let name = format!("f{number}");
+        assert_eq!(bound(&many, &format!("{name}=a")).unwrap(), format!(r#"{{"{name}":"a"}}"#));
+        assert_eq!(refused(&many, &format!("{name}=a&f2=b&{name}=a")), BindErrorKind::Duplicate, "{name}");
+        let path = [many.field_path(&name).unwrap()];
+        let by_path = QueryOptions::default().with_bound_by_path(&path);
+        let error = bound_with(&many, &format!("{name}=a"), &by_path).unwrap_err();
+        assert_eq!(error.kind(), BindErrorKind::Unknown, "{name} comes from the path");
+        let body = BodyBinding::Field(many.field(&name).unwrap());
+        let by_body = QueryOptions::default().with_body(&body);
+        let error = bound_with(&many, &format!("f2=b&{name}=a"), &by_body).unwrap_err();
+        assert_eq!(error.kind(), BindErrorKind::Unknown, "{name} comes from the body");
+    }
+    // A field that is called as a system parameter is still a field.
+    let named = compile_text(r#"syntax = "proto3"; message Named { string fields = 1; string other = 2; }"#);
+    let named = named.message("Named").unwrap();
+    let options = QueryOptions::default().with_system(&["fields"]);
+    assert_eq!(bound_with(&named, "fields=a&other=b", &options).unwrap(), r#"{"fields":"a","other":"b"}"#);
+    let path = [named.field_path("fields").unwrap()];
+    let options = options.with_bound_by_path(&path);
+    assert_eq!(bound_with(&named, "fields=a&other=b", &options).unwrap(), r#"{"other":"b"}"#);
 }
 
 #[test]
