@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::alarm::Alarm;
 use super::cut::Cut;
 use super::linger::Lingers;
+use super::own_wakes::OwnWakes;
 
 /// In how many looks the timeout is divided.
 const LOOKS: u32 = 4;
@@ -39,6 +40,8 @@ struct Heard {
 
 /// It is a connection of HTTP/1.1.
 const IS_HTTP1: u8 = 1;
+/// It is one of HTTP/2.
+const IS_HTTP2: u8 = 1 << 6;
 /// An answer is being made, or its body is not handed on to its end.
 const ANSWERS: u8 = 1 << 1;
 /// Bytes wait for the socket to take them.
@@ -77,6 +80,11 @@ fn heard(change: impl FnOnce(&mut Heard)) {
 /// Says that the connection that is being polled speaks HTTP/1.1.
 pub(super) fn is_http1() {
     heard(|heard| heard.mark(IS_HTTP1, true));
+}
+
+/// Says that the connection that is being polled speaks HTTP/2.
+pub(super) fn is_http2() {
+    heard(|heard| heard.mark(IS_HTTP2, true));
 }
 
 /// Says that it has read bytes, and whether the last of them may be the end of a head.
@@ -126,6 +134,8 @@ pin_project! {
         connection: C,
         every: Duration,
         heard: Heard,
+        // Of a connection that answers where it is polled, and so wakes itself: over HTTP/2.
+        own_wakes: Option<OwnWakes>,
         // Request bodies that are read behind their answer, by whomever: what comes then is theirs.
         lingers: Lingers,
         // Made when the connection first waits for a head.
@@ -139,7 +149,7 @@ impl<C> Glancing<C> {
     /// A connection whose heads may take `timeout`.
     pub(super) fn new(connection: C, timeout: Duration, lingers: Lingers) -> Self {
         let every = (timeout / LOOKS).max(Duration::from_millis(1));
-        Self { connection, every, heard: Heard::NOTHING, lingers, tick: None, looks: 0 }
+        Self { connection, every, heard: Heard::NOTHING, own_wakes: None, lingers, tick: None, looks: 0 }
     }
 
     /// The connection itself.
@@ -164,8 +174,14 @@ impl<C: Future<Output = Ended>> Future for Glancing<C> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let this = self.project();
         HEARD.set(*this.heard);
-        let polled = this.connection.poll(cx);
+        let polled = match this.own_wakes {
+            None => this.connection.poll(cx),
+            Some(own_wakes) => own_wakes.poll(this.connection, cx),
+        };
         let heard = HEARD.get();
+        if heard.marks & IS_HTTP2 != 0 && this.own_wakes.is_none() {
+            *this.own_wakes = Some(OwnWakes::new());
+        }
         if heard.heads != this.heard.heads {
             *this.looks = 0;
         }

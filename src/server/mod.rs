@@ -30,6 +30,7 @@ mod listener_config;
 mod metrics_page;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod own_wakes;
 mod preface;
 mod readiness;
 mod reflection;

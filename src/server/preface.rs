@@ -144,6 +144,7 @@ impl AsyncRead for Timely {
                 if *seen < PREFACE.len() {
                     return read;
                 }
+                glance::is_http2();
                 let mut frames = Frames::new(this.frames_per_second);
                 let counted = frames.came(after);
                 this.version = Version::Http2(Box::new(frames));
