@@ -5,7 +5,6 @@
 //! current one: [`current`] answers without anything being passed down.
 
 use std::any::{Any, TypeId};
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
@@ -15,12 +14,13 @@ use std::task::Poll;
 use futures_core::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pin_project_lite::pin_project;
+use scoped_tls::scoped_thread_local;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
 
 use super::{
-    Batch, CancelReason, Cancellation, Deadline, Entrance, Filled, Head, HttpRoute, MessageSource,
-    MethodSpec, Peer, Preconditions, Share, TraceContext, incoming_metadata,
+    CancelReason, Cancellation, Deadline, Entrance, Head, HttpRoute, MethodSpec, Peer, Preconditions, Share,
+    TraceContext, incoming_metadata,
 };
 
 /// The wire a call came in on. Handlers may ask; nothing between the edges may.
@@ -102,8 +102,8 @@ struct Shared {
     /// What they are made of when somebody does.
     unread: Mutex<Option<Unread>>,
     values: OnceLock<Extensions>,
-    /// Boxed, since most calls have none.
-    trailers: Mutex<Option<Box<MetadataMap>>>,
+    /// Made for the first, since most calls have none.
+    trailers: OnceLock<Mutex<Option<Box<MetadataMap>>>>,
     trace: OnceLock<Box<TraceContext>>,
 }
 
@@ -148,7 +148,7 @@ impl Context {
             metadata: OnceLock::new(),
             unread: Mutex::new(unread),
             values: OnceLock::new(),
-            trailers: Mutex::default(),
+            trailers: OnceLock::new(),
             trace: OnceLock::new(),
         }))
     }
@@ -301,7 +301,8 @@ impl Context {
         // Edited outside of the lock: it is user code, and may come back here.
         let mut trailers = self.take_trailers().unwrap_or_default();
         edit(&mut trailers);
-        let mut shared = self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared =
+            self.0.trailers.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         let meanwhile = shared.take().unwrap_or_default();
         for (name, value) in (*meanwhile).as_ref() {
             (*trailers).as_mut().append(name.clone(), value.clone());
@@ -311,13 +312,11 @@ impl Context {
 
     /// Runs `work` as part of this call: [`current`] finds it there.
     pub fn scope<T>(&self, work: impl FnOnce() -> T) -> T {
-        let mut home = Some(self.clone());
-        let _lent = Lent::new(&mut home);
-        work()
+        CURRENT.set(self, work)
     }
 
     pub(crate) fn take_trailers(&self) -> Option<Box<MetadataMap>> {
-        self.0.trailers.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.trailers.get()?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Keeps the request metadata, for a handler to clone if it wants them.
@@ -372,8 +371,11 @@ pub(crate) fn cancelled_status(reason: CancelReason) -> tonic::Status {
     }
 }
 
-thread_local! {
-    static CURRENT: RefCell<Option<Context>> = const { RefCell::new(None) };
+scoped_thread_local!(static CURRENT: Context);
+
+/// What `look` sees in the context of the call that is running on this thread, if one is.
+fn with_current<T>(look: impl FnOnce(&Context) -> T) -> Option<T> {
+    CURRENT.is_set().then(|| CURRENT.with(look))
 }
 
 /// The context of the call that is running on this thread, if one is.
@@ -382,7 +384,7 @@ thread_local! {
 /// threads. A task spawned with `tokio::spawn` is nobody's call: hand it a clone of the context, and let it
 /// [`scope`](Context::scope) what should know.
 pub fn current() -> Option<Context> {
-    CURRENT.with_borrow(Clone::clone)
+    with_current(Clone::clone)
 }
 
 /// `Err` with the fitting status as soon as nobody waits for the call that this thread runs for: a line for
@@ -404,7 +406,7 @@ pub fn current() -> Option<Context> {
 ///
 /// As [`Context::check`].
 pub fn check() -> Result<(), tonic::Status> {
-    CURRENT.with_borrow(|call| call.as_ref().map_or(Ok(()), Context::check))
+    with_current(Context::check).unwrap_or(Ok(()))
 }
 
 /// A value that an interceptor put among the extensions of the call that this thread runs for, by its type.
@@ -441,14 +443,14 @@ pub fn value<T: Clone + Send + Sync + 'static>() -> Result<T, Status> {
 /// What the request of the call that this thread runs for says of the version it is about, as
 /// [`Context::preconditions`]; outside of a call, nothing.
 pub fn preconditions() -> Preconditions {
-    CURRENT.with_borrow(|call| call.as_ref().map(Context::preconditions)).unwrap_or_default()
+    with_current(Context::preconditions).unwrap_or_default()
 }
 
 pin_project! {
     /// A future or stream that has a context: it is the thread's current one during each poll, and while what
     /// is inside is dropped.
     pub(crate) struct Scoped<T> {
-        context: Option<Context>,
+        context: Context,
         #[pin]
         inner: Option<T>,
     }
@@ -456,34 +458,20 @@ pin_project! {
     impl<T> PinnedDrop for Scoped<T> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _lent = Lent::new(this.context);
-            this.inner.set(None);
+            this.context.scope(|| this.inner.set(None));
         }
     }
 }
 
 impl<T> Scoped<T> {
     pub(crate) fn new(context: Context, inner: T) -> Self {
-        Self { context: Some(context), inner: Some(inner) }
+        Self { context, inner: Some(inner) }
     }
-}
 
-/// Lends the context to the thread and takes it back on drop, so that a panic gives it back too.
-struct Lent<'a> {
-    home: &'a mut Option<Context>,
-    before: Option<Context>,
-}
-
-impl<'a> Lent<'a> {
-    fn new(home: &'a mut Option<Context>) -> Self {
-        let before = CURRENT.replace(home.take());
-        Self { home, before }
-    }
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        *self.home = CURRENT.replace(self.before.take());
+    /// What is inside, and the context it has.
+    fn inner(self: Pin<&mut Self>) -> (&Context, Pin<&mut T>) {
+        let this = self.project();
+        (this.context, this.inner.as_pin_mut().expect("it is there until the drop"))
     }
 }
 
@@ -491,9 +479,8 @@ impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let _lent = Lent::new(this.context);
-        this.inner.as_pin_mut().expect("it is there until the drop").poll(cx)
+        let (context, inner) = self.inner();
+        context.scope(|| inner.poll(cx))
     }
 }
 
@@ -501,21 +488,7 @@ impl<S: Stream> Stream for Scoped<S> {
     type Item = S::Item;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<S::Item>> {
-        let this = self.project();
-        let _lent = Lent::new(this.context);
-        this.inner.as_pin_mut().expect("it is there until the drop").poll_next(cx)
-    }
-}
-
-impl<S: MessageSource> Scoped<S> {
-    /// As [`MessageSource::poll_batch`].
-    pub(crate) fn poll_batch(
-        self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-        batch: &mut Batch,
-    ) -> Filled {
-        let this = self.project();
-        let _lent = Lent::new(this.context);
-        this.inner.as_pin_mut().expect("it is there until the drop").poll_batch(cx, batch)
+        let (context, inner) = self.inner();
+        context.scope(|| inner.poll_next(cx))
     }
 }

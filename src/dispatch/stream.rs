@@ -20,7 +20,7 @@ use super::drain::StreamDrain;
 use super::panic::caught;
 use super::watch::Watch;
 use super::{UnderWay, reply_too_large};
-use crate::call::{Batch, CancelReason, Context, Deadline, Filled, MessageSource, MessageStream, Scoped};
+use crate::call::{Batch, CancelReason, Context, Deadline, Filled, MessageSource, MessageStream};
 
 /// A handler that always has a message ready would leave its thread of the runtime to nobody else. After so many it
 /// lets others run: as many as a task of tokio may read before it has to.
@@ -51,7 +51,7 @@ enum Hold {
 }
 
 struct Held {
-    messages: Scoped<MessageStream>,
+    messages: MessageStream,
     /// Its place among the calls under way.
     _place: UnderWay,
 }
@@ -69,7 +69,6 @@ impl Streamed {
     pub(super) fn new(messages: MessageStream, mut watch: Watch) -> Self {
         let place = watch.hand_over();
         let context = watch.context();
-        let messages = Scoped::new(context.clone(), messages);
         let held = Some(Held { messages, _place: place });
         let held = match context.deadline() {
             None => Hold::Alone(held),
@@ -169,7 +168,7 @@ fn start_clock(context: &Context, held: &Arc<Mutex<Option<Held>>>) -> AbortHandl
         context.cancellation().cancel(CancelReason::DeadlineExceeded);
         let taken =
             held.upgrade().and_then(|held| held.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let _ = caught(context.method(), || drop(taken));
+        let _ = caught(context.method(), || context.scope(|| drop(taken)));
     });
     clock.abort_handle()
 }

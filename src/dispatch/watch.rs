@@ -23,8 +23,7 @@ use super::panic::caught;
 use super::stream::Streamed;
 use super::{UnderWay, reply_too_large};
 use crate::call::{
-    Body, CancelReason, Cancelled, Context, HttpResponse, MessageStream, MethodSpec, Reply, Scoped,
-    cancelled_status,
+    Body, CancelReason, Cancelled, Context, HttpResponse, MessageStream, MethodSpec, Reply, cancelled_status,
 };
 use crate::handler::ReplyFuture;
 use crate::telemetry::{End, Observation};
@@ -45,16 +44,16 @@ impl Watch {
         Self { context, under_way, deadline, over: false, observed }
     }
 
-    /// Makes one poll of the call's own work: under the watchdog's eyes, and with its panics caught.
+    /// Makes one poll of the call's own work, in its context: under the watchdog's eyes, and with its panics caught.
     pub(super) fn poll<T>(&self, poll: impl FnOnce() -> T) -> Result<T, Status> {
         let _inside = self.observed.enter();
-        caught(self.method(), || self.under_way.watched.during(poll))
+        caught(self.method(), || self.context.scope(|| self.under_way.watched.during(poll)))
     }
 
     /// Drops what was held for the call, where it ran; a panic in that is logged and goes no further.
     pub(super) fn drop<T>(&self, held: T) -> Result<(), Status> {
         let _inside = self.observed.enter();
-        caught(self.method(), || drop(held))
+        caught(self.method(), || self.context.scope(|| drop(held)))
     }
 
     pub(super) fn context(&self) -> &Context {
@@ -142,15 +141,22 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
-    fn drop(&mut self) {
-        if !self.over {
+impl Watch {
+    /// Nobody waits for the call any more: whoever runs for it is told, if it has not ended.
+    fn leave(&mut self) {
+        if !std::mem::replace(&mut self.over, true) {
             let cancellation = self.context.cancellation();
             cancellation.cancel(CancelReason::ClientGone);
             // It may have been cancelled before, at a deadline that nobody was told of.
             let reason = cancellation.reason().unwrap_or(CancelReason::ClientGone);
             self.observed.finish(&self.context, End::Broke(&cancelled_status(reason)));
         }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -162,7 +168,7 @@ pub(crate) struct Dispatched {
     stage: Stage,
     /// Nothing for a call that was refused, and once a stream has it.
     watch: Option<Watch>,
-    work: Option<Scoped<ReplyFuture>>,
+    work: Option<ReplyFuture>,
     /// The end of the drain, once the call has to wait for anything: nobody else pays for being told.
     over: Option<Cancelled>,
 }
@@ -185,7 +191,6 @@ impl Dispatched {
     }
 
     pub(super) fn new(work: ReplyFuture, watch: Watch) -> Self {
-        let work = Scoped::new(watch.context().clone(), work);
         Self {
             method: watch.method(),
             stage: Stage::Running,
@@ -224,7 +229,7 @@ impl Dispatched {
         let (Some(watch), Some(work)) = (&mut self.watch, &mut self.work) else {
             return Poll::Ready(Err(Status::internal("internal error")));
         };
-        match watch.poll(|| Pin::new(work).poll(cx)) {
+        match watch.poll(|| work.as_mut().poll(cx)) {
             Ok(Poll::Ready(result)) => return Poll::Ready(result),
             Ok(Poll::Pending) => {}
             Err(panicked) => return Poll::Ready(Err(panicked)),
@@ -307,10 +312,9 @@ impl Drop for Dispatched {
             // A destructor that panics must not take the connection's task with it. The work is told first, and the place
             // is free when all that the work held is.
             Stage::Running => {
-                let place = self.watch.as_mut().map(Watch::hand_over);
-                let _ = caught(self.method, || drop(self.watch.take()));
-                let _ = caught(self.method, || drop(self.work.take()));
-                drop(place);
+                let Some(mut watch) = self.watch.take() else { return };
+                let _ = caught(self.method, || watch.leave());
+                let _ = watch.drop(self.work.take());
             }
             Stage::Answered { bytes, chosen } => {
                 let Some(mut watch) = self.watch.take() else { return };

@@ -63,7 +63,8 @@ pin_project! {
     #[project = OnRuntimeNow]
     enum OnRuntime<R, F, Fut> {
         Asked { asked: Option<Asked>, wanted: Wanted, function: Share<F>, rpc: PhantomData<fn() -> R> },
-        Running { context: Context, #[pin] answer: Fut },
+        // The context goes with the answer.
+        Running { context: Option<Context>, #[pin] answer: Fut },
     }
 }
 
@@ -86,14 +87,15 @@ where
             let (context, metadata, extensions, body) = asked.call.into_parts();
             let request = offload::request::<R::Input>(&context, metadata, extensions, body, *wanted)?;
             let answer = function(request);
-            self.set(Self::Running { context, answer });
+            self.set(Self::Running { context: Some(context), answer });
         }
         let OnRuntimeNow::Running { context, answer } = self.project() else {
             unreachable!("it was just set")
         };
         let (metadata, message, extensions) = ready!(answer.poll(cx))?.into_parts();
         let body = Body::Message(encode(&message, Vec::new()).into());
-        Poll::Ready(Ok(Reply { metadata, body, trailers: Trailers::of(context.clone()), extensions }))
+        let trailers = context.take().map(Trailers::of).unwrap_or_default();
+        Poll::Ready(Ok(Reply { metadata, body, trailers, extensions }))
     }
 }
 
