@@ -58,19 +58,11 @@ impl Body {
     /// a peer that disagrees about the method's kind.
     pub async fn single(mut self) -> Result<Bytes, Status> {
         let mut first = None;
-        poll_fn(|cx| self.poll_single(&mut first, cx)).await
-    }
-
-    /// The same for a future by hand; `first` keeps the message until it is clear that there is no second.
-    pub(crate) fn poll_single(
-        &mut self,
-        first: &mut Option<Bytes>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Bytes, Status>> {
-        match self {
+        poll_fn(|cx| match &mut self {
             Self::Message(message) => Poll::Ready(Ok(std::mem::take(message))),
-            Self::Stream(messages) => messages.poll_only(first, cx),
-        }
+            Self::Stream(messages) => messages.poll_only(&mut first, cx),
+        })
+        .await
     }
 
     /// The messages as a stream, whichever form they have.

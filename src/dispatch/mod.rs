@@ -249,12 +249,10 @@ impl Dispatcher {
             observed.finish(call.context(), End::Failed(&status));
             return Dispatched::refused(route.spec, status);
         };
-        let context = call.context().clone();
-        let work = {
-            let _inside = observed.enter();
-            route.service.invoke(call)
-        };
-        Dispatched::new(work, Watch::new(context, under_way, observed))
+        let watch = Watch::new(call.context().clone(), under_way, observed);
+        // Lent rather than moved to where panics are caught: it is large.
+        let mut call = Some(call);
+        Dispatched::new(watch, || route.service.invoke(call.take().expect("it is taken once")))
     }
 }
 

@@ -190,7 +190,9 @@ impl Dispatched {
         Self { method, stage: Stage::Refused(status), watch: None, work: None, over: None }
     }
 
-    pub(super) fn new(work: ReplyFuture, watch: Watch) -> Self {
+    /// A call whose work `begin` begins.
+    pub(super) fn new(watch: Watch, begin: impl FnOnce() -> ReplyFuture) -> Self {
+        let work = watch.poll(begin).unwrap_or_else(|panicked| Box::pin(std::future::ready(Err(panicked))));
         Self {
             method: watch.method(),
             stage: Stage::Running,

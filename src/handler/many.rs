@@ -9,7 +9,7 @@ use tonic::{Extensions, Request, Status};
 
 use super::offload::{self, Offload};
 use super::replies::{Event, Events, Replies};
-use super::{Handler, Many, Rpc};
+use super::{Handler, Input, Many, Rpc};
 use crate::call::{Body, Call, MessageStream, Reply, Scoped, Spread, Trailers};
 
 pub(super) fn erase<R, F, Fut>(offload: Offload, function: F) -> Handler
@@ -30,8 +30,12 @@ where
             let function = target.clone();
             let cancellation = scope.cancellation().clone();
             let events = Events::new(cancellation, move |replies: Replies<R::Response>| async move {
-                match offload::request::<R::Input>(&context, metadata, extensions, body, function.0.wanted) {
-                    Ok(request) => (function.1)(request, replies).await,
+                match R::Input::from_body(body, &context) {
+                    Ok(input) => {
+                        let wanted = function.0.wanted;
+                        let request = offload::request(&context, metadata, extensions, input, wanted);
+                        (function.1)(request, replies).await;
+                    }
                     Err(status) => replies.fail(status),
                 }
             });

@@ -99,28 +99,29 @@ pub(super) async fn gather<I: Input>(body: Body) -> Result<Body, Status> {
     if I::STREAMS { Ok(body) } else { body.single().await.map(Body::Message) }
 }
 
-/// Decodes the request. Runs where the handler runs: a large message is the scheduler's to decode.
+/// The request that a handler gets, of its message. Whoever decodes that does so where the handler runs: a large message is
+/// the scheduler's to decode.
 ///
 /// The call keeps the metadata and what interceptors left, for deep code; a handler that wants them has its own.
+#[inline]
 pub(super) fn request<I: Input>(
     call: &Context,
     metadata: MetadataMap,
     mut extensions: Extensions,
-    body: Body,
+    input: I,
     wanted: Wanted,
-) -> Result<Request<I>, Status> {
+) -> Request<I> {
     match wanted {
         Wanted::Message => {
             call.keep_metadata(metadata);
             call.keep_values(extensions);
-            I::from_body(body, call).map(Request::new)
+            Request::new(input)
         }
         Wanted::Everything => {
             call.remember_metadata(&metadata);
             call.remember_values(&extensions);
-            let input = I::from_body(body, call)?;
             extensions.insert(call.clone());
-            Ok(Request::from_parts(metadata, extensions, input))
+            Request::from_parts(metadata, extensions, input)
         }
     }
 }

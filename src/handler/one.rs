@@ -11,14 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{self, Poll, ready};
 
-use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use super::offload::{self, Offload, Wanted};
-use super::{Handler, Input, One, Rpc};
-use crate::call::{Body, Call, Context, Reply, Scoped, Share, Spread, Trailers, encode};
+use super::{Handler, Input, One, ReplyFuture, Rpc};
+use crate::call::{Body, Call, Context, Reply, Scoped, Spread, Trailers, encode};
 
 pub(super) fn erase<R, F, Fut>(offload: Offload, function: F) -> Handler
 where
@@ -41,60 +40,67 @@ where
 {
     let function = Spread::new(function);
     Arc::new(move |call: Call| {
-        Box::pin(OnRuntime::<R, F, Fut>::Asked {
-            asked: Some(Asked { call, first: None }),
-            wanted,
-            function: function.share(),
-            rpc: PhantomData,
+        // Most calls have all that they need, and are spared a state of their own for who has to wait for it.
+        if R::Input::STREAMS || matches!(call.body, Body::Message(_)) {
+            return match Running::<R, Fut>::begin(call, wanted, &*function) {
+                Ok(running) => running,
+                Err(status) => Box::pin(std::future::ready(Err(status))),
+            };
+        }
+        let function = function.share();
+        Box::pin(async move {
+            let mut call = call;
+            call.body = Body::Message(call.body.single().await?);
+            Running::<R, Fut>::begin(call, wanted, &*function)?.await
         })
     })
 }
 
-/// A call that has not got to the user's function.
-struct Asked {
-    call: Call,
-    /// The message, until it is clear that there is no second.
-    first: Option<Bytes>,
-}
-
 pin_project! {
-    /// A call on the runtime. Not an `async` block, which would have room for all that it ever holds, side by side: this
-    /// is allocated for every call, and from a kilobyte on the allocator is slow.
-    #[project = OnRuntimeNow]
-    enum OnRuntime<R, F, Fut> {
-        Asked { asked: Option<Asked>, wanted: Wanted, function: Share<F>, rpc: PhantomData<fn() -> R> },
-        // The context goes with the answer.
-        Running { context: Option<Context>, #[pin] answer: Fut },
+    /// A call on the runtime that is with the user's function. Not an `async` block, which would have room for all that it
+    /// ever holds, side by side: this is allocated for every call, and from a kilobyte on the allocator is slow.
+    struct Running<R, Fut> {
+        // Goes with the answer.
+        context: Option<Context>,
+        #[pin]
+        answer: Fut,
+        rpc: PhantomData<fn() -> R>,
     }
 }
 
-impl<R, F, Fut> Future for OnRuntime<R, F, Fut>
+impl<R, Fut> Running<R, Fut>
 where
     R: Rpc<Reply = One>,
-    F: Fn(Request<R::Input>) -> Fut,
+    Fut: Future<Output = Result<Response<R::Response>, Status>> + Send + 'static,
+{
+    /// Hands a call to the user's function.
+    fn begin(
+        call: Call,
+        wanted: Wanted,
+        function: impl Fn(Request<R::Input>) -> Fut,
+    ) -> Result<ReplyFuture, Status> {
+        let (context, metadata, extensions, body) = call.into_parts();
+        let input = R::Input::from_body(body, &context)?;
+        // Made where it is kept, which `Box::new` does not: it is large, and nothing but its request is in it yet.
+        let place = Box::new_uninit();
+        let answer = function(offload::request(&context, metadata, extensions, input, wanted));
+        let running = Box::write(place, Self { context: Some(context), answer, rpc: PhantomData });
+        Ok(Box::into_pin(running))
+    }
+}
+
+impl<R, Fut> Future for Running<R, Fut>
+where
+    R: Rpc<Reply = One>,
     Fut: Future<Output = Result<Response<R::Response>, Status>>,
 {
     type Output = Result<Reply, Status>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        if let OnRuntimeNow::Asked { asked, wanted, function, .. } = self.as_mut().project() {
-            if let Some(Asked { call, first }) = asked
-                && !R::Input::STREAMS
-            {
-                call.body = Body::Message(ready!(call.body.poll_single(first, cx))?);
-            }
-            let asked = asked.take().ok_or_else(|| Status::internal("internal error"))?;
-            let (context, metadata, extensions, body) = asked.call.into_parts();
-            let request = offload::request::<R::Input>(&context, metadata, extensions, body, *wanted)?;
-            let answer = function(request);
-            self.set(Self::Running { context: Some(context), answer });
-        }
-        let OnRuntimeNow::Running { context, answer } = self.project() else {
-            unreachable!("it was just set")
-        };
-        let (metadata, message, extensions) = ready!(answer.poll(cx))?.into_parts();
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (metadata, message, extensions) = ready!(this.answer.poll(cx))?.into_parts();
         let body = Body::Message(encode(&message, Vec::new()).into());
-        let trailers = context.take().map(Trailers::of).unwrap_or_default();
+        let trailers = this.context.take().map(Trailers::of).unwrap_or_default();
         Poll::Ready(Ok(Reply { metadata, body, trailers, extensions }))
     }
 }
@@ -127,7 +133,8 @@ where
                     Wanted::Everything => context.metadata().clone(),
                     Wanted::Message => MetadataMap::new(),
                 };
-                let request = offload::request::<R::Input>(&context, metadata, extensions, body, wanted)?;
+                let input = R::Input::from_body(body, &context)?;
+                let request = offload::request(&context, metadata, extensions, input, wanted);
                 let (metadata, message, extensions) = (function.1)(request).await?.into_parts();
                 Ok::<_, Status>((metadata, encode(&message, reply), extensions))
             };

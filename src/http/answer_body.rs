@@ -23,6 +23,12 @@ impl AnswerBody {
     }
 }
 
+impl Default for AnswerBody {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
 impl From<Bytes> for AnswerBody {
     fn from(bytes: Bytes) -> Self {
         Self::Whole(bytes)

@@ -117,7 +117,7 @@ impl Exchange {
     /// The answer to a request that failed, in the protocol of its endpoint and as its client reads it.
     #[cold]
     pub(super) fn failed(&self, status: Status, edge: &Shared) -> Response<AnswerBody> {
-        let response = match self.errors {
+        let mut response = match self.errors {
             ErrorForm::Rest(form) => {
                 let said = self.agreed.as_ref().map(|agreed| &agreed.spelling);
                 let form = said.map_or(form, |said| form.with(said.alt, said.view.json.pretty));
@@ -126,27 +126,33 @@ impl Exchange {
             ErrorForm::Connect => error::connect(status, &edge.schema).map(AnswerBody::from),
             ErrorForm::ConnectStream(encoding) => stream_reply::failed_envelopes(status, encoding, edge),
         };
-        self.finished(response, edge)
+        self.finish(&mut response, edge);
+        response
     }
 
-    /// The answer to a call, if it is there; else what it has to be awaited with. Most are there, and should not be moved
-    /// through futures of futures, each as large as all that it may ever hold.
+    /// Makes a new response the answer to a call, if it is there; else says what it has to be awaited with. Most are there,
+    /// and should not be moved through futures of futures, each as large as all that it may ever hold.
     pub(super) fn answer(
         mut self,
+        response: &mut Response<AnswerBody>,
         endpoint: &Endpoint,
         reply: Result<Reply, Status>,
         call: &mut Dispatched,
         edge: &Shared,
-    ) -> Result<Response<AnswerBody>, Box<Unanswered>> {
+    ) -> Result<(), Box<Unanswered>> {
         let reply = match reply {
             Ok(reply) => reply,
-            Err(status) => return Ok(self.failed(status, edge)),
+            Err(status) => {
+                *response = self.failed(status, edge);
+                return Ok(());
+            }
         };
         if self.packed.is_some() && is_sent_as_it_is(&reply.extensions) {
             self.packed = None;
         }
         let Some(Agreed { spelling, .. }) = &self.agreed else {
-            return Ok(self.failed(Status::internal("internal error"), edge));
+            *response = self.failed(Status::internal("internal error"), edge);
+            return Ok(());
         };
         let encoding = match spelling.reply {
             ReplySpelling::One(encoding) => Some(encoding),
@@ -157,10 +163,11 @@ impl Exchange {
         match body {
             Messages::Message(message) => {
                 let rest = reply::Rest { metadata, trailers, extensions };
-                match reply::one(endpoint, encoding, &spelling.view, message, rest) {
-                    Ok(response) => Ok(self.finished(response, edge)),
-                    Err(status) => Ok(self.refused(status, call, edge)),
+                match reply::one(response, endpoint, encoding, &spelling.view, message, rest) {
+                    Ok(()) => self.finish(response, edge),
+                    Err(status) => *response = self.refused(status, call, edge),
                 }
+                Ok(())
             }
             body => {
                 let reply = Reply { metadata, body, trailers, extensions };
@@ -187,26 +194,30 @@ impl Exchange {
         edge: &Shared,
     ) -> Response<AnswerBody> {
         match response {
-            Ok(response) => self.finished(response, edge),
+            Ok(mut response) => {
+                self.finish(&mut response, edge);
+                response
+            }
             Err(status) => self.failed(status, edge),
         }
     }
 
+    /// Packs it, or takes its body away, as was asked for.
     #[inline]
-    fn finished(&self, response: Response<AnswerBody>, edge: &Shared) -> Response<AnswerBody> {
-        if self.packed.is_none() && !self.is_head {
-            return response;
+    fn finish(&self, response: &mut Response<AnswerBody>, edge: &Shared) {
+        if self.packed.is_some() || self.is_head {
+            self.change(response, edge);
         }
-        self.changed(response, edge)
     }
 
     #[inline(never)]
-    fn changed(&self, response: Response<AnswerBody>, edge: &Shared) -> Response<AnswerBody> {
-        let response = match self.packed {
-            Some(coding) => coded_body::pack(response, coding, edge.config.compress_min_bytes),
-            None => response,
-        };
-        if self.is_head { without_body(response) } else { response }
+    fn change(&self, response: &mut Response<AnswerBody>, edge: &Shared) {
+        if let Some(coding) = self.packed {
+            *response = coded_body::pack(std::mem::take(response), coding, edge.config.compress_min_bytes);
+        }
+        if self.is_head {
+            *response = without_body(std::mem::take(response));
+        }
     }
 }
 
@@ -250,7 +261,9 @@ impl Unanswered {
         let mut messages = body.into_stream();
         let message = messages.only().await?;
         let rest = reply::Rest { metadata, trailers, extensions };
-        let response = reply::one(endpoint, encoding, &spelling.view, message, rest);
-        response.inspect_err(|status| messages.refuse(status))
+        let mut response = Response::default();
+        reply::one(&mut response, endpoint, encoding, &spelling.view, message, rest)
+            .inspect_err(|status| messages.refuse(status))?;
+        Ok(response)
     }
 }

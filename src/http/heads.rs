@@ -52,21 +52,28 @@ impl<'h> Values<'h> {
 }
 
 impl<'h> Heads<'h> {
+    #[inline]
     pub(super) fn of(headers: &'h HeaderMap) -> Self {
         let mut heads = Self::default();
+        heads.read(headers);
+        heads
+    }
+
+    /// Reads them where they are kept: there are many, and to move them costs as much.
+    #[inline(never)]
+    fn read(&mut self, headers: &'h HeaderMap) {
         for (name, value) in headers {
             match name.as_str() {
-                "accept" => heads.accept.push(value),
-                "accept-encoding" => heads.accept_encoding.push(value),
-                "connect-accept-encoding" => heads.connect_accept_encoding.push(value),
+                "accept" => self.accept.push(value),
+                "accept-encoding" => self.accept_encoding.push(value),
+                "connect-accept-encoding" => self.connect_accept_encoding.push(value),
                 name => {
-                    if let Some(single) = heads.single(name) {
+                    if let Some(single) = self.single(name) {
                         single.get_or_insert(value);
                     }
                 }
             }
         }
-        heads
     }
 
     /// Whether a request with this method asks for a WebSocket.

@@ -163,9 +163,8 @@ impl HttpEdge {
     }
 }
 
-/// How far a request comes at once.
+/// How far a request comes at once that has no answer yet.
 enum Begun {
-    Answered(Response<AnswerBody>),
     /// The call waits for something.
     Call(Dispatched, Exchange, Share<Endpoint>),
     /// The call has its reply, and that has more to come.
@@ -216,11 +215,11 @@ impl Shared {
 
     /// The answer to a request whose target is too long to be looked at.
     #[cold]
-    fn refuse_target(&self, request: &Request<Body>, peer: &Peer) -> Begun {
+    fn refuse_target(&self, request: &Request<Body>, peer: &Peer) -> Response<AnswerBody> {
         let status = status::target_too_long(self.config.target_max_bytes);
         let answer = self.refuse(status, &Heads::of(request.headers()), request.uri());
         let answer = if request.method() == Method::HEAD { without_body(answer) } else { answer };
-        Begun::Answered(self.noted(request, peer, answer))
+        self.noted(request, peer, answer)
     }
 
     /// The answer to a request that no endpoint takes.
@@ -231,7 +230,7 @@ impl Shared {
         request: &Request<Body>,
         heads: &Heads<'_>,
         peer: &Peer,
-    ) -> Begun {
+    ) -> Response<AnswerBody> {
         let (method, uri) = (request.method(), request.uri());
         let answer = match found {
             Found::OtherMethods(allowed) if method == Method::OPTIONS => allows(&allowed),
@@ -251,16 +250,23 @@ impl Shared {
             }
         };
         let answer = if method == Method::HEAD { without_body(answer) } else { answer };
-        Begun::Answered(self.noted(request, peer, answer))
+        self.noted(request, peer, answer)
     }
 
     /// The answer to a request for a call that does not begin.
     #[cold]
-    fn not_begun(&self, status: Status, exchange: &Exchange, request: &Request<Body>, peer: &Peer) -> Begun {
-        Begun::Answered(self.noted(request, peer, exchange.failed(status, self)))
+    fn not_begun(
+        &self,
+        status: Status,
+        exchange: &Exchange,
+        request: &Request<Body>,
+        peer: &Peer,
+    ) -> Response<AnswerBody> {
+        self.noted(request, peer, exchange.failed(status, self))
     }
 
-    /// Finds out what a request is, and if it is a call, begins it.
+    /// Finds out what a request is, and if it is a call, begins it. Makes a new response the answer, if it is there; else
+    /// says how far it has come.
     ///
     /// What a call is made of is moved to its place in one step: most of what a short call costs here is copies otherwise.
     fn begin(
@@ -268,32 +274,41 @@ impl Shared {
         held: &Share<Self>,
         request: &mut Request<Body>,
         peer: Peer,
+        response: &mut Response<AnswerBody>,
         cx: &mut std::task::Context<'_>,
-    ) -> Begun {
+    ) -> Option<Begun> {
         if request.uri().path_and_query().is_some_and(|it| it.as_str().len() > self.config.target_max_bytes) {
-            return self.refuse_target(request, &peer);
+            *response = self.refuse_target(request, &peer);
+            return None;
         }
         let heads = Heads::of(request.headers());
         if heads.ask_for_websocket(request.method()) {
-            return asked_for_websocket(request, peer);
+            return Some(asked_for_websocket(request, peer));
         }
         let is_head = *request.method() == Method::HEAD;
         let mut captures = ambidex_schema::Captures::default();
         let endpoint = match self.routes.find(request.method(), request.uri().path(), &mut captures) {
             Found::Endpoint(endpoint) => endpoint,
-            other => return self.answer_for_nobody(other, request, &heads, &peer),
+            other => {
+                *response = self.answer_for_nobody(other, request, &heads, &peer);
+                return None;
+            }
         };
         let mut exchange = Exchange::new(endpoint, &heads, is_head, &self.config);
         let agreed = match self.agree(endpoint, request, &heads, &peer) {
             Ok(agreed) => exchange.agreed.insert(agreed),
             Err(status) => {
                 let exchange = exchange.disagreed(request.uri().query(), &self.config);
-                return self.not_begun(status, &exchange, request, &peer);
+                *response = self.not_begun(status, &exchange, request, &peer);
+                return None;
             }
         };
         let timeout = match timeout(&heads) {
             Ok(timeout) => timeout,
-            Err(status) => return self.not_begun(status, &exchange, request, &peer),
+            Err(status) => {
+                *response = self.not_begun(status, &exchange, request, &peer);
+                return None;
+            }
         };
         let told = endpoint
             .route
@@ -319,11 +334,11 @@ impl Shared {
         }
         let mut call = self.dispatcher.call(&endpoint.route, call);
         match Pin::new(&mut call).poll(cx) {
-            Poll::Ready(reply) => match exchange.answer(endpoint, reply, &mut call, self) {
-                Ok(response) => Begun::Answered(response),
-                Err(unanswered) => Begun::Unanswered(unanswered, endpoint.share()),
-            },
-            Poll::Pending => Begun::Call(call, exchange, endpoint.share()),
+            Poll::Ready(reply) => {
+                let unanswered = exchange.answer(response, endpoint, reply, &mut call, self).err()?;
+                Some(Begun::Unanswered(unanswered, endpoint.share()))
+            }
+            Poll::Pending => Some(Begun::Call(call, exchange, endpoint.share())),
         }
     }
 

@@ -24,26 +24,28 @@ pub(super) struct Rest {
     pub(super) extensions: Extensions,
 }
 
-/// A response of one message, or without an encoding, of the raw bytes it holds.
+/// Makes a new response one of one message, or without an encoding, of the raw bytes it holds. A response is large, and
+/// is made where it is wanted.
 pub(super) fn one(
+    response: &mut Response<AnswerBody>,
     endpoint: &Endpoint,
     encoding: Option<Encoding>,
     view: &View,
     message: Bytes,
     rest: Rest,
-) -> Result<Response<AnswerBody>, Status> {
+) -> Result<(), Status> {
     let Rest { metadata, mut trailers, extensions } = rest;
     let spelled = spelled(endpoint, encoding, view, message);
     let (content_type, data) = spelled.map_err(|status| trailers.along_with(status))?;
-    let mut response = Response::new(AnswerBody::from(data));
+    *response.body_mut() = AnswerBody::from(data);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
     metadata::push(metadata, headers);
     if let Some(trailers) = trailers.take_if_any() {
         metadata::push_trailers(*trailers, headers);
     }
-    say_own(&mut response, &extensions, endpoint);
-    Ok(response)
+    say_own(response, &extensions, endpoint);
+    Ok(())
 }
 
 fn spelled(

@@ -53,7 +53,6 @@ impl Serving {
                     answer
                 }))
             }
-            Begun::Answered(response) => State::Otherwise(Box::pin(std::future::ready(response))),
         };
     }
 
@@ -61,41 +60,50 @@ impl Serving {
         let edge = self.edge.clone();
         State::Otherwise(Box::pin(async move { unanswered.answer(&endpoint, &edge).await }))
     }
+
+    /// Makes a new response the answer once that is there. A response is large: so it is made where it is wanted.
+    pub(crate) fn poll_answer(
+        &mut self,
+        response: &mut Response<AnswerBody>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        loop {
+            match &mut self.state {
+                State::Asked(request, peer) => {
+                    let begun = self.edge.begin(&self.edge, request, peer.clone(), response, cx);
+                    let Some(begun) = begun else { break };
+                    self.wait(begun);
+                    // What is otherwise has not been polled as what it is now.
+                    if !matches!(self.state, State::Otherwise(_)) {
+                        return Poll::Pending;
+                    }
+                }
+                State::Called(call, ..) => {
+                    let reply = ready!(Pin::new(call).poll(cx));
+                    let called = std::mem::replace(&mut self.state, State::Answered);
+                    let State::Called(mut call, exchange, endpoint) = called else { return Poll::Pending };
+                    match exchange.answer(response, &endpoint, reply, &mut call, &self.edge) {
+                        Ok(()) => break,
+                        Err(unanswered) => self.state = self.answering(unanswered, endpoint),
+                    }
+                }
+                State::Otherwise(answer) => {
+                    *response = ready!(answer.as_mut().poll(cx));
+                    break;
+                }
+                State::Answered => panic!("an answer that was given is asked for again"),
+            }
+        }
+        self.state = State::Answered;
+        Poll::Ready(())
+    }
 }
 
 impl Future for Serving {
     type Output = Response<AnswerBody>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<AnswerBody>> {
-        let this = &mut *self;
-        match &mut this.state {
-            State::Asked(request, peer) => {
-                let begun = this.edge.begin(&this.edge, request, peer.clone(), cx);
-                if let Begun::Answered(response) = begun {
-                    this.state = State::Answered;
-                    return Poll::Ready(response);
-                }
-                this.wait(begun);
-                match this.state {
-                    // It has not been polled as what it is now.
-                    State::Otherwise(_) => self.poll(cx),
-                    _ => Poll::Pending,
-                }
-            }
-            State::Called(call, ..) => {
-                let reply = ready!(Pin::new(call).poll(cx));
-                let called = std::mem::replace(&mut this.state, State::Answered);
-                let State::Called(mut call, exchange, endpoint) = called else { return Poll::Pending };
-                match exchange.answer(&endpoint, reply, &mut call, &this.edge) {
-                    Ok(response) => Poll::Ready(response),
-                    Err(unanswered) => {
-                        this.state = this.answering(unanswered, endpoint);
-                        self.poll(cx)
-                    }
-                }
-            }
-            State::Otherwise(answer) => answer.as_mut().poll(cx),
-            State::Answered => panic!("an answer that was given is asked for again"),
-        }
+        let mut response = Response::default();
+        self.poll_answer(&mut response, cx).map(|()| response)
     }
 }

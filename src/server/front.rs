@@ -14,11 +14,11 @@ use tower::Service;
 
 use super::glance::Answering;
 use super::linger::{Lingering, Lingers};
-use super::unread_reply::{Pieces, noted};
+use super::unread_reply::{Pieces, note};
 use crate::call::{Peer, Protocol, first_header};
 use crate::dispatch::is_at_once;
 use crate::grpc::{Data, GrpcEdge, ReplyBody, Web, is_grpc, is_grpc_web};
-use crate::http::{AnswerBody, Held, HttpEdge, is_websocket};
+use crate::http::{AnswerBody, Held, HttpEdge, Serving, is_websocket};
 
 /// What a port serves.
 #[derive(Clone)]
@@ -106,7 +106,7 @@ impl Front {
     /// Answers one request of the connection from `peer`; what the connection holds goes with it where it becomes another.
     ///
     /// Boxed: a connection's task holds a future of this for every stream, and should not be as large as the largest
-    /// edge.
+    /// edge. The boxes of the usual ones are there before what is in them, which is large and so is made there.
     pub(super) fn serve(
         &self,
         mut request: Request<Incoming>,
@@ -127,8 +127,8 @@ impl Front {
             && (is_grpc_web(content_type) || self.http.is_none() && request.method() == Method::OPTIONS)
         {
             let response = NotAtOnce { response: web.clone().serve(request.map(lingering), peer.clone()) };
-            let into = |response: Result<Response<_>, _>| {
-                response.map(|response| response.map(|body| FrontBody::Web { body }))
+            let into = |response: Result<Response<_>, _>, answering| {
+                response.map(|response| response.map(|body| Pieces::new(FrontBody::Web { body }, answering)))
             };
             return Box::pin(Answer { response, into, answering });
         }
@@ -139,14 +139,19 @@ impl Front {
         };
         match (&self.grpc, &self.http) {
             (Some(grpc), http) if is_grpc || http.is_none() => {
+                let into = |response: Response<_>, answering| {
+                    Ok(response.map(|body| Pieces::new(FrontBody::Grpc { body }, answering)))
+                };
+                let place = Box::new_uninit();
                 let response = grpc.serve(request.map(lingering), peer.clone(), Protocol::Grpc);
-                let into = |response: Response<_>| Ok(response.map(|body| FrontBody::Grpc { body }));
-                Box::pin(Answer { response, into, answering })
+                let answer = Box::write(place, Answer { response, into, answering });
+                Box::into_pin(answer)
             }
             (_, Some(Http::Edge(edge))) => {
-                let response = edge.serve(request.map(plain), peer.clone());
-                let into = |response: Response<_>| Ok(response.map(|body| FrontBody::Http { body }));
-                Box::pin(Answer { response, into, answering })
+                let place = Box::new_uninit();
+                let serving = edge.serve(request.map(plain), peer.clone());
+                let answer = Box::write(place, HttpAnswer { serving, answering });
+                Box::into_pin(answer)
             }
             (_, Some(Http::Router(http))) => {
                 // Where axum's own extractors look for it, and our edge and whoever wants to know more.
@@ -155,8 +160,9 @@ impl Front {
                 }
                 request.extensions_mut().insert(peer.clone());
                 let response = NotAtOnce { response: http.clone().call(request.map(plain)) };
-                let into = |response: Result<Response<axum::body::Body>, _>| {
-                    response.map(|response| response.map(|body| FrontBody::Http { body: body.into() }))
+                let into = |response: Result<Response<axum::body::Body>, _>, answering| {
+                    let of = |body: axum::body::Body| FrontBody::Http { body: body.into() };
+                    response.map(|response| response.map(|body| Pieces::new(of(body), answering)))
                 };
                 Box::pin(Answer { response, into, answering })
             }
@@ -185,15 +191,37 @@ pin_project! {
 
 impl<F: Future, M> Future for Answer<F, M>
 where
-    M: FnMut(F::Output) -> Result<Response<FrontBody>, Infallible>,
+    M: FnMut(F::Output, Option<Answering>) -> Result<Response<Pieces<FrontBody>>, Infallible>,
 {
     type Output = Result<Response<Pieces<FrontBody>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = std::task::ready!(noted(this.response.poll(cx)));
-        let answering = this.answering.take();
-        Poll::Ready((this.into)(answer).map(|response| response.map(|body| Pieces::new(body, answering))))
+        let polled = this.response.poll(cx);
+        note(&polled);
+        polled.map(|answer| (this.into)(answer, this.answering.take()))
+    }
+}
+
+/// The answer of the HTTP edge alone.
+struct HttpAnswer {
+    serving: Serving,
+    /// Goes on to the end of the body.
+    answering: Option<Answering>,
+}
+
+impl Future for HttpAnswer {
+    type Output = Result<Response<Pieces<FrontBody>>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { serving, answering } = &mut *self;
+        let mut response = Response::default();
+        let polled = serving.poll_answer(&mut response, cx);
+        note(&polled);
+        polled.map(|()| {
+            let body = |body| Pieces::new(FrontBody::Http { body }, answering.take());
+            Ok(response.map(body))
+        })
     }
 }
 

@@ -43,10 +43,9 @@ pub(super) fn begins() {
     SAID.set(Said::Nothing);
 }
 
-/// Notes whether what was polled is ready.
-pub(super) fn noted<T>(polled: Poll<T>) -> Poll<T> {
+/// Notes whether what was polled is ready. It only looks: an answer is large, and would be moved through here.
+pub(super) fn note<T>(polled: &Poll<T>) {
     SAID.set(if polled.is_pending() { Said::Wait } else { Said::More });
-    polled
 }
 
 pin_project! {
@@ -124,16 +123,20 @@ impl<B: Body<Data = Data>> Body for Pieces<B> {
         let this = self.project();
         let mut data = match this.waiting.take() {
             Some(waiting) => {
-                let _ = noted(Poll::Ready(()));
+                note(&Poll::Ready(()));
                 *waiting
             }
-            None => match std::task::ready!(noted(this.body.poll_frame(cx))) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => data,
-                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
-                },
-                end => return Poll::Ready(end),
-            },
+            None => {
+                let polled = this.body.poll_frame(cx);
+                note(&polled);
+                match std::task::ready!(polled) {
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(data) => data,
+                        Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                    },
+                    end => return Poll::Ready(end),
+                }
+            }
         };
         if data.remaining() <= PIECE_BYTES {
             return Poll::Ready(Some(Ok(Frame::data(data))));
@@ -171,13 +174,16 @@ mod tests {
     async fn a_stream_that_waits_for_its_client_ends_and_one_that_waits_for_us_does_not() {
         let for_client = || std::future::poll_fn(|_| Poll::<()>::Pending);
         let began = Instant::now();
-        let _ = noted(Poll::Ready(()));
+        note(&Poll::Ready(()));
         Taking::new(for_client(), TIMEOUT).await;
         assert_eq!(began.elapsed(), TIMEOUT);
         begins();
         let tunnel = Taking::new(for_client(), TIMEOUT);
         assert!(tokio::time::timeout(TIMEOUT * 100, tunnel).await.is_err());
-        let for_us = std::future::poll_fn(|_| noted(Poll::<()>::Pending));
+        let for_us = std::future::poll_fn(|_| {
+            note(&Poll::<()>::Pending);
+            Poll::<()>::Pending
+        });
         assert!(tokio::time::timeout(TIMEOUT * 100, Taking::new(for_us, TIMEOUT)).await.is_err());
         let unbound = Taking::new(std::future::pending(), Duration::ZERO);
         assert!(tokio::time::timeout(TIMEOUT * 100, unbound).await.is_err());
