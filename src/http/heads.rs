@@ -52,7 +52,6 @@ impl<'h> Values<'h> {
 }
 
 impl<'h> Heads<'h> {
-    #[inline]
     pub(super) fn of(headers: &'h HeaderMap) -> Self {
         let mut heads = Self::default();
         heads.read(headers);
@@ -60,8 +59,7 @@ impl<'h> Heads<'h> {
     }
 
     /// Reads them where they are kept: there are many, and to move them costs as much.
-    #[inline(never)]
-    fn read(&mut self, headers: &'h HeaderMap) {
+    pub(super) fn read(&mut self, headers: &'h HeaderMap) {
         for (name, value) in headers {
             match name.as_str() {
                 "accept" => self.accept.push(value),

@@ -281,7 +281,8 @@ impl Shared {
             *response = self.refuse_target(request, &peer);
             return None;
         }
-        let heads = Heads::of(request.headers());
+        let mut heads = Heads::default();
+        heads.read(request.headers());
         if heads.ask_for_websocket(request.method()) {
             return Some(asked_for_websocket(request, peer));
         }

@@ -149,8 +149,8 @@ impl Front {
             }
             (_, Some(Http::Edge(edge))) => {
                 let place = Box::new_uninit();
-                let serving = edge.serve(request.map(plain), peer.clone());
-                let answer = Box::write(place, HttpAnswer { serving, answering });
+                let answer = HttpAnswer { serving: edge.serve(request.map(plain), peer.clone()), answering };
+                let answer = Box::write(place, answer);
                 Box::into_pin(answer)
             }
             (_, Some(Http::Router(http))) => {

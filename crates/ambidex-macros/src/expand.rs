@@ -103,15 +103,16 @@ fn predicate(condition: &Attribute) -> Option<&TokenStream> {
 
 fn method(service: &Service, handler: &Handler) -> TokenStream {
     let reply = reply(service, handler);
-    let (parameter, body) = match &handler.argument {
+    // Made before the future, which then need not keep what the user's function does not take.
+    let (parameter, argument) = match &handler.argument {
         Some(argument) => {
             let request = request(handler, argument);
-            (quote!(request), quote!(let request = #request; #reply))
+            (quote!(request), quote!(let request = #request;))
         }
-        None => (quote!(_), reply),
+        None => (quote!(_), TokenStream::new()),
     };
     let docs = &handler.docs;
-    let method = handler_method(&handler.name, &handler.conditions, &parameter, &body);
+    let method = handler_method(&handler.name, &handler.conditions, &parameter, &argument, &reply);
     quote!(#(#docs)* #method)
 }
 
@@ -147,7 +148,7 @@ fn reply(service: &Service, handler: &Handler) -> TokenStream {
 /// Stands in for a function that was refused, so that the compiler does not call it missing as well.
 fn refused_method(refused: &Refused) -> TokenStream {
     let body = quote!(::core::unreachable!("an impl with a refused function does not compile"));
-    handler_method(&refused.name, &refused.conditions, &quote!(_), &body)
+    handler_method(&refused.name, &refused.conditions, &quote!(_), &TokenStream::new(), &body)
 }
 
 /// A method as the handler trait has it, except that a reply may borrow from `self`.
@@ -158,6 +159,7 @@ fn handler_method(
     name: &MethodName,
     conditions: &[Attribute],
     parameter: &TokenStream,
+    before: &TokenStream,
     body: &TokenStream,
 ) -> TokenStream {
     let MethodName { function, rpc, .. } = name;
@@ -174,6 +176,7 @@ fn handler_method(
         ) -> impl ::core::future::Future<
             Output = ::core::result::Result<::ambidex::Response<#payload>, ::ambidex::Status>,
         > + ::core::marker::Send {
+            #before
             async move { #body }
         }
     };
@@ -279,12 +282,8 @@ mod tests {
                 ::ambidex::Status,
             >,
         > + ::core::marker::Send {
+            let request = ::ambidex::codegen::argument::<Self::GetBook, _, _>(request);
             async move {
-                let request = ::ambidex::codegen::argument::<
-                    Self::GetBook,
-                    _,
-                    _,
-                >(request);
                 ::ambidex::codegen::async_reply::<
                     Self::GetBook,
                     _,
