@@ -332,3 +332,84 @@ impl Drop for Dispatched {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use tonic::Code;
+
+    use super::super::route_for_tests;
+    use super::*;
+    use crate::call::{self, Entrance, Head, MethodKind, Peer, Protocol};
+    use crate::scheduler::{Scheduler, SchedulerConfig};
+
+    static METHOD: MethodSpec = MethodSpec::new("a.B", "C", "/a.B/C", MethodKind::Unary);
+
+    fn watch() -> Watch {
+        let scheduler = Scheduler::new(SchedulerConfig::default(), tokio::runtime::Handle::current());
+        let under_way = UnderWay::begin(&route_for_tests(&METHOD, 1, &scheduler)).expect("a place");
+        let (protocol, peer, entrance) = (Protocol::Local, Peer::local(), Entrance::nowhere());
+        let head = Head { method: &METHOD, protocol, peer, deadline: None, entrance };
+        Watch::new(Context::new(head, http::HeaderMap::new()), under_way, Observation::default())
+    }
+
+    fn is_current() -> bool {
+        call::current().is_some_and(|call| call.method().full_name() == METHOD.full_name())
+    }
+
+    /// Says something when it is dropped.
+    struct Held<F: Fn() -> bool>(std::sync::mpsc::Sender<bool>, F);
+
+    impl<F: Fn() -> bool> Drop for Held<F> {
+        fn drop(&mut self) {
+            self.0.send(self.1()).expect("the test listens");
+        }
+    }
+
+    /// What waits for ever, and is polled once.
+    fn waits(watch: Watch, begin: impl FnOnce() -> ReplyFuture) -> Dispatched {
+        let mut call = Dispatched::new(watch, begin);
+        assert!(Pin::new(&mut call).poll(&mut TaskContext::from_waker(Waker::noop())).is_pending());
+        call
+    }
+
+    #[tokio::test]
+    async fn a_call_that_panics_before_its_first_poll_fails_alone() {
+        let call = Dispatched::new(watch(), || panic!("the test asked for it"));
+        assert_eq!(call.await.expect_err("it panicked").code(), Code::Internal);
+    }
+
+    #[tokio::test]
+    async fn a_call_is_begun_polled_and_dropped_in_its_context() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let begin = move || -> ReplyFuture {
+            tell.send(is_current()).expect("the test listens");
+            Box::pin(async move {
+                tell.send(is_current()).expect("the test listens");
+                let _held = Held(tell, is_current);
+                std::future::pending().await
+            })
+        };
+        drop(waits(watch(), begin));
+        assert_eq!(told.iter().collect::<Vec<_>>(), [true, true, true]);
+        assert!(call::current().is_none());
+    }
+
+    #[tokio::test]
+    async fn who_leaves_is_known_before_what_the_call_held_is_dropped() {
+        let watch = watch();
+        let context = watch.context().clone();
+        let (tell, told) = std::sync::mpsc::channel();
+        let asked = context.clone();
+        let begin = move || -> ReplyFuture {
+            Box::pin(async move {
+                let _held = Held(tell, move || asked.is_cancelled());
+                std::future::pending().await
+            })
+        };
+        drop(waits(watch, begin));
+        assert_eq!(told.recv(), Ok(true));
+        assert_eq!(context.cancellation().reason(), Some(CancelReason::ClientGone));
+    }
+}

@@ -35,7 +35,8 @@ use crate::dispatch::{Dispatched, Dispatcher};
 use crate::telemetry::{self, Door, Reason};
 use messages::Messages;
 use reply_body::Framing;
-use serving::{Answer, Serving};
+use serving::Answer;
+pub(crate) use serving::Serving;
 
 pub(crate) use data::Data;
 pub(crate) use json::Json;
@@ -94,7 +95,8 @@ impl Shared {
     /// Begins a call, of which nothing is awaited.
     fn begin<B>(
         &self,
-        request: http::Request<B>,
+        head: &mut http::request::Parts,
+        body: B,
         peer: Peer,
         protocol: Protocol,
         cx: &mut Context<'_>,
@@ -104,10 +106,9 @@ impl Shared {
         B::Error: Into<StdError> + Send,
     {
         let Self { dispatcher, limits, json } = self;
-        let (mut head, body) = request.into_parts();
         let heads = Heads::of(&head.headers);
         let format = heads.format.filter(|_| head.method == http::Method::POST);
-        let note = |reason, refused| self.note(&head, &peer, protocol, reason, refused);
+        let note = |reason, refused| self.note(head, &peer, protocol, reason, refused);
         let Some(format) = format else {
             let reason = match head.method == http::Method::POST {
                 true => Reason::MediaType,
@@ -170,7 +171,7 @@ impl Shared {
             call.extensions.insert(told);
         }
         if route.is_mounted() {
-            call.extensions.insert(head.uri);
+            call.extensions.insert(std::mem::take(&mut head.uri));
         }
         let answer = Answer { format, json, framing, first_message_wait };
         Ok((dispatcher.call(route, call), answer))
@@ -198,12 +199,14 @@ fn refused(status: Status) -> Refused {
     Box::new(status.into_http())
 }
 
+/// Makes a new response one with these headers and this body.
 fn respond(
+    response: &mut http::Response<ReplyBody>,
     mut headers: HeaderMap,
     body: ReplyBody,
     format: Format,
     coding: Option<Coding>,
-) -> http::Response<ReplyBody> {
+) {
     let content_type = match format {
         Format::Proto => "application/grpc",
         Format::Json => "application/grpc+json",
@@ -214,9 +217,8 @@ fn respond(
         // Who unpacks may pack, too, if it knows with what. Others need not be told with every reply.
         headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS));
     }
-    let mut response = http::Response::new(body);
     *response.headers_mut() = headers;
-    response
+    *response.body_mut() = body;
 }
 
 /// The encodings we read and write, as a header spells them.

@@ -2,10 +2,11 @@
 //! allocator is slow.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use tonic::Status;
@@ -21,12 +22,21 @@ use crate::dispatch::Dispatched;
 pub(crate) struct Serving<B>(State<B>);
 
 enum State<B> {
-    New(Share<Shared>, Request<B>, Peer, Protocol),
+    New {
+        edge: Share<Shared>,
+        head: Parts,
+        /// Until the call takes it.
+        body: Option<B>,
+        peer: Peer,
+        protocol: Protocol,
+    },
     Calling(Dispatched, Answer),
-    /// A stream that may be waiting for its first message: the rarer ways are boxed.
-    Beginning(Pin<Box<dyn Future<Output = Response<ReplyBody>> + Send>>),
+    Beginning(Beginning),
     Answered,
 }
+
+/// A stream that may be waiting for its first message: the rarer ways are boxed.
+type Beginning = Pin<Box<dyn Future<Output = Response<ReplyBody>> + Send>>;
 
 /// How a call is answered once its handler has.
 pub(super) struct Answer {
@@ -37,8 +47,89 @@ pub(super) struct Answer {
 }
 
 impl<B> Serving<B> {
+    #[inline]
     pub(super) fn new(edge: Share<Shared>, request: Request<B>, peer: Peer, protocol: Protocol) -> Self {
-        Self(State::New(edge, request, peer, protocol))
+        let (head, body) = request.into_parts();
+        Self(State::New { edge, head, body: Some(body), peer, protocol })
+    }
+}
+
+impl<B> Serving<B>
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<StdError> + Send,
+{
+    /// Makes a new response the answer once that is there. A response is large: so it is made where it is wanted. Most
+    /// calls are answered at their first poll, and are not kept for a second.
+    pub(crate) fn poll_answer(
+        &mut self,
+        response: &mut Response<ReplyBody>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        match &mut self.0 {
+            State::New { edge, head, body, peer, protocol } => {
+                let body = body.take().expect("it is taken with the state");
+                let begun = edge.begin(head, body, peer.clone(), *protocol, cx);
+                let (mut call, answer) = match begun {
+                    Ok(begun) => begun,
+                    Err(refused) => {
+                        *response = *refused;
+                        return self.answered();
+                    }
+                };
+                match Pin::new(&mut call).poll(cx) {
+                    Poll::Ready(reply) => self.reply(answer, reply, call, response, cx),
+                    Poll::Pending => {
+                        self.0 = State::Calling(call, answer);
+                        Poll::Pending
+                    }
+                }
+            }
+            State::Calling(call, _) => {
+                let reply = ready!(Pin::new(call).poll(cx));
+                match std::mem::replace(&mut self.0, State::Answered) {
+                    State::Calling(call, answer) => self.reply(answer, reply, call, response, cx),
+                    _ => unreachable!("it was looked at just now"),
+                }
+            }
+            State::Beginning(beginning) => {
+                *response = ready!(beginning.as_mut().poll(cx));
+                self.answered()
+            }
+            State::Answered => panic!("an answer was polled after it was given"),
+        }
+    }
+
+    /// Answers with what the call came to.
+    fn reply(
+        &mut self,
+        answer: Answer,
+        reply: Result<Reply, Status>,
+        mut call: Dispatched,
+        response: &mut Response<ReplyBody>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let begun = match reply {
+            Ok(reply) => answer.begin(reply, response).inspect_err(|status| call.refuse(status)),
+            Err(status) => Err(status),
+        };
+        match begun {
+            Ok(None) => {}
+            Ok(Some(mut beginning)) => {
+                let Poll::Ready(begun) = beginning.as_mut().poll(cx) else {
+                    self.0 = State::Beginning(beginning);
+                    return Poll::Pending;
+                };
+                *response = begun;
+            }
+            Err(status) => *response = status.into_http(),
+        }
+        self.answered()
+    }
+
+    fn answered(&mut self) -> Poll<()> {
+        self.0 = State::Answered;
+        Poll::Ready(())
     }
 }
 
@@ -50,48 +141,14 @@ where
     type Output = Response<ReplyBody>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            match &mut self.0 {
-                State::Calling(call, _) => {
-                    let reply = std::task::ready!(Pin::new(call).poll(cx));
-                    let State::Calling(mut call, answer) = std::mem::replace(&mut self.0, State::Answered)
-                    else {
-                        continue;
-                    };
-                    let begun =
-                        reply.and_then(|reply| answer.begin(reply).inspect_err(|status| call.refuse(status)));
-                    match begun {
-                        Ok(Begun::Answered(response)) => return Poll::Ready(response),
-                        Ok(Begun::Waiting(response)) => self.0 = State::Beginning(response),
-                        Err(status) => return Poll::Ready(status.into_http()),
-                    }
-                }
-                State::Beginning(response) => {
-                    let response = std::task::ready!(response.as_mut().poll(cx));
-                    self.0 = State::Answered;
-                    return Poll::Ready(response);
-                }
-                state => match std::mem::replace(state, State::Answered) {
-                    State::New(edge, request, peer, protocol) => {
-                        match edge.begin(request, peer, protocol, cx) {
-                            Ok((call, answer)) => self.0 = State::Calling(call, answer),
-                            Err(refused) => return Poll::Ready(*refused),
-                        }
-                    }
-                    _ => panic!("an answer was polled after it was given"),
-                },
-            }
-        }
+        let mut response = Response::default();
+        self.poll_answer(&mut response, cx).map(|()| response)
     }
 }
 
-enum Begun {
-    Answered(Response<ReplyBody>),
-    Waiting(Pin<Box<dyn Future<Output = Response<ReplyBody>> + Send>>),
-}
-
 impl Answer {
-    fn begin(self, reply: Reply) -> Result<Begun, Status> {
+    /// Makes a new response the answer; a stream's is waited for.
+    fn begin(self, reply: Reply, response: &mut Response<ReplyBody>) -> Result<Option<Beginning>, Status> {
         let Reply { metadata, body, mut trailers, extensions } = reply;
         let Self { format, json, mut framing, first_message_wait } = self;
         framing.coding = framing.coding.filter(|_| !call::is_sent_as_it_is(&extensions));
@@ -99,12 +156,20 @@ impl Answer {
             None => body,
             Some(json) => json.replies(body).map_err(|status| trailers.along_with(status))?,
         };
-        let head = move |body| respond(call::outgoing_metadata(metadata), body, format, framing.coding);
+        let headers = call::outgoing_metadata(metadata);
         Ok(match body {
-            Body::Message(message) => Begun::Answered(head(ReplyBody::one(message, trailers, framing))),
-            Body::Stream(messages) => Begun::Waiting(Box::pin(async move {
+            Body::Message(message) => {
+                let body = ReplyBody::one(message, trailers, framing);
+                respond(response, headers, body, format, framing.coding);
+                None
+            }
+            Body::Stream(messages) => Some(Box::pin(async move {
                 match ReplyBody::many(messages, trailers, first_message_wait, framing).await {
-                    Ok(body) => head(body),
+                    Ok(body) => {
+                        let mut response = Response::default();
+                        respond(&mut response, headers, body, format, framing.coding);
+                        response
+                    }
                     Err(status) => status.into_http(),
                 }
             })),

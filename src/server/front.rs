@@ -17,8 +17,8 @@ use super::linger::{Lingering, Lingers};
 use super::unread_reply::{Pieces, note};
 use crate::call::{Peer, Protocol, first_header};
 use crate::dispatch::is_at_once;
-use crate::grpc::{Data, GrpcEdge, ReplyBody, Web, is_grpc, is_grpc_web};
-use crate::http::{AnswerBody, Held, HttpEdge, Serving, is_websocket};
+use crate::grpc::{self, Data, GrpcEdge, ReplyBody, Web, is_grpc, is_grpc_web};
+use crate::http::{self as http_edge, AnswerBody, Held, HttpEdge, is_websocket};
 
 /// What a port serves.
 #[derive(Clone)]
@@ -44,6 +44,18 @@ pin_project! {
         Grpc { #[pin] body: ReplyBody },
         Web { #[pin] body: tonic::body::Body },
         Http { #[pin] body: AnswerBody },
+    }
+}
+
+impl From<ReplyBody> for FrontBody {
+    fn from(body: ReplyBody) -> Self {
+        Self::Grpc { body }
+    }
+}
+
+impl From<AnswerBody> for FrontBody {
+    fn from(body: AnswerBody) -> Self {
+        Self::Http { body }
     }
 }
 
@@ -139,18 +151,15 @@ impl Front {
         };
         match (&self.grpc, &self.http) {
             (Some(grpc), http) if is_grpc || http.is_none() => {
-                let into = |response: Response<_>, answering| {
-                    Ok(response.map(|body| Pieces::new(FrontBody::Grpc { body }, answering)))
-                };
                 let place = Box::new_uninit();
-                let response = grpc.serve(request.map(lingering), peer.clone(), Protocol::Grpc);
-                let answer = Box::write(place, Answer { response, into, answering });
+                let serving = grpc.serve(request.map(lingering), peer.clone(), Protocol::Grpc);
+                let answer = Box::write(place, EdgeAnswer { serving, answering });
                 Box::into_pin(answer)
             }
             (_, Some(Http::Edge(edge))) => {
                 let place = Box::new_uninit();
-                let answer = HttpAnswer { serving: edge.serve(request.map(plain), peer.clone()), answering };
-                let answer = Box::write(place, answer);
+                let serving = edge.serve(request.map(plain), peer.clone());
+                let answer = Box::write(place, EdgeAnswer { serving, answering });
                 Box::into_pin(answer)
             }
             (_, Some(Http::Router(http))) => {
@@ -203,14 +212,37 @@ where
     }
 }
 
-/// The answer of the HTTP edge alone.
-struct HttpAnswer {
-    serving: Serving,
+/// An edge's answer that is made where it is wanted.
+trait PollAnswer {
+    type Body: Default + Into<FrontBody>;
+
+    fn poll_answer(&mut self, response: &mut Response<Self::Body>, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+impl PollAnswer for http_edge::Serving {
+    type Body = AnswerBody;
+
+    fn poll_answer(&mut self, response: &mut Response<AnswerBody>, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_answer(response, cx)
+    }
+}
+
+impl PollAnswer for grpc::Serving<Lingering> {
+    type Body = ReplyBody;
+
+    fn poll_answer(&mut self, response: &mut Response<ReplyBody>, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_answer(response, cx)
+    }
+}
+
+/// The answer of an edge of ours, with nobody between it and the port.
+struct EdgeAnswer<S> {
+    serving: S,
     /// Goes on to the end of the body.
     answering: Option<Answering>,
 }
 
-impl Future for HttpAnswer {
+impl<S: PollAnswer + Unpin> Future for EdgeAnswer<S> {
     type Output = Result<Response<Pieces<FrontBody>>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -219,7 +251,7 @@ impl Future for HttpAnswer {
         let polled = serving.poll_answer(&mut response, cx);
         note(&polled);
         polled.map(|()| {
-            let body = |body| Pieces::new(FrontBody::Http { body }, answering.take());
+            let body = |body: S::Body| Pieces::new(body.into(), answering.take());
             Ok(response.map(body))
         })
     }
