@@ -56,13 +56,11 @@ impl Body {
     ///
     /// The stream's own error, or UNIMPLEMENTED when there is no message or more than one: gRPC's code for
     /// a peer that disagrees about the method's kind.
-    pub async fn single(mut self) -> Result<Bytes, Status> {
-        let mut first = None;
-        poll_fn(|cx| match &mut self {
-            Self::Message(message) => Poll::Ready(Ok(std::mem::take(message))),
-            Self::Stream(messages) => messages.poll_only(&mut first, cx),
-        })
-        .await
+    pub async fn single(self) -> Result<Bytes, Status> {
+        match self {
+            Self::Message(message) => Ok(message),
+            Self::Stream(mut messages) => messages.only().await,
+        }
     }
 
     /// The messages as a stream, whichever form they have.

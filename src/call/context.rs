@@ -102,7 +102,7 @@ struct Shared {
     /// What they are made of when somebody does.
     unread: Mutex<Option<Unread>>,
     values: OnceLock<Extensions>,
-    /// Made for the first, since most calls have none.
+    /// Made for the first: most calls have none, and to see that takes no lock.
     trailers: OnceLock<Mutex<Option<Box<MetadataMap>>>>,
     trace: OnceLock<Box<TraceContext>>,
 }

@@ -249,10 +249,7 @@ impl Dispatcher {
             observed.finish(call.context(), End::Failed(&status));
             return Dispatched::refused(route.spec, status);
         };
-        let watch = Watch::new(call.context().clone(), under_way, observed);
-        // Lent rather than moved to where panics are caught: it is large.
-        let mut call = Some(call);
-        Dispatched::new(watch, || route.service.invoke(call.take().expect("it is taken once")))
+        Dispatched::new(Watch::new(call.context().clone(), under_way, observed), call)
     }
 }
 
@@ -262,9 +259,14 @@ fn reply_too_large(length: usize, max_bytes: usize) -> Status {
     Status::resource_exhausted(format!("a reply of {length} bytes is more than the {max_bytes} allowed"))
 }
 
-/// A method that never answers, and nothing around it.
+/// A method, and nothing around it.
 #[cfg(test)]
-fn route_for_tests(spec: &'static MethodSpec, in_flight_max: usize, scheduler: &Scheduler) -> Spread<Route> {
+fn route_for_tests(
+    spec: &'static MethodSpec,
+    in_flight_max: usize,
+    scheduler: &Scheduler,
+    handler: crate::handler::Handler,
+) -> Spread<Route> {
     let drain_silence = Duration::ZERO;
     let reply_max_bytes = 1_000;
     let limits =
@@ -276,10 +278,16 @@ fn route_for_tests(spec: &'static MethodSpec, in_flight_max: usize, scheduler: &
         timeout: None,
         message_limits: crate::handler::MessageLimits::default(),
         grpc_compression: None,
-        handler: Arc::new(|_| Box::pin(std::future::pending())),
+        handler,
     };
     let (state, telemetry) = (ServerState::default(), Telemetry::default());
     let dispatcher =
         Dispatcher::new(vec![method], &Interceptors::default(), limits, scheduler, state, &telemetry);
     dispatcher.route(spec.path()).expect("the method is registered").clone()
+}
+
+/// A handler that never answers.
+#[cfg(test)]
+fn never() -> crate::handler::Handler {
+    Arc::new(|_| Box::pin(std::future::pending()))
 }

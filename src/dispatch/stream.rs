@@ -263,7 +263,7 @@ mod tests {
     use tokio_stream::StreamExt;
     use tonic::Code;
 
-    use super::super::route_for_tests;
+    use super::super::{never, route_for_tests};
     use super::*;
     use crate::call::{Body, Bounds, Entrance, MethodKind, MethodSpec, Peer, Protocol};
     use crate::scheduler::{Scheduler, SchedulerConfig};
@@ -282,7 +282,7 @@ mod tests {
         messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static,
     ) -> Streamed {
         let scheduler = Scheduler::new(SchedulerConfig::default(), tokio::runtime::Handle::current());
-        let route = route_for_tests(&METHOD, 1, &scheduler);
+        let route = route_for_tests(&METHOD, 1, &scheduler, never());
         let under_way = UnderWay::begin(&route).expect("a place");
         let watch = Watch::new(context, under_way, Observation::default());
         Streamed::new(Body::stream(messages).into_stream(), watch)

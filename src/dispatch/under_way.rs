@@ -48,7 +48,7 @@ impl Drop for UnderWay {
 
 #[cfg(test)]
 mod tests {
-    use super::super::route_for_tests;
+    use super::super::{never, route_for_tests};
     use super::*;
     use crate::call::{MethodKind, MethodSpec};
     use crate::scheduler::{Scheduler, SchedulerConfig};
@@ -58,7 +58,7 @@ mod tests {
     #[tokio::test]
     async fn a_place_is_given_back_once_by_whoever_has_it_last() {
         let scheduler = Scheduler::new(SchedulerConfig::default(), tokio::runtime::Handle::current());
-        let route = route_for_tests(&METHOD, 2, &scheduler);
+        let route = route_for_tests(&METHOD, 2, &scheduler, never());
         let mut first = UnderWay::begin(&route).expect("a place");
         let second = UnderWay::begin(&route).expect("another");
         assert!(UnderWay::begin(&route).is_none(), "there are two");

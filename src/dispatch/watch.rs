@@ -19,11 +19,13 @@ use tonic::Status;
 
 use super::at_once::is_at_once;
 use super::drain::Drain;
+use super::interceptor::CallService;
 use super::panic::caught;
 use super::stream::Streamed;
 use super::{UnderWay, reply_too_large};
 use crate::call::{
-    Body, CancelReason, Cancelled, Context, HttpResponse, MessageStream, MethodSpec, Reply, cancelled_status,
+    Body, Call, CancelReason, Cancelled, Context, HttpResponse, MessageStream, MethodSpec, Reply,
+    cancelled_status,
 };
 use crate::handler::ReplyFuture;
 use crate::telemetry::{End, Observation};
@@ -52,8 +54,13 @@ impl Watch {
 
     /// Drops what was held for the call, where it ran; a panic in that is logged and goes no further.
     pub(super) fn drop<T>(&self, held: T) -> Result<(), Status> {
+        self.let_go(|| drop(held))
+    }
+
+    /// The same for what is dropped where it is.
+    fn let_go(&self, drop: impl FnOnce()) -> Result<(), Status> {
         let _inside = self.observed.enter();
-        caught(self.method(), || self.context.scope(|| drop(held)))
+        caught(self.method(), || self.context.scope(drop))
     }
 
     pub(super) fn context(&self) -> &Context {
@@ -139,9 +146,7 @@ impl Watch {
         std::task::ready!(deadline.as_mut().poll(cx));
         Poll::Ready(self.give_up(CancelReason::DeadlineExceeded))
     }
-}
 
-impl Watch {
     /// Nobody waits for the call any more: whoever runs for it is told, if it has not ended.
     fn leave(&mut self) {
         if !std::mem::replace(&mut self.over, true) {
@@ -168,9 +173,35 @@ pub(crate) struct Dispatched {
     stage: Stage,
     /// Nothing for a call that was refused, and once a stream has it.
     watch: Option<Watch>,
-    work: Option<ReplyFuture>,
+    work: Option<Work>,
     /// The end of the drain, once the call has to wait for anything: nobody else pays for being told.
     over: Option<Cancelled>,
+}
+
+/// A call's work. It is begun at the first poll, in the call's context and under the same eyes: what is done for it before,
+/// such as to decode its message, may take its time and may panic as all of it may.
+enum Work {
+    Asked(Call),
+    Running(ReplyFuture),
+}
+
+impl Work {
+    fn poll(
+        work: &mut Option<Self>,
+        service: &CallService,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<Reply, Status>> {
+        if let Some(Self::Running(running)) = work {
+            return running.as_mut().poll(cx);
+        }
+        let Some(Self::Asked(call)) = work.take() else {
+            return Poll::Ready(Err(Status::internal("internal error")));
+        };
+        let mut running = service.invoke(call);
+        let polled = running.as_mut().poll(cx);
+        *work = Some(Self::Running(running));
+        polled
+    }
 }
 
 enum Stage {
@@ -190,14 +221,12 @@ impl Dispatched {
         Self { method, stage: Stage::Refused(status), watch: None, work: None, over: None }
     }
 
-    /// A call whose work `begin` begins.
-    pub(super) fn new(watch: Watch, begin: impl FnOnce() -> ReplyFuture) -> Self {
-        let work = watch.poll(begin).unwrap_or_else(|panicked| Box::pin(std::future::ready(Err(panicked))));
+    pub(super) fn new(watch: Watch, call: Call) -> Self {
         Self {
             method: watch.method(),
             stage: Stage::Running,
             watch: Some(watch),
-            work: Some(work),
+            work: Some(Work::Asked(call)),
             over: None,
         }
     }
@@ -228,10 +257,10 @@ impl Dispatched {
     }
 
     fn poll_work(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Reply, Status>> {
-        let (Some(watch), Some(work)) = (&mut self.watch, &mut self.work) else {
+        let Some(watch) = &mut self.watch else {
             return Poll::Ready(Err(Status::internal("internal error")));
         };
-        match watch.poll(|| work.as_mut().poll(cx)) {
+        match watch.poll(|| Work::poll(&mut self.work, &watch.under_way.service, cx)) {
             Ok(Poll::Ready(result)) => return Poll::Ready(result),
             Ok(Poll::Pending) => {}
             Err(panicked) => return Poll::Ready(Err(panicked)),
@@ -249,7 +278,7 @@ impl Dispatched {
     fn end(&mut self, result: &mut Result<Reply, Status>) {
         self.stage = Stage::Ended;
         let Some(mut watch) = self.watch.take() else { return };
-        if let Err(panicked) = watch.drop(self.work.take())
+        if let Err(panicked) = watch.let_go(|| self.work = None)
             && result.is_ok()
         {
             *result = Err(panicked);
@@ -262,7 +291,12 @@ impl Dispatched {
         }
         let reply = match result {
             Ok(reply) => reply,
-            Err(status) => return watch.fail(status),
+            Err(status) => {
+                watch.fail(status);
+                // Nobody else may hold what interceptors left for the handler.
+                let _ = caught(self.method, || drop(watch));
+                return;
+            }
         };
         match &mut reply.body {
             Body::Message(message) => {
@@ -316,7 +350,8 @@ impl Drop for Dispatched {
             Stage::Running => {
                 let Some(mut watch) = self.watch.take() else { return };
                 let _ = caught(self.method, || watch.leave());
-                let _ = watch.drop(self.work.take());
+                let _ = watch.let_go(|| self.work = None);
+                let _ = caught(self.method, || drop(watch));
             }
             Stage::Answered { bytes, chosen } => {
                 let Some(mut watch) = self.watch.take() else { return };
@@ -335,9 +370,11 @@ impl Drop for Dispatched {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::task::Waker;
 
     use tonic::Code;
+    use tonic::metadata::MetadataMap;
 
     use super::super::route_for_tests;
     use super::*;
@@ -346,12 +383,15 @@ mod tests {
 
     static METHOD: MethodSpec = MethodSpec::new("a.B", "C", "/a.B/C", MethodKind::Unary);
 
-    fn watch() -> Watch {
+    /// A call of a method that does this.
+    fn call(handler: impl Fn() -> ReplyFuture + Send + Sync + 'static) -> Dispatched {
         let scheduler = Scheduler::new(SchedulerConfig::default(), tokio::runtime::Handle::current());
-        let under_way = UnderWay::begin(&route_for_tests(&METHOD, 1, &scheduler)).expect("a place");
+        let route = route_for_tests(&METHOD, 1, &scheduler, Arc::new(move |_| handler()));
         let (protocol, peer, entrance) = (Protocol::Local, Peer::local(), Entrance::nowhere());
         let head = Head { method: &METHOD, protocol, peer, deadline: None, entrance };
-        Watch::new(Context::new(head, http::HeaderMap::new()), under_way, Observation::default())
+        let call = Call::new(head, MetadataMap::new(), Body::Message(Bytes::new()));
+        let under_way = UnderWay::begin(&route).expect("a place");
+        Dispatched::new(Watch::new(call.context().clone(), under_way, Observation::default()), call)
     }
 
     fn is_current() -> bool {
@@ -367,49 +407,81 @@ mod tests {
         }
     }
 
-    /// What waits for ever, and is polled once.
-    fn waits(watch: Watch, begin: impl FnOnce() -> ReplyFuture) -> Dispatched {
-        let mut call = Dispatched::new(watch, begin);
-        assert!(Pin::new(&mut call).poll(&mut TaskContext::from_waker(Waker::noop())).is_pending());
-        call
+    /// Polls once what waits for ever.
+    fn poll_once(call: &mut Dispatched) {
+        assert!(Pin::new(call).poll(&mut TaskContext::from_waker(Waker::noop())).is_pending());
     }
 
     #[tokio::test]
-    async fn a_call_that_panics_before_its_first_poll_fails_alone() {
-        let call = Dispatched::new(watch(), || panic!("the test asked for it"));
+    async fn a_call_that_panics_before_it_is_a_future_fails_alone() {
+        let call = call(|| panic!("the test asked for it"));
         assert_eq!(call.await.expect_err("it panicked").code(), Code::Internal);
     }
 
     #[tokio::test]
-    async fn a_call_is_begun_polled_and_dropped_in_its_context() {
+    async fn a_call_is_begun_polled_and_dropped_in_its_context_and_not_before_it_is_polled() {
         let (tell, told) = std::sync::mpsc::channel();
-        let begin = move || -> ReplyFuture {
+        let mut waits = call(move || {
+            let tell = tell.clone();
             tell.send(is_current()).expect("the test listens");
             Box::pin(async move {
                 tell.send(is_current()).expect("the test listens");
                 let _held = Held(tell, is_current);
                 std::future::pending().await
             })
-        };
-        drop(waits(watch(), begin));
+        });
+        assert!(told.try_recv().is_err());
+        poll_once(&mut waits);
+        drop(waits);
         assert_eq!(told.iter().collect::<Vec<_>>(), [true, true, true]);
         assert!(call::current().is_none());
     }
 
     #[tokio::test]
     async fn who_leaves_is_known_before_what_the_call_held_is_dropped() {
-        let watch = watch();
-        let context = watch.context().clone();
         let (tell, told) = std::sync::mpsc::channel();
-        let asked = context.clone();
-        let begin = move || -> ReplyFuture {
+        let mut waits = call(move || {
+            let call = call::current().expect("a call");
+            let held = Held(tell.clone(), move || call.is_cancelled());
             Box::pin(async move {
-                let _held = Held(tell, move || asked.is_cancelled());
+                let _held = held;
                 std::future::pending().await
             })
-        };
-        drop(waits(watch, begin));
+        });
+        poll_once(&mut waits);
+        let context = waits.watch.as_ref().expect("it runs").context().clone();
+        drop(waits);
         assert_eq!(told.recv(), Ok(true));
         assert_eq!(context.cancellation().reason(), Some(CancelReason::ClientGone));
+    }
+
+    /// What interceptors left for the handler, and does not go quietly.
+    #[derive(Clone)]
+    struct Loud;
+
+    impl Drop for Loud {
+        fn drop(&mut self) {
+            panic!("the test asked for it");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_destructor_that_panics_takes_nobody_with_it() {
+        let keep = || {
+            let mut values = tonic::Extensions::default();
+            values.insert(Loud);
+            call::current().expect("a call").keep_values(values);
+        };
+        let failed = call(move || {
+            keep();
+            Box::pin(async { Err(Status::not_found("nothing")) })
+        });
+        assert_eq!(failed.await.expect_err("it fails").code(), Code::NotFound);
+        let mut left = call(move || {
+            keep();
+            Box::pin(std::future::pending())
+        });
+        poll_once(&mut left);
+        drop(left);
     }
 }

@@ -9,7 +9,7 @@ use tonic::{Extensions, Request, Status};
 
 use super::offload::{self, Offload};
 use super::replies::{Event, Events, Replies};
-use super::{Handler, Input, Many, Rpc};
+use super::{Handler, Many, Rpc};
 use crate::call::{Body, Call, MessageStream, Reply, Scoped, Spread, Trailers};
 
 pub(super) fn erase<R, F, Fut>(offload: Offload, function: F) -> Handler
@@ -23,14 +23,14 @@ where
         let target = target.share();
         Box::pin(async move {
             let job = target.0.is_blocking().then(|| target.0.job_of(&call));
-            let (context, metadata, extensions, body) = call.into_parts();
+            let (context, mut metadata, mut extensions, body) = call.into_parts();
             let body = offload::gather::<R::Input>(body).await?;
             let trailers = Trailers::of(context.clone());
             let scope = context.clone();
             let function = target.clone();
             let cancellation = scope.cancellation().clone();
             let events = Events::new(cancellation, move |replies: Replies<R::Response>| async move {
-                match R::Input::from_body(body, &context) {
+                match offload::input::<R::Input>(&context, &mut metadata, &mut extensions, body) {
                     Ok(input) => {
                         let wanted = function.0.wanted;
                         let request = offload::request(&context, metadata, extensions, input, wanted);

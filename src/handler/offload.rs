@@ -99,8 +99,26 @@ pub(super) async fn gather<I: Input>(body: Body) -> Result<Body, Status> {
     if I::STREAMS { Ok(body) } else { body.single().await.map(Body::Message) }
 }
 
-/// The request that a handler gets, of its message. Whoever decodes that does so where the handler runs: a large message is
-/// the scheduler's to decode.
+/// Decodes what a handler is given. Done where the handler runs: a large message is the scheduler's to decode.
+///
+/// Where that fails, the call has the rest all the same: whoever is told of it may ask.
+#[inline]
+pub(super) fn input<I: Input>(
+    call: &Context,
+    metadata: &mut MetadataMap,
+    extensions: &mut Extensions,
+    body: Body,
+) -> Result<I, Status> {
+    I::from_body(body, call).inspect_err(|_| leave(call, metadata, extensions))
+}
+
+#[cold]
+fn leave(call: &Context, metadata: &mut MetadataMap, extensions: &mut Extensions) {
+    call.keep_metadata(std::mem::take(metadata));
+    call.keep_values(std::mem::take(extensions));
+}
+
+/// The request that a handler gets, of what it is given.
 ///
 /// The call keeps the metadata and what interceptors left, for deep code; a handler that wants them has its own.
 #[inline]
@@ -143,5 +161,29 @@ impl From<RunError> for Status {
             // A panic, logged with its method where it happened; the caller learns only whose fault it was not.
             _ => Status::internal("internal error"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{Entrance, Head, MethodKind, Peer, Protocol};
+    use crate::google::api::HttpBody;
+
+    /// An interceptor behind the handler may ask, and an access log for the trace.
+    #[test]
+    fn what_came_with_a_message_that_is_none_stays_with_its_call() {
+        static METHOD: MethodSpec = MethodSpec::new("a.B", "C", "/a.B/C", MethodKind::Unary);
+        let (protocol, peer, entrance) = (Protocol::Local, Peer::local(), Entrance::nowhere());
+        let head = Head { method: &METHOD, protocol, peer, deadline: None, entrance };
+        let call = Context::new(head, http::HeaderMap::new());
+        let (mut metadata, mut extensions) = (MetadataMap::new(), Extensions::default());
+        metadata.insert("who", "me".parse().expect("a value"));
+        extensions.insert(7_i32);
+        let no_message = Body::Message("\u{1}".into());
+        let read = input::<HttpBody>(&call, &mut metadata, &mut extensions, no_message);
+        assert_eq!(read.expect_err("it is none").code(), tonic::Code::InvalidArgument);
+        assert_eq!(call.metadata().get("who").expect("it came"), "me");
+        assert_eq!(call.value(), Some(&7_i32));
     }
 }

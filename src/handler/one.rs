@@ -40,7 +40,7 @@ where
 {
     let function = Spread::new(function);
     Arc::new(move |call: Call| {
-        // Most calls have all that they need, and are spared a state of their own for who has to wait for it.
+        // A message that is here is decoded now. To wait for one takes a future of its own, which most calls are spared.
         if R::Input::STREAMS || matches!(call.body, Body::Message(_)) {
             return match Running::<R, Fut>::begin(call, wanted, &*function) {
                 Ok(running) => running,
@@ -79,8 +79,8 @@ where
         wanted: Wanted,
         function: impl Fn(Request<R::Input>) -> Fut,
     ) -> Result<ReplyFuture, Status> {
-        let (context, metadata, extensions, body) = call.into_parts();
-        let input = R::Input::from_body(body, &context)?;
+        let (context, mut metadata, mut extensions, body) = call.into_parts();
+        let input = offload::input::<R::Input>(&context, &mut metadata, &mut extensions, body)?;
         // Made where it is kept, which `Box::new` does not: it is large, and nothing but its request is in it yet.
         let place = Box::new_uninit();
         let answer = function(offload::request(&context, metadata, extensions, input, wanted));
@@ -116,7 +116,7 @@ where
         let target = target.share();
         Box::pin(async move {
             let job = target.0.job_of(&call);
-            let (context, metadata, extensions, body) = call.into_parts();
+            let (context, metadata, mut extensions, body) = call.into_parts();
             let body = offload::gather::<R::Input>(body).await?;
             let _kept = match &body {
                 Body::Message(message) => Some(message.clone()),
@@ -129,11 +129,11 @@ where
             let reply = target.2.make();
             let work = async move {
                 let wanted = function.0.wanted;
-                let metadata = match wanted {
+                let mut metadata = match wanted {
                     Wanted::Everything => context.metadata().clone(),
                     Wanted::Message => MetadataMap::new(),
                 };
-                let input = R::Input::from_body(body, &context)?;
+                let input = offload::input::<R::Input>(&context, &mut metadata, &mut extensions, body)?;
                 let request = offload::request(&context, metadata, extensions, input, wanted);
                 let (metadata, message, extensions) = (function.1)(request).await?.into_parts();
                 Ok::<_, Status>((metadata, encode(&message, reply), extensions))

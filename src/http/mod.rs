@@ -164,6 +164,7 @@ impl HttpEdge {
 }
 
 /// How far a request comes at once that has no answer yet.
+#[expect(clippy::large_enum_variant, reason = "it is moved once, to where it waits")]
 enum Begun {
     /// The call waits for something.
     Call(Dispatched, Exchange, Share<Endpoint>),

@@ -81,7 +81,9 @@ impl Serving {
                 State::Called(call, ..) => {
                     let reply = ready!(Pin::new(call).poll(cx));
                     let called = std::mem::replace(&mut self.state, State::Answered);
-                    let State::Called(mut call, exchange, endpoint) = called else { return Poll::Pending };
+                    let State::Called(mut call, exchange, endpoint) = called else {
+                        unreachable!("it was looked at just now")
+                    };
                     match exchange.answer(response, &endpoint, reply, &mut call, &self.edge) {
                         Ok(()) => break,
                         Err(unanswered) => self.state = self.answering(unanswered, endpoint),

@@ -111,7 +111,9 @@ impl Service<Call> for CallService {
     }
 
     fn call(&mut self, call: Call) -> ReplyFuture {
-        self.invoke(call)
+        // Not before it is polled: a layer may call from a task of its own, and may yet refuse what it has called.
+        let inside = self.clone();
+        Box::pin(async move { inside.invoke(call).await })
     }
 }
 
