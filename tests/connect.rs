@@ -89,7 +89,7 @@ async fn errors_of_streams_are_in_their_end_early_and_late() {
 }
 
 #[tokio::test]
-async fn metadata_lead_in_headers_and_trail_in_the_end() {
+async fn unary_metadata_lead_in_headers_and_trail_in_prefixed_ones() {
     let server = parity().await;
     let answer = stream(&server, "Count", &[STREAM_JSON], envelope(0, br#"{"to": 1}"#)).await;
     assert!(opened(&answer.body).1.get("metadata").is_none());

@@ -58,6 +58,7 @@ mod scheduling;
 mod shutdown;
 mod spans;
 mod spoken;
+mod stream_metadata;
 mod stream_views;
 mod streams;
 mod system_parameters;

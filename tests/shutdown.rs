@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use ambidex::scheduler::{self, Job, LaneConfig};
 use ambidex::{Code, Error, lifespan};
+use prost::Message;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::parity_v1::{CountRequest, EchoRequest, Plan};
+use crate::support::envelopes::envelope;
+use crate::support::parity_v1::{CountRequest, EchoRequest, Plan, SumRequest};
 use crate::support::running::{Running, parity, parity_builder, parity_with, start};
 use crate::support::wires::{Case, Wire};
 
@@ -65,6 +67,110 @@ async fn a_call_that_does_not_end_is_cut_off_and_said() {
     assert_eq!((told.code(), told.message()), (Code::Unavailable, "the server is shutting down"));
     let told = over_http.await.unwrap();
     assert_eq!((told.status.as_u16(), &told.json()["error"]["status"]), (503, &json!("UNAVAILABLE")));
+}
+
+/// Each port has connections of its own, and a WebSocket has left its port's: all of them are counted before one is told.
+#[tokio::test]
+async fn what_is_cut_off_is_counted_over_all_ports() {
+    let mut config = ambidex::server::Config::default();
+    config.drain_timeout_ms = 300;
+    let server = start(parity_builder().config(config).grpc_address("127.0.0.1:0")).await;
+    let client = server.grpc().await;
+    let plan = Some(Plan { sleep_ms: 3_600_000, ..Plan::default() });
+    let call = tokio::spawn(async move { client.echo(EchoRequest { plan, ..EchoRequest::default() }).await });
+    let http = server.http.clone();
+    let over_http =
+        tokio::spawn(async move { http.post("/v1/echo", r#"{"plan": {"sleepMs": 3600000}}"#).await });
+    let (mut socket, _) =
+        tokio_tungstenite::connect_async(format!("ws://{}/v1/count?to=2&pause_ms=3600000", server.address))
+            .await
+            .expect("a WebSocket");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let error = server.stopped_with_error().await;
+    assert!(matches!(error, Error::DrainTimeout { connections: 3, .. }), "{error}");
+    assert_eq!(call.await.unwrap().unwrap_err().code(), Code::Unavailable);
+    assert_eq!(over_http.await.unwrap().status.as_u16(), 503);
+    while let Some(Ok(_)) = futures_util::StreamExt::next(&mut socket).await {}
+}
+
+/// However much they have to say, and whoever is waited for.
+#[tokio::test]
+async fn streams_that_do_not_end_are_told_when_the_time_to_drain_is_over() {
+    let server = parity_with(|config| config.drain_timeout_ms = 300).await;
+    let client = server.grpc().await;
+    let busy = CountRequest { to: 100_000, pause_ms: 20, plan: None };
+    let mut talks = client.count(busy.clone()).await.unwrap().into_inner();
+    let mut blocking = client.count_blocking(busy).await.unwrap().into_inner();
+    let waits = tokio::spawn({
+        let client = client.clone();
+        async move { client.sum(tokio_stream::pending::<SumRequest>()).await }
+    });
+    let http = server.http.clone();
+    let lines = tokio::spawn(async move { http.get("/v1/count?to=100000&pause_ms=20").await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let stopped = tokio::spawn(server.stopped());
+    let expected = (Code::Unavailable, "the server is shutting down");
+    for stream in [&mut talks, &mut blocking] {
+        let mut messages = 0;
+        let end = loop {
+            match stream.message().await {
+                Ok(Some(_)) => messages += 1,
+                Ok(None) => panic!("it has not counted to its end"),
+                Err(status) => break status,
+            }
+        };
+        assert_eq!((end.code(), end.message()), expected);
+        assert!(messages > 15, "it went on while there was time: {messages}");
+    }
+    let told = waits.await.unwrap().unwrap_err();
+    assert_eq!((told.code(), told.message()), expected);
+    let lines = lines.await.unwrap().lines();
+    assert_eq!(lines.last().unwrap()["status"]["code"], Code::Unavailable as i32);
+    let error = stopped.await.unwrap().expect_err("two connections were cut off");
+    assert!(matches!(error, Error::DrainTimeout { connections: 2, .. }), "{error}");
+}
+
+/// Over HTTP/2 by GOAWAY without an error, over HTTP/1.1 with the answer that is the last.
+#[tokio::test]
+async fn a_connection_is_told_that_it_ends_and_its_call_is_answered() {
+    let mut server = parity().await;
+    let tcp = TcpStream::connect(server.address).await.unwrap();
+    let (mut over_http2, connection) = h2::client::handshake(tcp).await.expect("HTTP/2");
+    let connection = tokio::spawn(connection);
+    let plan = Some(Plan { sleep_ms: 1_000, ..Plan::default() });
+    let request = EchoRequest { plan, ..EchoRequest::default() };
+    let head =
+        http::Request::post("http://a/parity.v1.Parity/Echo").header("content-type", "application/grpc");
+    let (answer, mut body) = over_http2.send_request(head.body(()).expect("a request"), false).expect("sent");
+    body.send_data(envelope(0, &request.encode_to_vec()).into(), true).expect("sent");
+    let mut over_http1 = TcpStream::connect(server.address).await.unwrap();
+    let body = r#"{"text": "the last", "plan": {"sleepMs": 1000}}"#;
+    let head = "POST /v1/echo HTTP/1.1\r\nhost: a\r\ncontent-type: application/json";
+    let sent = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    over_http1.write_all(sent.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    server.tell_to_stop();
+    // Nothing new may begin, which is known before the call has its answer.
+    let told = loop {
+        match over_http2.ready().await {
+            Ok(ready) => over_http2 = ready,
+            Err(told) => break told,
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert!(told.is_go_away() && told.is_remote(), "{told}");
+    assert_eq!(told.reason(), Some(h2::Reason::NO_ERROR));
+    let mut answer = answer.await.expect("an answer").into_body();
+    while let Some(data) = answer.data().await {
+        data.expect("all of it");
+    }
+    assert_eq!(answer.trailers().await.expect("read").expect("trailers")["grpc-status"], "0");
+    connection.await.unwrap().expect("closed");
+    let mut answer = String::new();
+    over_http1.read_to_string(&mut answer).await.expect("an answer, and the end");
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("the last"), "{answer}");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    server.stopped().await.expect("a clean drain");
 }
 
 /// Longer than anybody waits here. The process ends with the threads that sleep so long.

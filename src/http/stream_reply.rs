@@ -81,12 +81,13 @@ pub(super) async fn many(
     let mut response = Response::new(AnswerBody::from(Body::new(records)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, form.content_type());
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let (StreamForm::Envelopes(_), Some(coding)) = (form, coding) {
         headers.insert(CONNECT_CONTENT_ENCODING.clone(), coding.header_value());
     }
     metadata::push(metadata, headers);
     reply::say_own(&mut response, &extensions, endpoint);
+    // Where the handler says nothing else.
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     Ok(response)
 }
 

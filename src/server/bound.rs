@@ -226,22 +226,26 @@ impl BoundServer {
         tell.send_replace(true);
         local.dispatcher().begin_drain();
         let deadline = Deadline::after(config.drain_timeout());
-        let mut cut = 0;
+        let mut open = Vec::new();
         for accept in accepting {
-            let Ok(mut open) = accept.await else { continue };
-            if !ended(&mut open, deadline).await {
-                // Streams can still be told why they end; whatever else is open is cut off.
-                local.dispatcher().end_drain();
-                cut += open.len();
-                ended(&mut open, Deadline::after(LAST_WORDS)).await;
-                open.shutdown().await;
-            }
+            open.extend(accept.await);
+        }
+        for open in &mut open {
+            ended(open, deadline).await;
         }
         // They have left their connections' own tasks, but each is a connection all the same.
-        if tokio::time::timeout_at(deadline.instant(), websockets.closed()).await.is_err() {
+        let _ = tokio::time::timeout_at(deadline.instant(), websockets.closed()).await;
+        // All of them are counted before one is told.
+        let cut = open.iter_mut().map(left).sum::<usize>() + websockets.count();
+        if cut > 0 {
+            // Streams can still be told why they end; whatever else is open is cut off.
             local.dispatcher().end_drain();
-            cut += websockets.count();
-            let _ = tokio::time::timeout(LAST_WORDS, websockets.closed()).await;
+            let last_words = Deadline::after(LAST_WORDS);
+            for open in &mut open {
+                ended(open, last_words).await;
+                open.shutdown().await;
+            }
+            let _ = tokio::time::timeout_at(last_words.instant(), websockets.closed()).await;
         }
         // Last, since calls in flight may still have been offloading. What runs for a client that has left, or for nobody, is
         // on no connection, and is cut off all the same.
@@ -292,10 +296,16 @@ impl Drop for CutOff {
     }
 }
 
-/// Waits for every connection to end; false when the deadline comes first.
-async fn ended(open: &mut JoinSet<()>, deadline: Deadline) -> bool {
+/// Waits for every connection to end, or for the deadline.
+async fn ended(open: &mut JoinSet<()>, deadline: Deadline) {
     let ended = async { while open.join_next().await.is_some() {} };
-    tokio::time::timeout_at(deadline.instant(), ended).await.is_ok()
+    let _ = tokio::time::timeout_at(deadline.instant(), ended).await;
+}
+
+/// How many connections have not ended.
+fn left(open: &mut JoinSet<()>) -> usize {
+    while open.try_join_next().is_some() {}
+    open.len()
 }
 
 impl std::fmt::Debug for BoundServer {

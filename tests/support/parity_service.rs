@@ -115,10 +115,16 @@ fn echo_as_asked(request: Request<EchoRequest>, metadata: MetadataMap) -> Respon
 
 /// Sends back the metadata that a plan asks for.
 fn echo_metadata(plan: &Plan, sent: &MetadataMap) -> MetadataMap {
+    if plan.echo_metadata { echo_all(sent) } else { MetadataMap::new() }
+}
+
+/// The same for streams of requests, which have no plan when the reply begins.
+fn echo_if_asked(sent: &MetadataMap) -> MetadataMap {
+    if sent.contains_key("x-echo-asked") { echo_all(sent) } else { MetadataMap::new() }
+}
+
+fn echo_all(sent: &MetadataMap) -> MetadataMap {
     let mut initial = MetadataMap::new();
-    if !plan.echo_metadata {
-        return initial;
-    }
     let sent = sent.clone().into_headers();
     for (name, value) in sent.iter().map(|(name, value)| (name.clone(), value.clone())) {
         if name.as_str().starts_with("x-echo-") {
@@ -169,9 +175,11 @@ impl Parity for ParityService {
 
     async fn count(
         &self,
-        request: CountRequest,
-    ) -> Result<impl Stream<Item = Result<CountResponse, Status>>, Status> {
+        request: Request<CountRequest>,
+    ) -> Result<Response<impl Stream<Item = Result<CountResponse, Status>>>, Status> {
+        let (metadata, _, request) = request.into_parts();
         let plan = request.plan.unwrap_or_default();
+        let echoed = echo_metadata(&plan, &metadata);
         let gone = NoteDrop(self.clone(), plan.note_drop.clone());
         // Borrows from the service, as a stream may.
         let end = tokio_stream::iter(Some(()))
@@ -187,10 +195,12 @@ impl Parity for ParityService {
             }
             Ok(CountResponse { number })
         });
-        Ok(numbers.chain(end).map(move |number| {
+        let mut response = Response::new(numbers.chain(end).map(move |number| {
             let _held = &gone;
             number
-        }))
+        }));
+        *response.metadata_mut() = echoed;
+        Ok(response)
     }
 
     fn count_blocking(
@@ -210,12 +220,15 @@ impl Parity for ParityService {
         }))
     }
 
-    async fn sum(&self, mut numbers: Streaming<SumRequest>) -> Result<SumResponse, Status> {
-        let mut response = SumResponse::default();
+    async fn sum(&self, numbers: Request<Streaming<SumRequest>>) -> Result<Response<SumResponse>, Status> {
+        let mut response = Response::new(SumResponse::default());
+        *response.metadata_mut() = echo_if_asked(numbers.metadata());
+        let mut numbers = numbers.into_inner();
+        let sum = response.get_mut();
         while let Some(request) = numbers.message().await? {
             self.follow(&request.plan.unwrap_or_default()).await?;
-            response.sum += request.number;
-            response.count += 1;
+            sum.sum += request.number;
+            sum.count += 1;
         }
         Ok(response)
     }
@@ -238,6 +251,7 @@ impl Parity for ParityService {
     ) -> Result<Response<impl Stream<Item = Result<SumResponse, Status>>>, Status> {
         let mut so_far = SumResponse::default();
         let as_it_is = request.metadata().contains_key("x-uncompressed");
+        let echoed = echo_if_asked(request.metadata());
         let mut response = Response::new(request.into_inner().then(move |request| {
             let next = request.map(|request| {
                 so_far.sum += request.number;
@@ -250,6 +264,7 @@ impl Parity for ParityService {
                 Ok(sum)
             }
         }));
+        *response.metadata_mut() = echoed;
         if as_it_is {
             response.disable_compression();
         }
@@ -259,16 +274,19 @@ impl Parity for ParityService {
     #[blocking(lane = "sums")]
     fn running_blocking(
         &self,
-        numbers: BlockingStreaming<SumRequest>,
-    ) -> Result<impl Iterator<Item = Result<SumResponse, Status>>, Status> {
+        numbers: Request<BlockingStreaming<SumRequest>>,
+    ) -> Result<Response<impl Iterator<Item = Result<SumResponse, Status>>>, Status> {
+        let echoed = echo_if_asked(numbers.metadata());
         let mut so_far = SumResponse::default();
-        Ok(numbers.map(move |request| {
+        let mut response = Response::new(numbers.into_inner().map(move |request| {
             let request = request?;
             so_far.sum += request.number;
             so_far.count += 1;
             self.follow_blocking(&request.plan.unwrap_or_default())?;
             Ok(so_far)
-        }))
+        }));
+        *response.metadata_mut() = echoed;
+        Ok(response)
     }
 
     #[blocking]
