@@ -1,7 +1,7 @@
 //! What a wrong request gets: the right code on each wire, a message that says what and where, and a server
 //! that goes on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ambidex::Code;
 use bytes::Bytes;
@@ -10,10 +10,11 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::streams::eventually;
+use crate::support::grpc_web;
 use crate::support::http_client::Answer;
 use crate::support::parity_v1::{EchoRequest, Plan};
 use crate::support::running::{Running, parity, parity_with};
-use crate::support::wires::{ALL, Case};
+use crate::support::wires::{self, ALL, Case, Wire};
 
 /// An AIP-193 error of this status, whose message holds this.
 #[track_caller]
@@ -190,15 +191,27 @@ async fn bytes_that_are_no_protobuf_are_invalid() {
     still_serves(&server).await;
 }
 
+/// A method of each kind.
+const EACH_KIND: [&str; 4] = [
+    "/parity.v1.Parity/Echo",
+    "/parity.v1.Parity/Count",
+    "/parity.v1.Parity/Sum",
+    "/parity.v1.Parity/Running",
+];
+
 #[tokio::test]
 async fn a_malformed_timeout_is_an_error_and_not_an_absence() {
     let server = parity().await;
-    let echo = Bytes::from_static(&[0, 0, 0, 0, 0]);
     for timeout in ["1", "123456789S", "1.5S", "-1S", "soon"] {
-        let answer =
-            raw_grpc(&server, "/parity.v1.Parity/Echo", &[("grpc-timeout", timeout)], echo.clone()).await;
-        assert_eq!(answer.header("grpc-status"), (Code::InvalidArgument as i32).to_string(), "{timeout}");
-        assert!(answer.header("grpc-message").contains("grpc-timeout"));
+        for path in EACH_KIND {
+            let headers = [("grpc-timeout", timeout)];
+            let answer = raw_grpc(&server, path, &headers, Bytes::from_static(&[0; 5])).await;
+            let invalid = (Code::InvalidArgument as i32).to_string();
+            assert_eq!(answer.header("grpc-status"), invalid, "{timeout} {path}");
+            assert!(answer.header("grpc-message").contains("grpc-timeout"));
+            let web = grpc_web::call(&server.http, path, &headers, None, &[Vec::new()], false).await;
+            assert_eq!(web.status.code(), Code::InvalidArgument, "{timeout} {path}");
+        }
     }
     let headers = [("content-type", "application/json"), ("connect-timeout-ms", "1s")];
     let answer = server.http.send(Method::POST, "/v1/echo", &headers, "{}").await;
@@ -221,12 +234,13 @@ async fn a_grpc_method_nobody_serves_is_unimplemented() {
 #[tokio::test]
 async fn an_encoding_nobody_knows_is_refused_with_those_that_are_known() {
     let server = parity().await;
-    let message = Bytes::from_static(&[1, 0, 0, 0, 1, 0]);
     let headers = [("grpc-encoding", "br")];
-    let answer = raw_grpc(&server, "/parity.v1.Parity/Echo", &headers, message).await;
-    assert_eq!(answer.header("grpc-status"), (Code::Unimplemented as i32).to_string());
-    for encoding in ["gzip", "deflate", "zstd"] {
-        assert!(answer.header("grpc-accept-encoding").contains(encoding), "{:?}", answer.headers);
+    for path in EACH_KIND {
+        let answer = raw_grpc(&server, path, &headers, Bytes::from_static(&[1, 0, 0, 0, 1, 0])).await;
+        assert_eq!(answer.header("grpc-status"), (Code::Unimplemented as i32).to_string(), "{path}");
+        for encoding in ["gzip", "deflate", "zstd"] {
+            assert!(answer.header("grpc-accept-encoding").contains(encoding), "{path}: {:?}", answer.headers);
+        }
     }
 }
 
@@ -287,6 +301,31 @@ async fn a_full_queue_refuses_the_oldest_and_says_when_to_come_back() {
         let failure = second.end.unwrap_err();
         assert_eq!(failure.code, Code::ResourceExhausted, "{wire:?}");
         assert!(failure.message.contains("overloaded"), "{wire:?}: {}", failure.message);
+    }
+}
+
+/// A stream has its place to its end, and whoever comes meanwhile finds it taken, each on whatever wire.
+#[tokio::test]
+async fn the_places_for_calls_are_one_number_over_all_wires() {
+    let server = parity_with(|config| config.in_flight_max = 1).await;
+    let echo = Case::new("Echo", "/v1/echo", json!({"text": "hi"}));
+    let count = Case::new("Count", "GET /v1/count", json!({"to": 1, "pauseMs": 3_600_000}));
+    for holder in wires::STREAMING {
+        let mut held = Box::pin(server.call(holder, &count));
+        // It has the place by then, whatever comes of the call itself.
+        let held_for_a_while = tokio::time::timeout(Duration::from_millis(500), &mut held).await;
+        assert!(held_for_a_while.is_err(), "{holder:?}: {held_for_a_while:?}");
+        for wire in wires::ALL {
+            let end = server.call(wire, &echo).await.end;
+            let code = end.expect_err("the one place is taken").code;
+            assert_eq!(code, Code::ResourceExhausted, "{wire:?} beside {holder:?}");
+        }
+        drop(held);
+        let patience = Instant::now() + Duration::from_secs(20);
+        while server.call(Wire::Local, &echo).await.end.is_err() {
+            assert!(Instant::now() < patience, "{holder:?} keeps it");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 
