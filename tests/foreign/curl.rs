@@ -125,6 +125,13 @@ impl Request {
         }
     }
 
+    /// Sends it, and expects the answer to be cut off: what came of the body, curl's exit code, and what it says.
+    pub fn is_cut_off(mut self) -> (String, Option<i32>, String) {
+        let output = self.command.args(["--max-time", "30"]).output().expect("curl starts");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (text(output.stdout), output.status.code(), text(output.stderr))
+    }
+
     /// Sends it as a stream of lines that the test writes while it reads the answer's.
     pub fn converse(mut self) -> Conversation {
         // `--upload-file .` sends what stdin has as soon as it has it, and reads meanwhile. Waiting for leave to
