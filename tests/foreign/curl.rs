@@ -126,7 +126,7 @@ impl Request {
     }
 
     /// Sends it, and expects the answer to be cut off: what came of the body, curl's exit code, and what it says.
-    pub fn is_cut_off(mut self) -> (String, Option<i32>, String) {
+    pub fn until_cut_off(mut self) -> (String, Option<i32>, String) {
         let output = self.command.args(["--max-time", "30"]).output().expect("curl starts");
         let text = |bytes| String::from_utf8(bytes).expect("text");
         (text(output.stdout), output.status.code(), text(output.stderr))

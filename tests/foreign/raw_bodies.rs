@@ -37,7 +37,7 @@ fn a_raw_stream_that_fails_late_is_cut_off_and_curl_says_so() {
     for (http2, code) in [(false, 18), (true, 92)] {
         let Some(request) = get("/v1/raw:stream?pause_ms=50&plan.fail_code=9") else { return };
         let request = if http2 { request.http2() } else { request };
-        let (body, ended_with, says) = request.is_cut_off();
+        let (body, ended_with, says) = request.until_cut_off();
         // The last piece may go down with the connection.
         assert!(!body.is_empty() && "one,two,three".starts_with(&body), "{body}");
         assert_eq!(ended_with, Some(code), "{says}");
